@@ -1,0 +1,35 @@
+"""Multilayer perceptrons on the CPU: fast training, scikit-learn manners, Newton's method.
+
+Names are imported when they are first used: ``Network`` does not need scikit-learn.
+"""
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastmlp.config import show_config
+    from fastmlp.estimators import MLPClassifier, MLPRegressor
+    from fastmlp.network import Network
+
+_HOMES = {
+    "MLPClassifier": "fastmlp.estimators",
+    "MLPRegressor": "fastmlp.estimators",
+    "Network": "fastmlp.network",
+    "show_config": "fastmlp.config",
+}
+
+__all__ = ["MLPClassifier", "MLPRegressor", "Network", "show_config"]
+
+
+def __getattr__(name):
+    if name == "__version__":
+        return metadata.version("fastmlp")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,121 @@
+"""The data that users pass, checked and laid out as the sweeps read it."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+# A tile's tape should stay within the caches, and still feed matrix products well.
+_TILE_BYTES = 4 << 20
+
+
+def tile_rows(widths: tuple[int, ...], itemsize: int) -> int:
+    """Rows of a tile for a network of these widths."""
+    per_row = itemsize * (2 * sum(widths) + 2 * max(widths))
+    return int(min(2048, max(128, _TILE_BYTES // per_row)))
+
+
+def check_rows(X: Any, n_features: int, dtype: np.dtype):
+    """X as Source reads it: an aligned ndarray of this dtype, or the parts of a CSR matrix.
+
+    Nothing is copied where dtype and layout fit; strides may be any.
+    """
+    if sparse.issparse(X):
+        return _check_csr(X, n_features, dtype)
+    X = np.asarray(X)
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X must be numeric, got dtype {X.dtype}.")
+    if X.ndim != 2:
+        raise ValueError(f"X must be 2-D, (n_samples, {n_features}); got shape {X.shape}.")
+    _check_shape(X.shape, n_features)
+    X = X.astype(dtype, copy=False)
+    if not X.flags.aligned or any(stride % X.itemsize for stride in X.strides):
+        X = X.copy()
+    if not all_finite(X):
+        raise ValueError("X holds NaN or infinity (or values too large for its dtype).")
+    return X
+
+
+def _check_csr(X, n_features: int, dtype: np.dtype):
+    X = X.tocsr()
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X must be numeric, got dtype {X.dtype}.")
+    _check_shape(X.shape, n_features)
+    X.check_format(full_check=True)
+    data = np.ascontiguousarray(X.data, dtype)
+    if not all_finite(data):
+        raise ValueError("X holds NaN or infinity (or values too large for its dtype).")
+    return (
+        data,
+        np.ascontiguousarray(X.indices, np.intp),
+        np.ascontiguousarray(X.indptr, np.intp),
+        X.shape,
+    )
+
+
+def _check_shape(shape: tuple[int, ...], n_features: int) -> None:
+    if shape[0] == 0:
+        raise ValueError(f"X is empty: shape {shape}.")
+    if shape[1] != n_features:
+        raise ValueError(f"X has {shape[1]} features, the network takes {n_features}.")
+
+
+def n_rows(X) -> int:
+    """Number of rows of what check_rows returned."""
+    return X[3][0] if isinstance(X, tuple) else X.shape[0]
+
+
+def all_finite(X: np.ndarray) -> bool:
+    """Whether no entry is NaN or infinite, as a rule without a temporary of X's size."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.sum(X)
+    return bool(np.isfinite(total) or np.isfinite(X).all())
+
+
+def check_weights(sample_weight: Any, n: int, dtype: np.dtype) -> np.ndarray | None:
+    """Non-negative finite weights of n rows, not all zero; None stays None."""
+    if sample_weight is None:
+        return None
+    w = np.asarray(sample_weight)
+    if w.dtype.kind not in "fiub":
+        raise ValueError(f"sample_weight must be numeric, got dtype {w.dtype}.")
+    if w.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got {w.shape}.")
+    if not np.isfinite(w).all() or (w < 0).any():
+        row = int(np.argmax(~np.isfinite(w) | (w < 0)))
+        raise ValueError(f"sample_weight must be finite and >= 0; entry {row} is {w[row]}.")
+    if not w.any():
+        raise ValueError("sample_weight sums to zero: no row would count.")
+    return np.ascontiguousarray(w, dtype)
+
+
+def check_vector(v: Any, size: int, dtype: np.dtype, what: str) -> np.ndarray:
+    """A contiguous vector of this size."""
+    v = np.asarray(v)
+    if v.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be numeric, got dtype {v.dtype}.")
+    if v.shape != (size,):
+        raise ValueError(f"{what} must have shape ({size},), got {v.shape}.")
+    return np.ascontiguousarray(v, dtype)
+
+
+def check_rows_index(rows: Any, n: int) -> np.ndarray | None:
+    """Indices of rows, each from 0 to n - 1; None stays None."""
+    if rows is None:
+        return None
+    index = np.asarray(rows)
+    if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "iu":
+        raise ValueError("rows must be a non-empty 1-D array of integers.")
+    if index.min() < 0 or index.max() >= n:
+        raise ValueError(f"rows must be from 0 to {n - 1}, got {index.min()} to {index.max()}.")
+    return np.ascontiguousarray(index, np.intp)
+
+
+def check_strength(value: Any, what: str) -> float:
+    """A finite number >= 0."""
+    if not isinstance(value, Real) or not 0 <= value < np.inf:
+        raise ValueError(f"{what} must be a finite number >= 0, got {value!r}.")
+    return float(value)

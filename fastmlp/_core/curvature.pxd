@@ -1,0 +1,15 @@
+"""The second derivative of the loss, shared by products and matrices."""
+
+from fastmlp._core.network cimport Layers, Tape
+
+
+cdef class Second:
+    cdef const double[:, ::1] given_delta
+    cdef const double[:, :, ::1] given_Q
+    cdef bint given
+    cdef int curvature
+
+    cdef void gradient(self, double *delta, Layers layers, Tape tape, Py_ssize_t start,
+                       Py_ssize_t rows) noexcept nogil
+    cdef void mul(self, double *rdelta, const double *rraw, Layers layers, Tape tape,
+                  Py_ssize_t start, Py_ssize_t rows) noexcept nogil

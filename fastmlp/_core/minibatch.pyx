@@ -1,0 +1,140 @@
+"""One epoch of mini-batches in one call: gather, forward, loss, backward, update."""
+
+from libc.math cimport INFINITY, pow, sqrt
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
+
+from fastmlp._core cimport kernels
+from fastmlp._core.kernels cimport FM_UPDATE_adam, fm_update_t, fm_flush_begin, fm_flush_end, real
+from fastmlp._core.network cimport (
+    Layers,
+    Source,
+    Tape,
+    backward_sweep,
+    check_signals,
+    forward,
+    load,
+    tiles,
+)
+
+
+cdef struct Step:
+    # What one batch's step needs besides the data.
+    fm_update_t update
+    double weight_decay
+    double max_norm
+
+
+def epoch(Layers layers, Source source, Tape tape, real[::1] theta, real[::1] grad, state,
+          const Py_ssize_t[::1] order, double alpha, hyper, int update_code):
+    """Run all batches of ``order``; theta and state are updated in place.
+
+    Returns the mean over rows of the batches' losses, L2 term included, as scikit-learn's
+    ``loss_``. A batch whose weights sum to zero is skipped.
+    """
+    cdef real[::1] first = state.first
+    cdef real[::1] second = state.second
+    cdef real *second_ = NULL if second is None else &second[0]
+    cdef const double[::1] rates = hyper.rates
+    cdef Py_ssize_t n = order.shape[0], batch_size = hyper.batch_size
+    cdef Py_ssize_t batch, begin, rows, counted = 0
+    cdef long long t = state.t
+    cdef double total = 0, last = 0, weight_sum
+    cdef Step step
+    cdef uint64_t mode
+    step.update.kind = update_code
+    step.update.momentum = hyper.momentum
+    step.update.beta_1, step.update.beta_2 = hyper.beta_1, hyper.beta_2
+    step.update.epsilon = hyper.epsilon
+    step.weight_decay = hyper.weight_decay
+    step.max_norm = hyper.max_norm
+    try:
+        with nogil:
+            for batch in range((n + batch_size - 1) // batch_size):
+                begin = batch * batch_size
+                rows = min(batch_size, n - begin)
+                weight_sum = sum_of_weights(source, &order[begin], rows, &theta[0])
+                if weight_sum <= 0:
+                    continue
+                t += 1
+                step.update.rate = rates[batch]
+                mode = fm_flush_begin()
+                try:
+                    total += rows * one_batch(layers, source, tape, &theta[0], &grad[0],
+                                              &first[0], second_, &order[begin], rows,
+                                              weight_sum, alpha, &step, t, &last)
+                finally:
+                    fm_flush_end(mode)
+                counted += rows
+    finally:
+        state.t = t
+    return total / counted if counted else 0.0
+
+
+cdef double sum_of_weights(Source source, const Py_ssize_t *index, Py_ssize_t rows,
+                           real *dummy) noexcept nogil:
+    """The batch's weights added up; dummy fixes the element type."""
+    cdef Py_ssize_t i
+    cdef double total = 0
+    cdef const real *w = <const real *> source.w
+    if w == NULL:
+        return <double> rows
+    for i in range(rows):
+        total += w[index[i]]
+    return total
+
+
+cdef double one_batch(Layers layers, Source source, Tape tape, real *theta,
+                      real *grad, real *first, real *second, const Py_ssize_t *index,
+                      Py_ssize_t rows, double weight_sum, double alpha, Step *step,
+                      long long t, double *last) except? -1 nogil:
+    """Gradient over the batch, tile by tile, then one step; returns the batch's loss."""
+    cdef Py_ssize_t tile, start, n
+    cdef double value = 0
+    for tile in range(tiles(rows, tape)):
+        start = tile * tape.rows
+        n = min(tape.rows, rows - start)
+        check_signals(last)
+        load(source, tape, index, start, n, layers.n_raw, theta)
+        forward(layers, theta, tape, n)
+        value += kernels.loss(<real *> tape.delta, <const real *> tape.a[layers.n_layers],
+                              <const real *> tape.y, <const real *> tape.w, n, layers.n_raw,
+                              &layers.loss)
+        backward_sweep(layers, theta, grad, tape, n, start > 0)
+    cdef double norm2 = apply_step(layers, theta, grad, first, second, weight_sum, alpha, step, t)
+    return (value + 0.5 * alpha * norm2) / weight_sum
+
+
+cdef double apply_step(Layers layers, real *theta, real *grad, real *first, real *second,
+                       double weight_sum, double alpha, Step *step, long long t) noexcept nogil:
+    """One optimiser step, weights and biases in turn; returns ||W||^2 before it."""
+    cdef fm_update_t u = step.update
+    cdef double rate = u.rate
+    cdef double scale = 1 / weight_sum, l2 = alpha, norm2 = 0
+    cdef double[2] sums
+    cdef Py_ssize_t l, begin, bias, fan_out
+    if u.kind == FM_UPDATE_adam:
+        u.rate = rate * sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))
+    if step.max_norm < INFINITY:
+        sums[0] = sums[1] = 0
+        for l in range(layers.n_layers):
+            fan_out = layers.width[l + 1]
+            begin, bias = layers.offset[l], layers.offset[l + 1] - fan_out
+            kernels.regularise(grad + begin, sums, theta + begin, bias - begin, alpha, scale)
+            kernels.regularise(grad + bias, sums, theta + bias, fan_out, 0, scale)
+        l2 = 0
+        scale = 1 if sums[1] <= step.max_norm * step.max_norm else step.max_norm / sqrt(sums[1])
+    for l in range(layers.n_layers):
+        fan_out = layers.width[l + 1]
+        begin, bias = layers.offset[l], layers.offset[l + 1] - fan_out
+        u.l2, u.scale, u.decay = l2, scale, rate * step.weight_decay
+        norm2 += kernels.update(theta + begin, first + begin, part(second, begin), grad + begin,
+                                bias - begin, &u)
+        u.l2, u.decay = 0, 0
+        kernels.update(theta + bias, first + bias, part(second, bias), grad + bias, fan_out, &u)
+    return norm2
+
+
+cdef inline real *part(real *moments, Py_ssize_t begin) noexcept nogil:
+    """The segment that begins there, of moments that an update may not have."""
+    return NULL if moments == NULL else moments + begin

@@ -1,0 +1,381 @@
+"""Sweeps over the layers: forward, backward, and the loss over tiles of rows.
+
+theta holds W_l (fan_in x fan_out, row-major) then b_l for each layer, so that W_l with b_l below
+it is one (fan_in + 1) x fan_out matrix.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from fastmlp._core cimport kernels
+from fastmlp._core.blas cimport gemm
+from fastmlp._core.kernels cimport FM_identity, real
+
+import numpy as np
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long long tv_sec
+        long tv_nsec
+    int TIME_UTC
+    int timespec_get(timespec *t, int base)
+
+
+cdef class Layers:
+    """The shape of a network: widths, activations, loss.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        n_features, hidden widths, n_raw.
+    activations : sequence of (code, keeps_z, params)
+        One per hidden layer; codes are those of ``kernels.ACTIVATIONS``.
+    loss : (code, params)
+        Code -1: the loss is not one of the table's.
+    output : (code, params)
+        The output activation.
+    """
+
+    def __cinit__(self, widths, activations, loss, output):
+        cdef Py_ssize_t l, n = len(widths) - 1
+        self.width = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        self.activation = <fm_activation_t *> calloc(n, sizeof(fm_activation_t))
+        self.keeps_z = <bint *> calloc(n, sizeof(bint))
+        if not (self.width and self.offset and self.activation and self.keeps_z):
+            raise MemoryError("no room for the description of the layers")
+        self.n_layers = n
+        for l in range(n + 1):
+            self.width[l] = widths[l]
+        for l in range(n):
+            self.offset[l + 1] = self.offset[l] + (self.width[l] + 1) * self.width[l + 1]
+        for l in range(n - 1):
+            code, keeps_z, params = activations[l]
+            self.activation[l] = activation_of(code, params)
+            self.keeps_z[l] = keeps_z
+        self.activation[n - 1] = activation_of(FM_identity, ())
+        self.loss.kind = loss[0]
+        for l, value in enumerate(loss[1]):
+            self.loss.param[l] = value
+        self.loss.output = activation_of(output[0], output[1])
+        self.n_params = self.offset[n]
+        self.n_features, self.n_raw = self.width[0], self.width[n]
+
+    @property
+    def widths(self):
+        """n_features, hidden widths, n_raw."""
+        cdef Py_ssize_t l
+        return [self.width[l] for l in range(self.n_layers + 1)]
+
+    def __dealloc__(self):
+        free(self.width)
+        free(self.offset)
+        free(self.activation)
+        free(self.keeps_z)
+
+
+cdef fm_activation_t activation_of(int code, params) except *:
+    cdef fm_activation_t g
+    g.kind = code
+    g.param[0] = g.param[1] = 0
+    for k, value in enumerate(params):
+        g.param[k] = value
+    return g
+
+
+cdef void *address(array) except? NULL:
+    return <void *> <uintptr_t> array.ctypes.data
+
+
+cdef class Source:
+    """Rows of data, read where they lie: X dense with any strides or CSR, y, weights.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), or (data, indices, indptr, shape)
+        Aligned and of the element type of the sweep; indices and indptr of type intp.
+    y : ndarray of shape (n_samples, n_raw), C-contiguous, or None
+    w : ndarray of shape (n_samples,), contiguous, or None
+    """
+
+    def __cinit__(self, X, y=None, w=None):
+        self.arrays = (X, y, w)
+        if isinstance(X, tuple):
+            data, indices, indptr, shape = X
+            self.sparse = True
+            self.data = address(data)
+            self.indices = <const Py_ssize_t *> address(indices)
+            self.indptr = <const Py_ssize_t *> address(indptr)
+        else:
+            shape = X.shape
+            self.X = address(X)
+            self.row_stride = X.strides[0] // X.itemsize
+            self.col_stride = X.strides[1] // X.itemsize
+            self.direct = (self.col_stride == 1 or shape[1] == 1) and self.row_stride >= shape[1]
+        self.n_samples, self.n_features = shape
+        self.weighted = w is not None
+        self.y = NULL if y is None else address(y)
+        self.w = NULL if w is None else address(w)
+
+
+cdef class Tape:
+    """Room for one tile: activations of every layer, deltas, gathered rows.
+
+    Parameters
+    ----------
+    layers : Layers
+    rows : int
+        The largest tile.
+    itemsize : int
+        4 or 8.
+    gathers : bool
+        Whether rows have to be copied in: False only for a direct source read in order.
+    """
+
+    def __cinit__(self, Layers layers, Py_ssize_t rows, Py_ssize_t itemsize, bint gathers):
+        cdef Py_ssize_t l, n = layers.n_layers, widest = 0
+        cdef size_t used = 0
+        cdef char *base
+        self.rows = rows
+        self.z = <void **> calloc(n + 1, sizeof(void *))
+        self.a = <void **> calloc(n + 1, sizeof(void *))
+        if not (self.z and self.a):
+            raise MemoryError("no room for the tape")
+        # A dry pass that counts, then the same pass that hands out.
+        for dry in (True, False):
+            if not dry:
+                self.memory = malloc(used + 64)
+                if not self.memory:
+                    raise MemoryError(f"no room for a tape of {used} bytes")
+                base = <char *> ((<uintptr_t> self.memory + 63) & ~<uintptr_t> 63)
+                used = 0
+            if gathers:
+                self.input = NULL if dry else base + used
+                used += room(rows * layers.width[0] * itemsize)
+                self.y_room = NULL if dry else base + used
+                used += room(rows * layers.n_raw * itemsize)
+                self.w_room = NULL if dry else base + used
+                used += room(rows * itemsize)
+            for l in range(1, n + 1):
+                widest = max(widest, layers.width[l])
+                self.a[l] = NULL if dry else base + used
+                used += room(rows * layers.width[l] * itemsize)
+                self.z[l] = self.a[l]
+                if layers.keeps_z[l - 1]:
+                    self.z[l] = NULL if dry else base + used
+                    used += room(rows * layers.width[l] * itemsize)
+            self.delta = NULL if dry else base + used
+            used += room(rows * widest * itemsize)
+            self.spare = NULL if dry else base + used
+            used += room(rows * widest * itemsize)
+
+    def __dealloc__(self):
+        free(self.z)
+        free(self.a)
+        free(self.memory)
+
+
+cdef size_t room(Py_ssize_t n_bytes) noexcept nogil:
+    """Bytes rounded up to whole cache lines."""
+    return <size_t> ((n_bytes + 63) & ~<Py_ssize_t> 63)
+
+
+cdef const Py_ssize_t *first_of(const Py_ssize_t[::1] index) noexcept:
+    """The index as a pointer; NULL for None, which means every row in order."""
+    if index is None:
+        return NULL
+    return &index[0]
+
+
+cdef Py_ssize_t tiles(Py_ssize_t n, Tape tape) noexcept nogil:
+    """How many tiles n rows take."""
+    return (n + tape.rows - 1) // tape.rows
+
+
+cdef int check_signals(double *last) except -1 nogil:
+    """Raise what a signal handler raises (Ctrl-C); looks at most every 50 ms."""
+    cdef timespec t
+    timespec_get(&t, TIME_UTC)
+    cdef double now = <double> t.tv_sec + 1e-9 * <double> t.tv_nsec
+    if now - last[0] < 0.05:
+        return 0
+    last[0] = now
+    with gil:
+        PyErr_CheckSignals()
+    return 0
+
+
+cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
+               Py_ssize_t rows, Py_ssize_t n_raw, real *dummy) noexcept nogil:
+    """Rows index[start : start + rows] into the tape; without an index, in place where they lie.
+
+    dummy fixes the element type.
+    """
+    cdef Py_ssize_t cols = source.n_features
+    if index == NULL:
+        tape.a[0] = <real *> source.X + start * source.row_stride
+        tape.stride = source.row_stride
+        tape.y = NULL if source.y == NULL else <real *> source.y + start * n_raw
+        tape.w = NULL if source.w == NULL else <real *> source.w + start
+        return
+    tape.a[0] = tape.input
+    tape.stride = cols
+    if source.sparse:
+        kernels.gather_csr(<real *> tape.input, <const real *> source.data, source.indices,
+                           source.indptr, index + start, rows, cols)
+    else:
+        kernels.gather(<real *> tape.input, <const real *> source.X, index + start, rows, cols,
+                       source.row_stride, source.col_stride)
+    tape.y = tape.w = NULL
+    if source.y != NULL:
+        kernels.gather(<real *> tape.y_room, <const real *> source.y, index + start, rows, n_raw,
+                       n_raw, 1)
+        tape.y = tape.y_room
+    if source.w != NULL:
+        kernels.gather(<real *> tape.w_room, <const real *> source.w, index + start, rows, 1, 1, 1)
+        tape.w = tape.w_room
+
+
+cdef void forward(Layers layers, const real *theta, Tape tape,
+                  Py_ssize_t rows) noexcept nogil:
+    """z_l = a_(l-1) W_l + b_l, a_l = g_l(z_l); the last z is raw."""
+    cdef Py_ssize_t l, fan_in, fan_out, stride
+    cdef const real *W
+    for l in range(1, layers.n_layers + 1):
+        fan_in, fan_out = layers.width[l - 1], layers.width[l]
+        stride = tape.stride if l == 1 else fan_in
+        W = theta + layers.offset[l - 1]
+        gemm(<real *> tape.z[l], <const real *> tape.a[l - 1], W, rows, fan_out, fan_in, False,
+             False, 0, stride, fan_out, fan_out)
+        kernels.activate(<real *> tape.a[l], <real *> tape.z[l], W + fan_in * fan_out, rows,
+                         fan_out, &layers.activation[l - 1])
+
+
+cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape,
+                         Py_ssize_t rows, bint accumulate) noexcept nogil:
+    """From tape.delta = d loss / d raw: grad_W_l = a_(l-1)' delta_l, grad_b_l = sum delta_l,
+    delta_(l-1) = delta_l W_l' o g'(z_(l-1)). grad is overwritten unless accumulate."""
+    cdef Py_ssize_t l, fan_in, fan_out, stride
+    cdef const real *W
+    cdef real *grad_W
+    cdef real *grad_b
+    cdef real *delta = <real *> tape.delta
+    cdef real *spare = <real *> tape.spare
+    cdef real *swap
+    cdef real beta = 1 if accumulate else 0
+    for l in range(layers.n_layers, 0, -1):
+        fan_in, fan_out = layers.width[l - 1], layers.width[l]
+        stride = tape.stride if l == 1 else fan_in
+        W = theta + layers.offset[l - 1]
+        grad_W = grad + layers.offset[l - 1]
+        grad_b = grad_W + fan_in * fan_out
+        if l == layers.n_layers:
+            if not accumulate:
+                memset(grad_b, 0, fan_out * sizeof(real))
+            kernels.column_sums(grad_b, delta, rows, fan_out)
+        gemm(grad_W, <const real *> tape.a[l - 1], delta, fan_in, fan_out, rows, True, False,
+             beta, stride, fan_out, fan_out)
+        if l > 1:
+            gemm(spare, delta, W, rows, fan_in, fan_out, False, True, 0, fan_out, fan_out,
+                 fan_in)
+            grad_b = grad + layers.offset[l - 1] - fan_in
+            if not accumulate:
+                memset(grad_b, 0, fan_in * sizeof(real))
+            kernels.backward(spare, grad_b, <const real *> tape.z[l - 1],
+                             <const real *> tape.a[l - 1], rows, fan_in,
+                             &layers.activation[l - 2])
+            swap = delta
+            delta = spare
+            spare = swap
+
+
+cdef double squared_weights(Layers layers, const real *theta) noexcept nogil:
+    """||W||^2 over all layers, biases left out."""
+    cdef Py_ssize_t l, i
+    cdef double total = 0
+    for l in range(layers.n_layers):
+        for i in range(layers.offset[l], layers.offset[l + 1] - layers.width[l + 1]):
+            total += <double> theta[i] * theta[i]
+    return total
+
+
+def raw(Layers layers, Source source, Tape tape, const real[::1] theta, real[:, ::1] out,
+        const Py_ssize_t[::1] index, bint apply_output):
+    """The network's output for every row, before or after the output activation."""
+    cdef Py_ssize_t tile, start, rows, n = out.shape[0], n_raw = layers.n_raw
+    cdef const Py_ssize_t *rows_of = first_of(index)
+    cdef double last = 0
+    with nogil:
+        for tile in range(tiles(n, tape)):
+            start = tile * tape.rows
+            rows = min(tape.rows, n - start)
+            check_signals(&last)
+            load(source, tape, rows_of, start, rows, n_raw, &out[0, 0])
+            forward(layers, &theta[0], tape, rows)
+            if apply_output:
+                kernels.output(&out[start, 0], <const real *> tape.a[layers.n_layers], rows,
+                               n_raw, &layers.loss.output)
+            else:
+                memcpy(&out[start, 0], tape.a[layers.n_layers], rows * n_raw * sizeof(real))
+
+
+def value_grad(Layers layers, Source source, Tape tape, const real[::1] theta, real[::1] grad,
+               const Py_ssize_t[::1] index, Py_ssize_t n, double weight_sum, double l2):
+    """sum_i w_i l_i / weight_sum + l2/2 ||W||^2 over n rows; its gradient unless grad is None."""
+    cdef Py_ssize_t tile, start, rows, n_raw = layers.n_raw
+    cdef const Py_ssize_t *rows_of = first_of(index)
+    cdef const real *theta_ = &theta[0]
+    cdef real *grad_ = NULL if grad is None else &grad[0]
+    cdef double value = 0, last = 0
+    with nogil:
+        for tile in range(tiles(n, tape)):
+            start = tile * tape.rows
+            rows = min(tape.rows, n - start)
+            check_signals(&last)
+            load(source, tape, rows_of, start, rows, n_raw, <real *> NULL)
+            forward(layers, theta_, tape, rows)
+            value += kernels.loss(<real *> tape.delta, <const real *> tape.a[layers.n_layers],
+                                  <const real *> tape.y, <const real *> tape.w, rows, n_raw,
+                                  &layers.loss)
+            if grad_ != NULL:
+                backward_sweep(layers, theta_, grad_, tape, rows, start > 0)
+        if grad_ != NULL:
+            penalise(layers, theta_, grad_, 1 / weight_sum, l2)
+    return value / weight_sum + 0.5 * l2 * squared_weights(layers, theta_)
+
+
+cdef void penalise(Layers layers, const real *theta, real *grad, double scale,
+                   double l2) noexcept nogil:
+    """grad = scale grad + l2 theta on weights, scale grad on biases."""
+    cdef Py_ssize_t l, begin, bias
+    cdef double[2] sums
+    sums[0] = sums[1] = 0
+    for l in range(layers.n_layers):
+        begin, bias = layers.offset[l], layers.offset[l + 1] - layers.width[l + 1]
+        kernels.regularise(grad + begin, sums, theta + begin, bias - begin, l2 / scale, scale)
+        kernels.regularise(grad + bias, sums, theta + bias, layers.width[l + 1], 0, scale)
+
+
+def backprop(Layers layers, Source source, Tape tape, const real[::1] theta, real[::1] grad,
+             const real[:, ::1] delta, const Py_ssize_t[::1] index, double l2):
+    """The gradient for d loss / d raw given as delta, one row per row of data, l2 term added."""
+    cdef Py_ssize_t tile, start, rows, n = delta.shape[0], n_raw = layers.n_raw
+    cdef const Py_ssize_t *rows_of = first_of(index)
+    cdef double last = 0
+    with nogil:
+        for tile in range(tiles(n, tape)):
+            start = tile * tape.rows
+            rows = min(tape.rows, n - start)
+            check_signals(&last)
+            load(source, tape, rows_of, start, rows, n_raw, &grad[0])
+            forward(layers, &theta[0], tape, rows)
+            memcpy(tape.delta, &delta[start, 0], rows * n_raw * sizeof(real))
+            backward_sweep(layers, &theta[0], &grad[0], tape, rows, start > 0)
+        penalise(layers, &theta[0], &grad[0], 1, l2)
+
+
+def weights_norm2(Layers layers, const real[::1] theta):
+    """||W||^2 over all layers, biases left out."""
+    return squared_weights(layers, &theta[0])

@@ -1,0 +1,237 @@
+"""How many threads a fit may use, and the one limit on BLAS that overlapping fits share.
+
+Most BLAS libraries keep one number of threads for the whole process. Two fits that overlap in two
+Python threads would each save and restore it, and the one that leaves last may restore the
+other's limit for good. So there is one limiter per process: it counts the requests in force,
+applies the strictest, and puts the original back when the last one leaves. Libraries that keep
+a number for each thread (MKL, OpenBLAS on OpenMP) are limited in the calling thread alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import threadpoolctl
+
+# Below this many floating-point operations per thread and call, waking a second thread costs more
+# than it saves (measured: sgemm gains from 4 MFLOP, dgemm from 16, of which a sweep holds three).
+FLOPS_PER_THREAD = 1e7
+
+
+class _BlasLimiter:
+    """The number of BLAS threads of this process, as a function of the requests in force.
+
+    The lock is reentrant: a signal handler or a finaliser may run inside it and start a fit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._requests: dict[object, tuple[int, int]] = {}  # token -> (n, identity of its thread)
+        self._originals: list[int] | None = (
+            None  # of the shared libraries, while there are requests
+        )
+        self._shared: list | None = None
+        self._per_thread: list = []
+
+    def _find_libraries(self) -> None:
+        import scipy.linalg  # noqa: F401  (loads the BLAS that the compiled core calls)
+
+        blas = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+        self._per_thread = [library for library in blas if _is_per_thread(library)]
+        self._shared = [library for library in blas if not _is_per_thread(library)]
+
+    @contextlib.contextmanager
+    def limit(self, n: int) -> Iterator[None]:
+        token = object()
+        before: list[int] = []
+        try:
+            self._enter(token, n)
+            before = [library.get_num_threads() for library in self._per_thread]
+            for library, threads in zip(self._per_thread, before, strict=True):
+                _set_threads(library, min(n, threads))
+            yield
+        finally:
+            for library, threads in zip(self._per_thread, before, strict=False):
+                _set_threads(library, threads)
+            self._leave(token)
+
+    def _enter(self, token: object, n: int) -> None:
+        with self._lock:
+            if self._shared is None:
+                self._find_libraries()
+            if self._originals is None:
+                self._originals = [library.get_num_threads() for library in self._shared]
+            self._requests[token] = (n, threading.get_ident())
+            self._apply()
+
+    def _leave(self, token: object) -> None:
+        """Withdraw a request; one that Ctrl-C kept from being made counts as withdrawn."""
+        with self._lock:
+            self._requests.pop(token, None)
+            if self._originals is not None:
+                self._apply()
+                if not self._requests:
+                    self._originals = None
+
+    def _apply(self) -> None:
+        strictest = min((n for n, _ in self._requests.values()), default=math.inf)
+        for library, original in zip(self._shared, self._originals, strict=True):
+            _set_threads(library, min(original, strictest))
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Keep the requests of the one thread that lives on; those of the others died with them.
+
+        BLAS itself is not called here: the next request, or its end, sets its number right.
+        """
+        self._lock = threading.RLock()
+        survivor = threading.get_ident()
+        self._requests = {
+            token: request for token, request in self._requests.items() if request[1] == survivor
+        }
+
+
+def _is_per_thread(library) -> bool:
+    """Tell whether threadpoolctl sets this library's number for the calling thread alone."""
+    return library.internal_api == "mkl" or (
+        library.internal_api == "openblas" and library.threading_layer == "openmp"
+    )
+
+
+def _set_threads(library, n: int) -> None:
+    """Set a library's number of threads, whichever thread set it last.
+
+    threadpoolctl lets one thread at a time control OpenBLAS and ignores all others. That would
+    lose the limit, or its end, of overlapping fits; here the limiter arbitrates.
+    """
+    if library.get_num_threads() == n:
+        return
+    give_up_control = getattr(library, "clear_controlling_thread", None)
+    if give_up_control is None:
+        library.set_num_threads(n)
+        return
+    give_up_control(force=True)
+    library.set_num_threads(n)
+    give_up_control(force=True)
+
+
+_limiter = _BlasLimiter()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_limiter.before_fork,
+        after_in_parent=_limiter.after_fork_in_parent,
+        after_in_child=_limiter.after_fork_in_child,
+    )
+
+
+@contextlib.contextmanager
+def blas_threads(n: int | None) -> Iterator[None]:
+    """Let BLAS use at most `n` threads inside the block.
+
+    Where blocks overlap, nested or in several Python threads, the strictest holds, and it holds
+    for the whole process. None raises the number above what it was when the first block was
+    entered; when the last one is left, that number is back, in whatever order they end.
+
+    Parameters
+    ----------
+    n : int or None
+        At least 1. None leaves BLAS alone.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below 1.
+    """
+    if n is None:
+        yield
+        return
+    if n < 1:
+        raise ValueError(f"The number of threads must be at least 1, got {n}.")
+    with _limiter.limit(int(n)):
+        yield
+
+
+def available_cpus() -> int:
+    """Count the cores that this process may use: its affinity mask, and its cgroup's CPU quota.
+
+    A quota of 2.5 cores counts as 2: a third thread would be throttled.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    return max(1, math.floor(min(cpus, _cgroup_quota())))
+
+
+def default_threads(flops_per_call: float) -> int:
+    """Choose a number of threads: one for small work, at most the cores of this process.
+
+    Parameters
+    ----------
+    flops_per_call : float
+        Floating-point operations of one native sweep (forward and backward over one batch or
+        one tile of rows): about 6 * rows * n_params.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    wanted = int(min(flops_per_call / FLOPS_PER_THREAD, 1 << 16))
+    return 1 if wanted <= 1 else min(wanted, available_cpus())
+
+
+def _cgroup_quota(
+    membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> float:
+    """Return the tightest CPU quota over this process's cgroup and its ancestors, in cores.
+
+    Infinite where there is none. Both hierarchies are read: version 2 (`cpu.max`) and version 1
+    (`cpu.cfs_quota_us`). Inside a container the path may be the host's; its ancestors, in the end
+    the root of the mount, still hold the container's quota.
+    """
+    quota = math.inf
+    for line in _read(membership).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            mount, read_quota = root, _quota_v2
+        elif "cpu" in controllers.split(","):
+            mount, read_quota = root / "cpu", _quota_v1
+        else:
+            continue
+        group = mount / path.lstrip("/")
+        for folder in (group, *group.parents):
+            quota = min(quota, read_quota(folder))
+            if folder == mount:
+                break
+    return quota
+
+
+def _quota_v2(folder: Path) -> float:
+    match _read(folder / "cpu.max").split():
+        case [limit, period] if limit != "max":
+            return int(limit) / int(period)
+    return math.inf
+
+
+def _quota_v1(folder: Path) -> float:
+    limit, period = (_read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    return int(limit) / int(period) if limit and period and int(limit) > 0 else math.inf
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

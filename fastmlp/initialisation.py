@@ -1,0 +1,69 @@
+"""Where training starts: scikit-learn's Glorot draws, He, LeCun, zeros."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# scheme: (numerator, whether fan_out counts) of the variance of a uniform draw on [-b, b],
+# b = sqrt(numerator / fans). "glorot" is scikit-learn's: Glorot & Bengio (2010), whose logistic
+# networks take 2 instead of 6; biases are drawn from the same interval.
+_SCHEMES = {
+    "glorot": (6.0, True),
+    "he": (6.0, False),
+    "lecun": (3.0, False),
+}
+NAMES = (*_SCHEMES, "zeros")
+
+
+def draw(widths: tuple[int, ...], first_activation: str, init: str, random_state: Any):
+    """Draw coefs and intercepts, layer by layer, weights before biases.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        n_features, hidden widths, n_raw.
+    first_activation : str
+        Name of the hidden activation; "logistic" takes a smaller Glorot bound.
+    init : {"glorot", "he", "lecun", "zeros"}
+        "he" (He et al. 2015) has variance 2 / fan_in, "lecun" (LeCun et al. 1998) 1 / fan_in,
+        both with zero biases.
+    random_state : None, int, RandomState or Generator
+        Source of the draws.
+
+    Returns
+    -------
+    coefs, intercepts : lists of ndarray
+    """
+    if init not in NAMES:
+        raise ValueError(f"Unknown init {init!r}; known are {', '.join(NAMES)}.")
+    rng = check_random_state(random_state)
+    coefs, intercepts = [], []
+    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        if init == "zeros":
+            coefs.append(np.zeros((fan_in, fan_out)))
+            intercepts.append(np.zeros(fan_out))
+            continue
+        numerator, both = _SCHEMES[init]
+        if init == "glorot" and first_activation == "logistic":
+            numerator = 2.0
+        bound = np.sqrt(numerator / (fan_in + fan_out if both else fan_in))
+        coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
+        intercepts.append(
+            rng.uniform(-bound, bound, fan_out) if init == "glorot" else np.zeros(fan_out)
+        )
+    return coefs, intercepts
+
+
+def check_random_state(random_state: Any):
+    """A RandomState or Generator from what users pass; None is NumPy's global RandomState."""
+    if random_state is None:
+        return np.random.mtrand._rand
+    if isinstance(random_state, (np.random.RandomState, np.random.Generator)):
+        return random_state
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
+        return np.random.RandomState(random_state)
+    raise ValueError(
+        f"random_state must be None, an int, a RandomState or a Generator; got {random_state!r}."
+    )

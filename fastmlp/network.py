@@ -1,0 +1,307 @@
+"""Network: layers x loss -> value, gradient, Jacobian, curvature. The functional core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from fastmlp import initialisation
+from fastmlp._arrays import check_rows, check_vector, n_rows
+from fastmlp._core.network import Layers
+from fastmlp.activations import Activation, resolve_hidden
+from fastmlp.losses import resolve_loss, resolve_output
+from fastmlp.objective import NetworkObjective, Sweep
+from fastmlp.trace import Trace, trace
+
+
+class Network:
+    """A multilayer perceptron as a set of functions of its parameters.
+
+    Nothing is stored but the shape: every method takes the parameters as one vector ``theta``,
+    in which layer l holds its weights W_l (fan_in x fan_out, row-major) and then its biases b_l.
+    With a_0 = x, ``z_l = a_(l-1) W_l + b_l`` and ``a_l = g_l(z_l)``; the last z is called raw, and
+    the output activation turns it into the prediction.
+
+    Parameters
+    ----------
+    layers : sequence of int
+        Widths: n_features, those of the hidden layers (none is fine), n_raw.
+    activation : str, tuple or list, default="relu"
+        Of the hidden layers: a name, (name, {parameter: value}), or a list with one per layer.
+        Names: identity, logistic, tanh, relu, softplus, leaky_relu (eps=0.01), elu (alpha=1),
+        selu, gelu, silu, mish, exp.
+    output_activation : str or tuple, optional
+        One of these or softmax. By default the one that belongs to the loss: identity; for
+        log_loss logistic (one output) or softmax; for poisson and gamma exp.
+    loss : str, tuple or object, default="squared_error"
+        squared_error, log_loss, poisson, gamma, absolute_error, huber (epsilon=1.35), quantile
+        (quantile=0.5), perceptron; or an object with ``value_grad(raw, y) -> (value, grad)`` on
+        arrays of shapes (n,) and (n, n_raw), and for curvature ``hess(raw, y)`` of shape
+        (n, n_raw, n_raw). squared_error is half the squared error, summed over outputs; poisson
+        and gamma are half deviances.
+    dtype : {numpy.float64, numpy.float32}, default=numpy.float64
+        Of parameters, values and gradients. Jacobians and curvature are computed in float64.
+
+    Attributes
+    ----------
+    layers : tuple of int
+    n_features, n_raw, n_params : int
+    activation, output_activation, loss
+        As resolved, in the form that the constructor takes.
+    dtype : numpy.dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> net = Network([2, 3, 1], activation="tanh")
+    >>> theta = net.init(random_state=0)
+    >>> value, grad = net.value_grad(theta, np.ones((4, 2)), np.zeros(4))
+    >>> grad.shape
+    (13,)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int],
+        activation: Any = "relu",
+        output_activation: Any = None,
+        loss: Any = "squared_error",
+        dtype: Any = np.float64,
+    ):
+        self.layers = _check_widths(layers)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}.")
+        self._hidden = resolve_hidden(activation, len(self.layers) - 2)
+        self._loss = resolve_loss(loss)
+        self._output = resolve_output(output_activation, self._loss, self.n_raw)
+        self._describe()
+
+    def _describe(self) -> None:
+        self._layers = Layers(
+            self.layers,
+            [(g.code, g.keeps_z, g.values) for g in self._hidden],
+            (self._loss.code, self._loss.values),
+            (self._output.code, self._output.values),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_layers"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._describe()
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({list(self.layers)}, activation={self.activation!r}, "
+            f"output_activation={self.output_activation!r}, loss={self.loss!r}, "
+            f"dtype={self.dtype.name!r})"
+        )
+
+    @property
+    def n_features(self) -> int:
+        """Width of the input."""
+        return self.layers[0]
+
+    @property
+    def n_raw(self) -> int:
+        """Width of the output."""
+        return self.layers[-1]
+
+    @property
+    def n_params(self) -> int:
+        """Length of theta."""
+        return self._layers.n_params
+
+    @property
+    def activation(self) -> Any:
+        """The hidden activations: one spec if all layers share it, else a list."""
+        specs = [g.spec for g in self._hidden]
+        return specs[0] if specs and all(s == specs[0] for s in specs) else specs
+
+    @property
+    def output_activation(self) -> Any:
+        """The output activation."""
+        return self._output.spec
+
+    @property
+    def loss(self) -> Any:
+        """The loss."""
+        return self._loss.spec
+
+    # -- parameters --------------------------------------------------------------------------
+
+    def init(self, random_state: Any = None, init: Any = "glorot") -> np.ndarray:
+        """Parameters to start from.
+
+        Parameters
+        ----------
+        random_state : None, int, RandomState or Generator
+            Source of the draws.
+        init : {"glorot", "he", "lecun", "zeros"} or (coefs, intercepts), default="glorot"
+            "glorot" draws exactly as scikit-learn's MLP does.
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+        """
+        if isinstance(init, str):
+            first: Activation | None = self._hidden[0] if self._hidden else None
+            init = initialisation.draw(
+                self.layers, first.name if first else "", init, random_state
+            )
+        elif not isinstance(init, (tuple, list)) or len(init) != 2:
+            raise ValueError(
+                f"init must be one of {', '.join(initialisation.NAMES)}, or (coefs, intercepts); "
+                f"got {init!r}."
+            )
+        return self.pack(*init)
+
+    def pack(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> np.ndarray:
+        """One vector from a weight matrix (fan_in, fan_out) and a bias vector per layer."""
+        theta = np.empty(self.n_params, self.dtype)
+        views = self.unpack(theta)
+        for what, given, slots in zip(
+            ("coefs", "intercepts"), (coefs, intercepts), views, strict=True
+        ):
+            if len(given) != len(slots):
+                raise ValueError(f"{what} must have {len(slots)} arrays, got {len(given)}.")
+            for l, (array, slot) in enumerate(zip(given, slots, strict=True)):
+                array = np.asarray(array)
+                if array.shape != slot.shape:
+                    raise ValueError(
+                        f"{what}[{l}] must have shape {slot.shape}, got {array.shape}."
+                    )
+                slot[...] = array
+        return theta
+
+    def unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Views into theta: (coefs, intercepts), a matrix and a vector per layer."""
+        theta = check_vector(theta, self.n_params, self.dtype, "theta")
+        coefs, intercepts, at = [], [], 0
+        for fan_in, fan_out in zip(self.layers[:-1], self.layers[1:], strict=True):
+            bias = at + fan_in * fan_out
+            coefs.append(theta[at:bias].reshape(fan_in, fan_out))
+            intercepts.append(theta[bias : bias + fan_out])
+            at = bias + fan_out
+        return coefs, intercepts
+
+    # -- predictions -------------------------------------------------------------------------
+
+    def raw(self, theta: Any, X: Any) -> np.ndarray:
+        """Outputs before the output activation, (n_samples, n_raw)."""
+        return self._forward(theta, X, False)
+
+    def predict(self, theta: Any, X: Any) -> np.ndarray:
+        """Outputs after the output activation, (n_samples, n_raw)."""
+        return self._forward(theta, X, True)
+
+    def _forward(self, theta: Any, X: Any, apply_output: bool) -> np.ndarray:
+        theta = check_vector(theta, self.n_params, self.dtype, "theta")
+        X = check_rows(X, self.n_features, self.dtype)
+        return Sweep(self._layers, X).raw(theta, n_rows(X), self.n_raw, apply_output)
+
+    # -- the loss ----------------------------------------------------------------------------
+
+    def objective(self, X, y, sample_weight=None, alpha=0.0, rows=None) -> NetworkObjective:
+        """The loss on data as an objective for :func:`fastmlp.solvers.minimize`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples; not copied where the dtype fits.
+        y : array-like
+            Targets: (n_samples,) or (n_samples, n_raw). For log_loss one-hot rows, class codes
+            or 0/1; for perceptron +1/-1.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0.
+        alpha : float, default=0
+            L2 strength; l2 = alpha / sum of weights, for each batch as scikit-learn does.
+        rows : array-like of int, optional
+            The rows to train on; by default all.
+
+        Returns
+        -------
+        NetworkObjective
+        """
+        return NetworkObjective(self, X, y, sample_weight, alpha=alpha, rows=rows)
+
+    def value(self, theta, X, y, sample_weight=None, l2=0.0) -> float:
+        """``sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` (weights, not biases)."""
+        return NetworkObjective(self, X, y, sample_weight, l2=l2).value(theta)
+
+    def value_grad(self, theta, X, y, sample_weight=None, l2=0.0) -> tuple[float, np.ndarray]:
+        """The value and its gradient, (n_params,), by backpropagation."""
+        return NetworkObjective(self, X, y, sample_weight, l2=l2).value_grad(theta)
+
+    # -- derivatives of the outputs ------------------------------------------------------------
+
+    def jacobian(self, theta: Any, X: Any) -> np.ndarray:
+        """d raw / d theta, (n_samples, n_raw, n_params) float64."""
+        return self._jacobian(theta, X, False)
+
+    def input_jacobian(self, theta: Any, X: Any) -> np.ndarray:
+        """d raw / d x, (n_samples, n_raw, n_features) float64."""
+        return self._jacobian(theta, X, True)
+
+    def _jacobian(self, theta: Any, X: Any, of_inputs: bool) -> np.ndarray:
+        theta = check_vector(theta, self.n_params, np.dtype(np.float64), "theta")
+        X = check_rows(X, self.n_features, np.dtype(np.float64))
+        columns = self.n_features if of_inputs else self.n_params
+        out = np.empty((n_rows(X), self.n_raw, columns))
+        Sweep(self._layers, X).jacobian(theta, out, of_inputs)
+        return out
+
+    # -- curvature -----------------------------------------------------------------------------
+
+    def hessian(self, theta, X, y, sample_weight=None, l2=0.0) -> np.ndarray:
+        """The exact Hessian of :meth:`value`, (n_params, n_params) float64."""
+        return NetworkObjective(self, X, y, sample_weight, l2=l2).hessian(theta)
+
+    def ggn(self, theta, X, y, sample_weight=None, l2=0.0) -> np.ndarray:
+        """The generalised Gauss-Newton matrix ``J' curv J`` (plus l2), (n_params, n_params)."""
+        return NetworkObjective(self, X, y, sample_weight, l2=l2).ggn(theta)
+
+    def hess_mul(self, theta, X, y, v, sample_weight=None, l2=0.0) -> np.ndarray:
+        """The Hessian times v, (n_params,), without the matrix (Pearlmutter 1994)."""
+        return NetworkObjective(self, X, y, sample_weight, l2=l2).hess_mul(theta, v)
+
+    def ggn_mul(self, theta, X, y, v, sample_weight=None, l2=0.0) -> np.ndarray:
+        """The Gauss-Newton matrix times v, (n_params,) (Schraudolph 2002)."""
+        return NetworkObjective(self, X, y, sample_weight, l2=l2).ggn_mul(theta, v)
+
+    def trace(self, theta, x, y) -> Trace:
+        """Every number of one forward and backward pass on one sample, for teaching.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Parameters.
+        x : array-like of shape (n_features,)
+            The sample.
+        y : array-like
+            Its target, as :meth:`value` takes it for one row.
+
+        Returns
+        -------
+        Trace
+            By name: ``z``, ``a``, ``delta``, ``slope``, ``grad_W``, ``grad_b`` (each a dict by
+            layer 1..L, ``a`` from 0), ``raw`` and ``loss``. ``print`` shows a table.
+        """
+        return trace(self, theta, x, y)
+
+
+def _check_widths(layers: Any) -> tuple[int, ...]:
+    widths = tuple(layers) if isinstance(layers, (Sequence, np.ndarray)) else ()
+    fits = all(isinstance(w, Integral) and not isinstance(w, bool) and w > 0 for w in widths)
+    if isinstance(layers, str) or len(widths) < 2 or not fits:
+        raise ValueError(
+            "layers must be at least two positive integers, [n_features, hidden..., n_raw]; got "
+            f"{layers!r}."
+        )
+    return tuple(int(w) for w in widths)

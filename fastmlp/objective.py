@@ -1,0 +1,340 @@
+"""A network's loss on given data as a function of theta: what solvers minimise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp._arrays import (
+    check_rows,
+    check_rows_index,
+    check_strength,
+    check_vector,
+    check_weights,
+    n_rows,
+    tile_rows,
+)
+from fastmlp._core import curvature as _curvature
+from fastmlp._core import matrix as _matrix
+from fastmlp._core import minibatch as _minibatch
+from fastmlp._core import network as _sweeps
+from fastmlp._core.kernels import UPDATES
+from fastmlp.losses import check_targets
+
+
+class NetworkObjective:
+    """The loss of a network on data, by theta; made by :meth:`fastmlp.Network.objective`.
+
+    ``value = sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` with l2 = alpha / sum_i w_i. It holds
+    working memory, so one objective serves one solver at a time.
+
+    Attributes
+    ----------
+    n_params : int
+        Length of theta.
+    n_samples : int
+        Rows that count: those of ``rows``, or of X.
+    dtype : numpy.dtype
+        Of theta and of the gradient; curvature is float64.
+    """
+
+    def __init__(self, network, X, y, sample_weight=None, *, alpha=0.0, l2=None, rows=None):
+        self._network = network
+        self.dtype = network.dtype
+        self.n_params = network.n_params
+        X = check_rows(X, network.n_features, self.dtype)
+        n = n_rows(X)
+        self._y = check_targets(
+            y, network._loss, network._output, n, network.n_raw, self.dtype
+        )
+        self._w = check_weights(sample_weight, n, self.dtype)
+        self._index = check_rows_index(rows, n)
+        self.n_samples = n if self._index is None else self._index.size
+        self._X = X
+        self._alpha = check_strength(alpha, "alpha")
+        counted = self._w if rows is None or self._w is None else self._w[self._index]
+        self._weight_sum = (
+            float(self.n_samples) if counted is None else float(counted.sum(dtype=np.float64))
+        )
+        if self._weight_sum <= 0:
+            raise ValueError("sample_weight sums to zero over the rows: none would count.")
+        self._l2 = self._alpha / self._weight_sum if l2 is None else check_strength(l2, "l2")
+        self._sweep = Sweep(network._layers, X, self._kernel_targets(), self._w, self._index)
+        self._sweep64: Sweep | None = self._sweep if self.dtype == np.float64 else None
+        self._scratch: np.ndarray | None = None
+
+    def _kernel_targets(self):
+        return None if self._network._loss.is_custom else self._y
+
+    # -- value and gradient ----------------------------------------------------------------
+
+    def value(self, theta: Any) -> float:
+        """The loss at theta, an array of shape (n_params,)."""
+        theta = self._check_theta(theta)
+        if self._network._loss.is_custom:
+            value, _ = self._custom(theta)
+            return value
+        return self._sweep.value_grad(theta, None, self.n_samples, self._weight_sum, self._l2)
+
+    def value_grad(self, theta: Any) -> tuple[float, np.ndarray]:
+        """The loss and its gradient, of shape (n_params,)."""
+        theta = self._check_theta(theta)
+        grad = np.empty(self.n_params, self.dtype)
+        if self._network._loss.is_custom:
+            value, delta = self._custom(theta)
+            self._sweep.backprop(theta, grad, delta, self._l2)
+        else:
+            value = self._sweep.value_grad(
+                theta, grad, self.n_samples, self._weight_sum, self._l2
+            )
+        return value, grad
+
+    def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""
+        raw = self._sweep.raw(theta, self.n_samples, self._network.n_raw, False)
+        y, w = self._selected()
+        value, grad = self._network._loss.value_grad(raw, y)
+        value, grad = np.asarray(value), np.asarray(grad)
+        if value.shape != (self.n_samples,) or grad.size != raw.size:
+            raise ValueError(
+                "A loss's value_grad(raw, y) must return a value per row and a gradient like "
+                f"raw: shapes ({self.n_samples},) and {raw.shape}; got {value.shape} and "
+                f"{grad.shape}."
+            )
+        share = np.full(self.n_samples, 1.0) if w is None else w.astype(np.float64)
+        share /= self._weight_sum
+        norm2 = _sweeps.weights_norm2(self._network._layers, theta)
+        delta = np.ascontiguousarray(share[:, None] * grad.reshape(raw.shape), self.dtype)
+        return float(share @ value) + 0.5 * self._l2 * norm2, delta
+
+    def _selected(self):
+        """Targets and weights of the rows that count."""
+        if self._index is None:
+            return self._y, self._w
+        return self._y[self._index], None if self._w is None else self._w[self._index]
+
+    # -- mini-batches ----------------------------------------------------------------------
+
+    def epoch(self, theta: np.ndarray, state: Any, order: np.ndarray, hyper: Any) -> float:
+        """All mini-batches of one epoch in one native call; theta and state change in place.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,), contiguous, of this objective's dtype
+            Parameters.
+        state : object
+            ``first`` and ``second`` (arrays like theta; second may be None) and ``t``, the number
+            of steps so far.
+        order : ndarray of intp
+            Positions from 0 to n_samples - 1 in the order of the visit.
+        hyper : object
+            ``update`` ("sgd", "nesterov", "adam"), ``batch_size``, ``rates`` (float64, one per
+            batch), ``momentum``, ``beta_1``, ``beta_2``, ``epsilon``, ``weight_decay``
+            (decoupled; weights only) and ``max_norm`` (of the gradient; inf for none).
+
+        Returns
+        -------
+        float
+            The mean over rows of the batches' losses, with their L2 terms, as scikit-learn's
+            ``loss_``.
+        """
+        if self._network._loss.is_custom:
+            raise ValueError(
+                "A loss written in Python works with the full-batch solvers (gd, lbfgs, newton); "
+                "mini-batches run without Python."
+            )
+        for what, array in (("theta", theta), ("state.first", state.first)):
+            self._check_in_place(array, what)
+        if state.second is not None:
+            self._check_in_place(state.second, "state.second")
+        elif hyper.update == "adam":
+            raise ValueError("state.second must be an array like theta for update 'adam'.")
+        order = check_rows_index(order, self.n_samples)
+        batch_size = int(hyper.batch_size)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+        n_batches = -(-order.size // batch_size)
+        if hyper.rates.shape != (n_batches,):
+            raise ValueError(f"rates must have shape ({n_batches},), got {hyper.rates.shape}.")
+        if hyper.update not in UPDATES:
+            raise ValueError(f"Unknown update {hyper.update!r}; known are {', '.join(UPDATES)}.")
+        if self._index is not None:
+            order = self._index[order]
+        if self._scratch is None:
+            self._scratch = np.empty(self.n_params, self.dtype)
+        return _minibatch.epoch(
+            self._network._layers,
+            self._sweep.source,
+            self._sweep.tape(gathers=True, rows_needed=batch_size),
+            theta,
+            self._scratch,
+            state,
+            order,
+            self._alpha,
+            hyper,
+            UPDATES[hyper.update],
+        )
+
+    def _check_in_place(self, array: Any, what: str) -> None:
+        fits = (
+            isinstance(array, np.ndarray)
+            and array.shape == (self.n_params,)
+            and array.dtype == self.dtype
+            and array.flags.c_contiguous
+            and array.flags.writeable
+        )
+        if not fits:
+            raise ValueError(
+                f"{what} must be a writeable contiguous array of shape ({self.n_params},) and "
+                f"dtype {self.dtype}, changed in place."
+            )
+
+    # -- curvature ---------------------------------------------------------------------------
+
+    def hessian(self, theta: Any) -> np.ndarray:
+        """The exact Hessian, (n_params, n_params) float64."""
+        return self._matrix(theta, _curvature.HESS)
+
+    def ggn(self, theta: Any) -> np.ndarray:
+        """The generalised Gauss-Newton matrix, (n_params, n_params) float64."""
+        return self._matrix(theta, _curvature.GGN)
+
+    def hess_mul(self, theta: Any, v: Any) -> np.ndarray:
+        """The Hessian times v, (n_params,) float64, without the matrix."""
+        return self._product(theta, v, _curvature.HESS)
+
+    def ggn_mul(self, theta: Any, v: Any) -> np.ndarray:
+        """The Gauss-Newton matrix times v, (n_params,) float64, without the matrix."""
+        return self._product(theta, v, _curvature.GGN)
+
+    def _matrix(self, theta: Any, kind: int) -> np.ndarray:
+        theta, sweep, second = self._curved(theta, kind)
+        H = np.empty((self.n_params, self.n_params))
+        layers = self._network._layers
+        tape, index = sweep.tape_and_index(_matrix.tile_rows(layers))
+        _matrix.matrix(
+            layers, sweep.source, tape, theta, H, index, self.n_samples, self._weight_sum,
+            self._l2, second,
+        )
+        return H
+
+    def _product(self, theta: Any, v: Any, kind: int) -> np.ndarray:
+        theta, sweep, second = self._curved(theta, kind)
+        v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
+        out = np.empty(self.n_params)
+        tape, index = sweep.tape_and_index()
+        _curvature.product(
+            self._network._layers, sweep.source, tape, theta, v, out, index, self.n_samples,
+            self._weight_sum, self._l2, second,
+        )
+        return out
+
+    def _curved(self, theta: Any, kind: int):
+        """Theta and sweep in float64 and the loss's second derivative."""
+        loss = self._network._loss
+        if kind == _curvature.GGN and not loss.curved and not loss.is_custom:
+            raise ValueError(
+                f"loss {loss.name!r} has no curvature: its second derivative is zero wherever it "
+                "exists, and so is the Gauss-Newton matrix. Use a first-order solver."
+            )
+        if loss.is_custom and loss.hess is None:
+            raise ValueError(
+                "The loss has no method hess(raw, y) -> (n, n_raw, n_raw), which curvature needs."
+            )
+        theta = self._check_theta(theta).astype(np.float64, copy=False)
+        if self._sweep64 is None:
+            X = self._X
+            y, w = self._kernel_targets(), self._w
+            self._sweep64 = Sweep(
+                self._network._layers,
+                (X[0].astype(np.float64), *X[1:]) if isinstance(X, tuple) else X.astype(float),
+                None if y is None else y.astype(np.float64),
+                None if w is None else w.astype(np.float64),
+                self._index,
+            )
+        if not loss.is_custom:
+            return theta, self._sweep64, _curvature.Second(kind)
+        n_raw = self._network.n_raw
+        raw = self._sweep64.raw(theta, self.n_samples, n_raw, False)
+        y, w = self._selected()
+        share = np.ones(self.n_samples) if w is None else w.astype(np.float64)
+        delta = np.asarray(loss.value_grad(raw, y)[1], dtype=np.float64).reshape(raw.shape)
+        Q = np.asarray(loss.hess(raw, y), dtype=np.float64)
+        if Q.shape != (self.n_samples, n_raw, n_raw):
+            raise ValueError(
+                f"A loss's hess(raw, y) must return shape {(self.n_samples, n_raw, n_raw)}, got "
+                f"{Q.shape}."
+            )
+        second = _curvature.Second(
+            kind,
+            np.ascontiguousarray(share[:, None] * delta),
+            np.ascontiguousarray(share[:, None, None] * Q),
+        )
+        return theta, self._sweep64, second
+
+    def _check_theta(self, theta: Any) -> np.ndarray:
+        return check_vector(theta, self.n_params, self.dtype, "theta")
+
+
+class Sweep:
+    """Layers bound to data of one element type, with the tape that serves them.
+
+    Parameters
+    ----------
+    layers : Layers
+        The network's shape.
+    X : ndarray or parts of a CSR matrix
+        As ``check_rows`` returns it.
+    y, w : ndarray or None
+        Targets (n_samples, n_raw) and weights (n_samples,).
+    index : ndarray of intp or None
+        The rows that count.
+    """
+
+    def __init__(self, layers, X, y=None, w=None, index=None):
+        self.layers = layers
+        self.source = _sweeps.Source(X, y, w)
+        self._itemsize = (X[0] if isinstance(X, tuple) else X).itemsize
+        self._n = index.size if index is not None else self.source.n_samples
+        self._index = index
+        if index is None and not self.source.direct:
+            self._index = np.arange(self._n, dtype=np.intp)
+        self._tapes: dict[tuple[int, bool], Any] = {}
+
+    def tape(self, gathers: bool, rows_needed: int, most: int | None = None):
+        """A tape for tiles of at most rows_needed rows; kept for the next call."""
+        widths = tuple(self.layers.widths)
+        rows = min(rows_needed, most or tile_rows(widths, self._itemsize))
+        key = (rows, gathers)
+        if key not in self._tapes:
+            self._tapes = {key: _sweeps.Tape(self.layers, rows, self._itemsize, gathers)}
+        return self._tapes[key]
+
+    def tape_and_index(self, most: int | None = None):
+        """The tape and the index for a sweep over all rows."""
+        return self.tape(self._index is not None, self._n, most), self._index
+
+    def raw(self, theta, n, n_raw, apply_output):
+        """Outputs (n, n_raw), before or after the output activation."""
+        out = np.empty((n, n_raw), theta.dtype)
+        tape, index = self.tape_and_index()
+        _sweeps.raw(self.layers, self.source, tape, theta, out, index, apply_output)
+        return out
+
+    def value_grad(self, theta, grad, n, weight_sum, l2):
+        """The loss; its gradient into grad unless that is None."""
+        tape, index = self.tape_and_index()
+        return _sweeps.value_grad(
+            self.layers, self.source, tape, theta, grad, index, n, weight_sum, l2
+        )
+
+    def backprop(self, theta, grad, delta, l2):
+        """The gradient for given d loss / d raw into grad."""
+        tape, index = self.tape_and_index()
+        _sweeps.backprop(self.layers, self.source, tape, theta, grad, delta, index, l2)
+
+    def jacobian(self, theta, out, of_inputs):
+        """d raw / d theta, or d raw / d x, into out."""
+        tape, index = self.tape_and_index(256)
+        _curvature.jacobian(self.layers, self.source, tape, theta, out, index, of_inputs)

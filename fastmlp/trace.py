@@ -1,0 +1,100 @@
+"""One forward and backward pass, written out number by number, for teaching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp._core.kernels import activation_values
+from fastmlp.activations import Activation
+
+
+class Trace(Mapping):
+    """The numbers of one pass by name; ``print`` shows them as a table.
+
+    Keys: ``z``, ``a``, ``delta`` (d loss / d z), ``slope`` (g'(z)), ``grad_W`` and ``grad_b``, each
+    a dict by layer 1..L (``a`` also has 0, the input; softmax has no slope), ``raw`` and ``loss``.
+    """
+
+    def __init__(self, entries: dict[str, Any]):
+        self._entries = entries
+
+    def __getitem__(self, key: str) -> Any:
+        return self._entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __str__(self) -> str:
+        lines = [("a[0]", "input", self["a"][0])]
+        n_layers = max(self["z"])
+        for l in range(1, n_layers + 1):
+            lines.append((f"z[{l}]", f"a[{l - 1}] W[{l}] + b[{l}]", self["z"][l]))
+            lines.append((f"a[{l}]", f"g(z[{l}])", self["a"][l]))
+        lines.append(("loss", "", np.atleast_1d(self["loss"])))
+        for l in range(n_layers, 0, -1):
+            if l in self["slope"]:
+                lines.append((f"slope[{l}]", f"g'(z[{l}])", self["slope"][l]))
+            how = "d loss / d z"
+            if l < n_layers:
+                how = f"(delta[{l + 1}] W[{l + 1}]') * slope[{l}]"
+            lines.append((f"delta[{l}]", how, self["delta"][l]))
+            for i, row in enumerate(self["grad_W"][l]):
+                how = f"a[{l - 1}]' delta[{l}]" if i == 0 else ""
+                lines.append((f"grad_W[{l}][{i}]", how, row))
+            lines.append((f"grad_b[{l}]", f"delta[{l}]", self["grad_b"][l]))
+        name_width = max(len(name) for name, _, _ in lines)
+        how_width = max(len(how) for _, how, _ in lines)
+        return "\n".join(
+            f"{name:<{name_width}}  {how:<{how_width}}  "
+            + "  ".join(f"{number:13.9f}" for number in numbers)
+            for name, how, numbers in lines
+        )
+
+    __repr__ = __str__
+
+
+def trace(network, theta: Any, x: Any, y: Any) -> Trace:
+    """The pass of one sample through a network; see :meth:`fastmlp.Network.trace`."""
+    x = np.asarray(x)
+    if x.shape != (network.n_features,):
+        raise ValueError(f"x must be one sample of shape ({network.n_features},), got {x.shape}.")
+    y = np.asarray(y)
+    objective = network.objective(x[np.newaxis], y[np.newaxis] if y.ndim < 2 else y)
+    loss, grad = objective.value_grad(theta)
+    coefs, _ = network.unpack(theta)
+    grad_W, grad_b = network.unpack(grad)
+    n_layers = len(coefs)
+    z, a, slope = {}, {0: x.astype(network.dtype)}, {}
+    for l, (W, b) in enumerate(zip(*network.unpack(theta), strict=True), start=1):
+        g = network._hidden[l - 1] if l < n_layers else network._output
+        z[l] = a[l - 1] @ W + b
+        if g.name == "softmax":
+            a[l] = network.predict(theta, x[np.newaxis])[0]
+        else:
+            a[l], slope[l] = _value_slope(g, z[l])
+    # One sample: the gradient by the biases is d loss / d z itself.
+    return Trace(
+        {
+            "z": z,
+            "a": a,
+            "raw": z[n_layers],
+            "loss": loss,
+            "slope": slope,
+            "delta": {l: grad_b[l - 1].copy() for l in range(1, n_layers + 1)},
+            "grad_W": {l: grad_W[l - 1] for l in range(1, n_layers + 1)},
+            "grad_b": {l: grad_b[l - 1] for l in range(1, n_layers + 1)},
+        }
+    )
+
+
+def _value_slope(g: Activation, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    params = np.zeros(2)
+    params[: len(g.values)] = g.values
+    value, slope, _ = activation_values(g.name, params, z)
+    return value, slope

@@ -1,0 +1,133 @@
+"""One fit: network x data x solver -> theta, status, history. No scikit-learn here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastmlp._threads import blas_threads, default_threads
+from fastmlp.solvers import Result, Status, minimize
+from fastmlp.solvers._base import Solver
+
+# Rows that a full-batch sweep handles at a time, for the choice of a number of threads.
+_TILE_ROWS = 256
+
+
+def train(
+    network,
+    X,
+    y,
+    *,
+    solver: Solver,
+    theta0: np.ndarray,
+    sample_weight: np.ndarray | None = None,
+    alpha: float = 0.0,
+    rows: np.ndarray | None = None,
+    validation: tuple | None = None,
+    score: Callable[[np.ndarray], float] | None = None,
+    callback: Callable[[int, dict], Any] | None = None,
+    one_epoch: bool = False,
+    state: Any = None,
+    n_threads: int | None = None,
+    **limits: Any,
+) -> Result:
+    """Train a network.
+
+    Parameters
+    ----------
+    network : Network
+        What to train.
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Samples.
+    y : ndarray
+        Targets as the network takes them.
+    solver : Solver
+        How to train it.
+    theta0 : ndarray of shape (n_params,)
+        Where to start; not modified.
+    sample_weight : ndarray of shape (n_samples,), optional
+        Weights of the samples.
+    alpha : float
+        L2 strength; divided by the sum of the weights, of each batch or of all samples.
+    rows : ndarray of int, optional
+        The rows of X that are trained on; all of them by default. X is not copied.
+    validation : tuple (X, y, sample_weight), optional
+        Data that the best parameters are chosen by.
+    score : callable, optional
+        ``score(theta)``, to be maximised over the iterations; by default minus the (unpenalised)
+        validation loss.
+    callback : callable, optional
+        ``callback(iteration, record)``; a true answer ends the run.
+    one_epoch : bool
+        End after one iteration, whatever the limits say.
+    state : object, optional
+        ``Result.state`` of the run to be continued.
+    n_threads : int, optional
+        Threads for BLAS; by default one for small work.
+    **limits
+        ``max_iter``, ``tol``, ``n_iter_no_change``, ``max_fun``, ``max_time``, ``verbose`` and
+        ``random_state`` of :func:`fastmlp.solvers.minimize`.
+
+    Returns
+    -------
+    Result
+    """
+    objective = network.objective(X, y, sample_weight=sample_weight, alpha=alpha, rows=rows)
+    batch = getattr(solver, "batch_size", None)
+    if batch is None or isinstance(batch, str):
+        batch = _TILE_ROWS
+    flops = 6.0 * min(batch, objective.n_samples) * network.n_params
+    with blas_threads(default_threads(flops) if n_threads is None else n_threads):
+        result = minimize(
+            objective,
+            theta0,
+            solver=solver,
+            callback=_stop_after_one(callback) if one_epoch else callback,
+            validation=None if validation is None else _validator(network, *validation, score),
+            state=state,
+            **limits,
+        )
+    if one_epoch and result.status not in (Status.DIVERGED, Status.INTERRUPTED):
+        result = dataclasses.replace(result, status=Status.ONE_EPOCH)
+    return result
+
+
+def predict(network, theta, X, n_threads: int | None = None) -> np.ndarray:
+    """Outputs of the network, (n_samples, n_raw), with as many threads as the work is worth."""
+    flops = 2.0 * X.shape[0] * network.n_params
+    if n_threads is None and flops < 1e7:
+        return network.predict(theta, X)
+    with blas_threads(default_threads(flops) if n_threads is None else n_threads):
+        return network.predict(theta, X)
+
+
+def describe_divergence(network, result: Result) -> str:
+    """Say where and when a run left the finite numbers."""
+    when = f"iteration {result.n_iter}"
+    coefs, intercepts = network.unpack(result.theta)
+    for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True), start=1):
+        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+            return f"Layer {layer} of {len(coefs)} was no longer finite after {when}."
+    return f"The loss was {result.loss} after {when}."
+
+
+def _validator(network, X, y, sample_weight, score):
+    """The (score, loss) of theta on validation data; the score is maximised."""
+
+    def validate(theta):
+        loss = float(network.value(theta, X, y, sample_weight=sample_weight))
+        return (-loss if score is None else float(score(theta))), loss
+
+    return validate
+
+
+def _stop_after_one(callback):
+    def stop(iteration, record):
+        if callback is not None:
+            callback(iteration, record)
+        return True
+
+    return stop

@@ -1,0 +1,235 @@
+/* Value, slope and curvature of each activation as functions of (z, a) and its parameters p. */
+
+typedef const real *NAME(params);
+#define params NAME(params)
+#define SELU_SCALE ((real)1.0507009873554805)
+#define SELU_ALPHA ((real)1.6732632423543772)
+
+static inline vec NAME(value_identity)(vec z, params p) { (void)p; return z; }
+static inline vec NAME(slope_identity)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(1); }
+static inline vec NAME(curv_identity)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
+
+static inline vec NAME(value_logistic)(vec z, params p) { (void)p; return vlogistic(z); }
+static inline vec NAME(slope_logistic)(vec z, vec a, params p) { (void)z, (void)p; return a * (1 - a); }
+static inline vec NAME(curv_logistic)(vec z, vec a, params p) {
+    (void)z, (void)p;
+    return a * (1 - a) * (1 - 2 * a);
+}
+
+static inline vec NAME(value_tanh)(vec z, params p) { (void)p; return vtanh(z); }
+static inline vec NAME(slope_tanh)(vec z, vec a, params p) { (void)z, (void)p; return 1 - a * a; }
+static inline vec NAME(curv_tanh)(vec z, vec a, params p) { (void)z, (void)p; return -2 * a * (1 - a * a); }
+
+/* NaN is kept, so that a diverged network shows it. */
+static inline vec NAME(value_relu)(vec z, params p) { (void)p; return select_(z <= 0, splat(0), z); }
+static inline vec NAME(slope_relu)(vec z, vec a, params p) {
+    (void)z, (void)p;
+    return select_(a > 0, splat(1), splat(0));
+}
+static inline vec NAME(curv_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
+
+static inline vec NAME(value_softplus)(vec z, params p) { (void)p; return vsoftplus(z); }
+static inline vec NAME(slope_softplus)(vec z, vec a, params p) { (void)a, (void)p; return vlogistic(z); }
+static inline vec NAME(curv_softplus)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    return vlogistic(z) * vlogistic(-z);
+}
+
+/* eps z + (1 - eps) max(0, z), 0 <= eps <= 1: a has the sign of z, or is 0 with it. */
+static inline vec NAME(value_leaky_relu)(vec z, params p) { return select_(z <= 0, p[0] * z, z); }
+static inline vec NAME(slope_leaky_relu)(vec z, vec a, params p) {
+    (void)z;
+    return select_(a > 0, splat(1), splat(p[0]));
+}
+static inline vec NAME(curv_leaky_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
+
+/* z for z > 0, alpha (e^z - 1) below (Clevert et al. 2016) */
+static inline vec NAME(value_elu)(vec z, params p) { return select_(z > 0, z, p[0] * vexpm1(vmin_(z, 0))); }
+static inline vec NAME(slope_elu)(vec z, vec a, params p) {
+    (void)a;
+    return select_(z > 0, splat(1), p[0] * vexp(vmin_(z, 0)));
+}
+static inline vec NAME(curv_elu)(vec z, vec a, params p) {
+    (void)a;
+    return select_(z > 0, splat(0), p[0] * vexp(vmin_(z, 0)));
+}
+
+/* Klambauer et al. 2017 */
+static inline vec NAME(value_selu)(vec z, params p) {
+    (void)p;
+    return SELU_SCALE * select_(z > 0, z, SELU_ALPHA * vexpm1(vmin_(z, 0)));
+}
+static inline vec NAME(slope_selu)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    return SELU_SCALE * select_(z > 0, splat(1), SELU_ALPHA * vexp(vmin_(z, 0)));
+}
+static inline vec NAME(curv_selu)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    return SELU_SCALE * select_(z > 0, splat(0), SELU_ALPHA * vexp(vmin_(z, 0)));
+}
+
+/* z Phi(z), Phi the normal distribution function (Hendrycks & Gimpel 2016) */
+static inline vec NAME(normal_cdf)(vec z) { return (real)0.5 * verfc((real)-0.7071067811865476 * z); }
+static inline vec NAME(normal_pdf)(vec z) {
+    return (real)0.3989422804014327 * vexp((real)-0.5 * z * z);
+}
+static inline vec NAME(value_gelu)(vec z, params p) { (void)p; return z * NAME(normal_cdf)(z); }
+static inline vec NAME(slope_gelu)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    return NAME(normal_cdf)(z) + z * NAME(normal_pdf)(z);
+}
+static inline vec NAME(curv_gelu)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    return (2 - z * z) * NAME(normal_pdf)(z);
+}
+
+/* z s(z), s the logistic function */
+static inline vec NAME(value_silu)(vec z, params p) { (void)p; return z * vlogistic(z); }
+static inline vec NAME(slope_silu)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    const vec s = vlogistic(z);
+    return s * (1 + z * vlogistic(-z));
+}
+static inline vec NAME(curv_silu)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    const vec s = vlogistic(z), r = vlogistic(-z);
+    return s * r * (2 + z * (r - s));
+}
+
+/* z t, t = tanh(log(1 + e^z)) = n/(n + 2) with n = e^z (e^z + 2) (Misra 2019);
+ * 1 - t^2 = 4 (n + 1)/(n + 2)^2. Past z = 20, t is 1 to the last bit. */
+static inline vec NAME(mish_n)(vec z) {
+    const vec e = vexp(vmin_(z, 20));
+    return e * (e + 2);
+}
+static inline vec NAME(value_mish)(vec z, params p) {
+    (void)p;
+    const vec n = NAME(mish_n)(z);
+    return z * (n / (n + 2));
+}
+static inline vec NAME(slope_mish)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    const vec n = NAME(mish_n)(z);
+    const vec t_slope = 4 * (n + 1) / ((n + 2) * (n + 2)) * vlogistic(z); /* dt/dz */
+    return n / (n + 2) + z * t_slope;
+}
+static inline vec NAME(curv_mish)(vec z, vec a, params p) {
+    (void)a, (void)p;
+    const vec n = NAME(mish_n)(z), t = n / (n + 2), s = vlogistic(z);
+    const vec t_slope = 4 * (n + 1) / ((n + 2) * (n + 2)) * s;
+    return t_slope * (2 + z * (vlogistic(-z) - 2 * t * s));
+}
+
+/* Saturated at EXP_SAFE: a mean over rows stays finite whatever raw is, and the gradient still
+ * points back. */
+#if REAL_IS_FLOAT
+#define EXP_SAFE 87.0f
+#else
+#define EXP_SAFE 700.0
+#endif
+static inline vec NAME(value_exp)(vec z, params p) { (void)p; return vexp(vmin_(z, EXP_SAFE)); }
+static inline vec NAME(slope_exp)(vec z, vec a, params p) { (void)z, (void)p; return a; }
+static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; return a; }
+
+#define FM_PARAMS(g) const real p[2] = {(real)(g)->param[0], (real)(g)->param[1]}
+
+static void NAME(value)(real *a, const real *z, ptrdiff_t n, const fm_activation_t *g) {
+    FM_PARAMS(g);
+    switch (g->kind) {
+#define ROW_ACTIVATION(name, tape, range, n_params)
+#define ACTIVATION(name, tape, range, n_params)                                                  \
+    case FM_##name:                                                                              \
+        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
+            store(a + i, NAME(value_##name)(load(z + i, n - i, 0), p), n - i);                   \
+        break;
+#include "activations.def"
+#undef ACTIVATION
+    }
+}
+
+#define FM_DERIVATIVE(which)                                                                     \
+    static void NAME(which)(real *out, const real *z, const real *a, ptrdiff_t n,                \
+                            const fm_activation_t *g)
+FM_DERIVATIVE(slope) {
+    FM_PARAMS(g);
+    switch (g->kind) {
+#define ACTIVATION(name, tape, range, n_params)                                                  \
+    case FM_##name:                                                                              \
+        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
+            store(out + i,                                                                       \
+                  NAME(slope_##name)(load(z + i, n - i, 0), load(a + i, n - i, 0), p), n - i);   \
+        break;
+#include "activations.def"
+#undef ACTIVATION
+    }
+}
+FM_DERIVATIVE(curv) {
+    FM_PARAMS(g);
+    switch (g->kind) {
+#define ACTIVATION(name, tape, range, n_params)                                                  \
+    case FM_##name:                                                                              \
+        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
+            store(out + i,                                                                       \
+                  NAME(curv_##name)(load(z + i, n - i, 0), load(a + i, n - i, 0), p), n - i);    \
+        break;
+#include "activations.def"
+#undef ACTIVATION
+    }
+}
+#undef FM_DERIVATIVE
+
+/* delta *= g'(z, a) */
+static void NAME(slope_mul)(real *delta, const real *z, const real *a, ptrdiff_t n,
+                            const fm_activation_t *g) {
+    FM_PARAMS(g);
+    if (g->kind == FM_identity) return;
+    switch (g->kind) {
+#define ACTIVATION(name, tape, range, n_params)                                                  \
+    case FM_##name:                                                                              \
+        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
+            store(delta + i,                                                                     \
+                  load(delta + i, n - i, 0) *                                                    \
+                      NAME(slope_##name)(load(z + i, n - i, 0), load(a + i, n - i, 0), p),       \
+                  n - i);                                                                        \
+        break;
+#include "activations.def"
+#undef ACTIVATION
+#undef ROW_ACTIVATION
+    }
+}
+
+/* Rows are taken in blocks that stay in the first-level cache between the two passes. */
+enum { NAME(BLOCK) = 16384 / sizeof(real) };
+
+static ptrdiff_t NAME(block_rows)(ptrdiff_t cols) {
+    return cols < NAME(BLOCK) ? NAME(BLOCK) / cols : 1;
+}
+
+static void NAME(activate)(real *a, real *z, const real *bias, ptrdiff_t rows, ptrdiff_t cols,
+                           const fm_activation_t *g) {
+    const ptrdiff_t block = NAME(block_rows)(cols);
+    for (ptrdiff_t first = 0; first < rows; first += block) {
+        const ptrdiff_t end = first + block < rows ? first + block : rows;
+        if (bias)
+            for (ptrdiff_t r = first; r < end; r++)
+                for (ptrdiff_t c = 0; c < cols; c++) z[r * cols + c] += bias[c];
+        if (a != z || g->kind != FM_identity)
+            NAME(value)(a + first * cols, z + first * cols, (end - first) * cols, g);
+    }
+}
+
+static void NAME(column_sums)(real *sums, const real *m, ptrdiff_t rows, ptrdiff_t cols) {
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = 0; c < cols; c++) sums[c] += m[r * cols + c];
+}
+
+static void NAME(backward)(real *delta, real *grad_b, const real *z, const real *a,
+                           ptrdiff_t rows, ptrdiff_t cols, const fm_activation_t *g) {
+    const ptrdiff_t block = NAME(block_rows)(cols);
+    for (ptrdiff_t first = 0; first < rows; first += block) {
+        const ptrdiff_t n = first + block < rows ? block : rows - first;
+        const ptrdiff_t at = first * cols;
+        NAME(slope_mul)(delta + at, z + at, a + at, n * cols, g);
+        if (grad_b) NAME(column_sums)(grad_b, delta + at, n, cols);
+    }
+}

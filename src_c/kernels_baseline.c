@@ -1,0 +1,3 @@
+#define ISA baseline
+#define VECTOR_BYTES 16
+#include "kernels_isa.h"

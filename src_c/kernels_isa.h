@@ -1,0 +1,41 @@
+/* One instruction set: every kernel body, once for float and once for double, and their table. */
+#include "coefficients.h"
+#include "fastmlp.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FM_PASTE_(a, b) a##b
+#define FM_PASTE(a, b) FM_PASTE_(a, b)
+#define FM_STRING_(a) #a
+#define FM_STRING(a) FM_STRING_(a)
+
+#define real float
+#define REAL_IS_FLOAT 1
+#define NAME(x) FM_PASTE(x, _f)
+#include "kernels_body.h"
+#undef real
+#undef REAL_IS_FLOAT
+#undef NAME
+
+#define real double
+#define REAL_IS_FLOAT 0
+#define NAME(x) FM_PASTE(x, _d)
+#include "kernels_body.h"
+#undef real
+#undef REAL_IS_FLOAT
+#undef NAME
+
+#define FM_TABLE(s)                                                                              \
+    {                                                                                            \
+        .activate = activate##s, .backward = backward##s, .slope = slope##s, .curv = curv##s,    \
+        .output = output##s, .loss = loss##s, .loss_mul = loss_mul##s, .update = update##s,      \
+        .regularise = regularise##s, .column_sums = column_sums##s, .gather = gather##s,         \
+        .gather_csr = gather_csr##s, .map = map##s                                               \
+    }
+
+const fm_table FM_PASTE(fm_table_, ISA) = {
+    .isa = FM_STRING(ISA),
+    .f = FM_TABLE(_f),
+    .d = FM_TABLE(_d),
+};

@@ -1,0 +1,358 @@
+/* Losses in raw space: value, gradient, second derivative per row.
+ *
+ * Three families:
+ *   canonical pairs (logistic + log_loss, exp + poisson, exp + gamma) evaluated from raw, stably;
+ *   any other element-wise output activation a = g(raw): the loss as a function of a, and the
+ *     chain rule  dl/draw = l' g',  d2l/draw2 = l'' g'^2 + l' g''  (exact),  l'' g'^2 (GGN);
+ *   softmax over each row. */
+
+/* What one entry of the loss gives; a caller's unused members cost nothing once inlined. */
+typedef struct {
+    vec value, grad, hess, curv;
+} NAME(point);
+#define point NAME(point)
+
+#if REAL_IS_FLOAT
+#define SMALLEST 1.17549435e-38f
+#else
+#define SMALLEST 2.2250738585072014e-308
+#endif
+
+static inline vec NAME(y_log_y)(vec y) { return select_(y > 0, y * vlog(vmax_(y, 0)), splat(0)); }
+
+/* ---- canonical, from raw ---------------------------------------------------------------- */
+
+/* max(raw, 0) - y raw + log1p(e^-|raw|) */
+static inline point NAME(raw_log_loss)(vec raw, vec y, params p) {
+    (void)p;
+    const vec a = vlogistic(raw), hess = a * vlogistic(-raw);
+    return (point){vmax_(raw, 0) - y * raw + vlog1p(vexp(-vabs(raw))), a - y, hess, hess};
+}
+
+/* y log(y / mu) - y + mu, mu = e^raw */
+static inline point NAME(raw_poisson)(vec raw, vec y, params p) {
+    const vec mu = NAME(value_exp)(raw, p);
+    return (point){NAME(y_log_y)(y) - y * raw - y + mu, mu - y, mu, mu};
+}
+
+/* y / mu - log(y / mu) - 1, mu = e^raw */
+static inline point NAME(raw_gamma)(vec raw, vec y, params p) {
+    const vec ratio = y * NAME(value_exp)(-raw, p);
+    return (point){ratio - vlog(y) + raw - 1, 1 - ratio, ratio, ratio};
+}
+
+/* ---- as functions of the prediction a ---------------------------------------------------- */
+
+static inline point NAME(at_squared_error)(vec a, vec y, params p) {
+    (void)p;
+    const vec r = a - y;
+    return (point){(real)0.5 * r * r, r, splat(1), splat(1)};
+}
+
+static inline point NAME(at_poisson)(vec a, vec y, params p) {
+    (void)p;
+    const vec mu = vmax_(a, SMALLEST), ratio = y / mu;
+    return (point){NAME(y_log_y)(y) - y * vlog(mu) - y + mu, 1 - ratio, ratio / mu, ratio / mu};
+}
+
+/* l'' = (2 y - mu) / mu^3 changes sign; curv is its expectation, the Fisher information. */
+static inline point NAME(at_gamma)(vec a, vec y, params p) {
+    (void)p;
+    const vec mu = vmax_(a, SMALLEST), ratio = y / mu, inverse = 1 / mu;
+    return (point){ratio - vlog(y) + vlog(mu) - 1, (1 - ratio) * inverse,
+                   (2 * ratio - 1) * inverse * inverse, inverse * inverse};
+}
+
+static inline point NAME(at_absolute_error)(vec a, vec y, params p) {
+    (void)p;
+    const vec r = a - y;
+    const vec sign = select_(r == 0, r, vcopysign(splat(1), r));
+    return (point){vabs(r), sign, splat(0), splat(0)};
+}
+
+/* r^2 / 2 for |r| <= epsilon, epsilon (|r| - epsilon / 2) beyond (Huber 1964) */
+static inline point NAME(at_huber)(vec a, vec y, params p) {
+    const vec r = a - y, size = vabs(r);
+    const ivec inside = size <= p[0];
+    const vec hess = select_(inside, splat(1), splat(0));
+    return (point){select_(inside, (real)0.5 * r * r, p[0] * (size - (real)0.5 * p[0])),
+                   select_(inside, r, vcopysign(splat(p[0]), r)), hess, hess};
+}
+
+/* pinball: q (y - a) for a < y, (1 - q) (a - y) for a > y (Koenker & Bassett 1978) */
+static inline point NAME(at_quantile)(vec a, vec y, params p) {
+    const vec r = a - y;
+    const vec side = select_(r > 0, splat(1 - p[0]), splat(-p[0]));
+    return (point){side * r, select_(r == 0, r, side), splat(0), splat(0)};
+}
+
+/* max(0, -y a); at a = 0 the gradient is -y, so that zero weights start to learn (Rosenblatt). */
+static inline point NAME(at_perceptron)(vec a, vec y, params p) {
+    (void)p;
+    const vec margin = y * a;
+    return (point){vmax_(-margin, 0), select_(margin > 0, splat(0), -y), splat(0), splat(0)};
+}
+
+/* ---- element-wise losses over blocks of entries ------------------------------------------ */
+
+enum { NAME(ENTRIES) = 512 };
+
+/* One block: inputs by entry, slope and curvature of the output activation where they matter. */
+typedef struct {
+    const real *raw, *a, *slope, *curv, *y, *w;
+    ptrdiff_t n;
+} NAME(entries);
+#define entries NAME(entries)
+
+/* delta = w l' g'; value += sum w l */
+#define FM_LOSS_BLOCK(f, from, chain)                                                            \
+    for (ptrdiff_t i = 0; i < e->n; i += LANES) {                                                \
+        const ptrdiff_t k = e->n - i;                                                            \
+        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
+        const vec w = load(e->w + i, k, 0);                                                      \
+        value += sum_(w * t.value, k);                                                           \
+        store(delta + i, w * t.grad chain, k);                                                   \
+    }                                                                                            \
+    break;
+
+/* rdelta = w l'' rraw */
+#define FM_LOSS_MUL_BLOCK(f, from, second)                                                       \
+    for (ptrdiff_t i = 0; i < e->n; i += LANES) {                                                \
+        const ptrdiff_t k = e->n - i;                                                            \
+        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
+        const vec w = load(e->w + i, k, 0), r = load(rraw + i, k, 0);                            \
+        store(rdelta + i, w * r * (second), k);                                                  \
+    }                                                                                            \
+    break;
+
+#define FM_PREDICTION_LOSSES(BLOCK)                                                              \
+    case FM_LOSS_squared_error: BLOCK(NAME(at_squared_error))                                    \
+    case FM_LOSS_poisson: BLOCK(NAME(at_poisson))                                                \
+    case FM_LOSS_gamma: BLOCK(NAME(at_gamma))                                                    \
+    case FM_LOSS_absolute_error: BLOCK(NAME(at_absolute_error))                                  \
+    case FM_LOSS_huber: BLOCK(NAME(at_huber))                                                    \
+    case FM_LOSS_quantile: BLOCK(NAME(at_quantile))                                              \
+    case FM_LOSS_perceptron: BLOCK(NAME(at_perceptron))
+
+#define FM_CANONICAL_LOSSES(BLOCK)                                                               \
+    case FM_LOSS_log_loss: BLOCK(NAME(raw_log_loss))                                             \
+    case FM_LOSS_poisson: BLOCK(NAME(raw_poisson))                                               \
+    case FM_LOSS_gamma: BLOCK(NAME(raw_gamma))
+
+static int NAME(is_canonical)(const fm_loss_t *loss) {
+    return loss->kind == FM_LOSS_log_loss ||
+           (loss->output.kind == FM_exp &&
+            (loss->kind == FM_LOSS_poisson || loss->kind == FM_LOSS_gamma));
+}
+
+static double NAME(loss_block)(real *delta, const entries *e, const fm_loss_t *loss) {
+    FM_PARAMS(loss);
+    double value = 0;
+    if (NAME(is_canonical)(loss)) {
+        switch (loss->kind) {
+#define FM_BLOCK(f) FM_LOSS_BLOCK(f, e->raw, )
+            FM_CANONICAL_LOSSES(FM_BLOCK)
+#undef FM_BLOCK
+        }
+    } else if (!e->slope) {
+        switch (loss->kind) {
+#define FM_BLOCK(f) FM_LOSS_BLOCK(f, e->raw, )
+            FM_PREDICTION_LOSSES(FM_BLOCK)
+#undef FM_BLOCK
+        }
+    } else {
+        switch (loss->kind) {
+#define FM_BLOCK(f) FM_LOSS_BLOCK(f, e->a, *load(e->slope + i, k, 0))
+            FM_PREDICTION_LOSSES(FM_BLOCK)
+#undef FM_BLOCK
+        }
+    }
+    return value;
+}
+
+static void NAME(loss_mul_block)(real *rdelta, const real *rraw, const entries *e,
+                                 const fm_loss_t *loss, int curvature) {
+    FM_PARAMS(loss);
+    const int exact = curvature == FM_HESS;
+    if (NAME(is_canonical)(loss)) {
+        switch (loss->kind) {
+#define FM_BLOCK(f) FM_LOSS_MUL_BLOCK(f, e->raw, t.hess)
+            FM_CANONICAL_LOSSES(FM_BLOCK)
+#undef FM_BLOCK
+        }
+    } else if (!e->slope) {
+        switch (loss->kind) {
+#define FM_BLOCK(f) FM_LOSS_MUL_BLOCK(f, e->raw, exact ? t.hess : t.curv)
+            FM_PREDICTION_LOSSES(FM_BLOCK)
+#undef FM_BLOCK
+        }
+    } else {
+        switch (loss->kind) {
+#define FM_SLOPE load(e->slope + i, k, 0)
+#define FM_BLOCK(f)                                                                              \
+    FM_LOSS_MUL_BLOCK(f, e->a,                                                                   \
+                      exact ? t.hess * FM_SLOPE * FM_SLOPE + t.grad * load(e->curv + i, k, 0)    \
+                            : t.curv * FM_SLOPE * FM_SLOPE)
+            FM_PREDICTION_LOSSES(FM_BLOCK)
+#undef FM_BLOCK
+#undef FM_SLOPE
+        }
+    }
+}
+
+/* ---- softmax ------------------------------------------------------------------------------ */
+
+/* p = softmax(raw) of one row; returns log sum exp(raw). */
+static real NAME(softmax_row)(real *a, const real *raw, ptrdiff_t n) {
+    real top = raw[0];
+    for (ptrdiff_t c = 1; c < n; c++)
+        if (raw[c] > top) top = raw[c];
+    vec sums = splat(0);
+    for (ptrdiff_t c = 0; c < n; c += LANES) {
+        const vec e = vexp(load(raw + c, n - c, (real)-INFINITY) - top);
+        sums += e;
+        store(a + c, e, n - c);
+    }
+    real sum = 0;
+    for (int i = 0; i < LANES; i++) sum += sums[i];
+    const real inverse = 1 / sum;
+    for (ptrdiff_t c = 0; c < n; c++) a[c] *= inverse;
+    return top + vlog(splat(sum))[0];
+}
+
+/* l, l' and l'' of entry (a, y) of an element-wise loss under a softmax output. */
+static inline point NAME(under_softmax)(real a, real y, const fm_loss_t *loss) {
+    FM_PARAMS(loss);
+    switch (loss->kind) {
+#define FM_BLOCK(f) return f(splat(a), splat(y), p);
+        FM_PREDICTION_LOSSES(FM_BLOCK)
+#undef FM_BLOCK
+    }
+    return (point){splat(0), splat(0), splat(0), splat(0)};
+}
+
+/* Cross-entropy: sum_k y_k (log sum exp(raw) - raw_k), gradient p - y. Any other loss:
+ * gradient p o (l' - <p, l'>). */
+static double NAME(softmax_loss_row)(real *delta, const real *raw, const real *y, real w,
+                                     ptrdiff_t n, const fm_loss_t *loss) {
+    double value = 0;
+    const real log_sum = NAME(softmax_row)(delta, raw, n);
+    if (loss->kind == FM_LOSS_log_loss) {
+        for (ptrdiff_t c = 0; c < n; c++) {
+            if (y[c] != 0) value += (double)(y[c] * (log_sum - raw[c]));
+            delta[c] = w * (delta[c] - y[c]);
+        }
+        return (double)w * value;
+    }
+    real inner = 0; /* <p, l'> */
+    for (ptrdiff_t c = 0; c < n; c++) {
+        const point t = NAME(under_softmax)(delta[c], y[c], loss);
+        value += (double)t.value[0];
+        inner += delta[c] * t.grad[0];
+    }
+    for (ptrdiff_t c = 0; c < n; c++)
+        delta[c] *= w * (NAME(under_softmax)(delta[c], y[c], loss).grad[0] - inner);
+    return (double)w * value;
+}
+
+/* Q r with J = diag(p) - p p':  cross-entropy: J r.  Any other loss: J diag(l'') J r and, exact,
+ * rp o (l' - <p, l'>) - p <rp, l'>  with rp = J r. */
+static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *raw, const real *y,
+                                  real w, ptrdiff_t n, const fm_loss_t *loss, int curvature) {
+    real *const a = rdelta; /* p until the last pass */
+    NAME(softmax_row)(a, raw, n);
+    real p_r = 0;
+    for (ptrdiff_t c = 0; c < n; c++) p_r += a[c] * rraw[c];
+    if (loss->kind == FM_LOSS_log_loss) {
+        for (ptrdiff_t c = 0; c < n; c++) rdelta[c] = w * a[c] * (rraw[c] - p_r);
+        return;
+    }
+    const int exact = curvature == FM_HESS;
+    real p_t = 0, p_g = 0, rp_g = 0;
+    for (ptrdiff_t c = 0; c < n; c++) {
+        const point t = NAME(under_softmax)(a[c], y[c], loss);
+        const real rp = a[c] * (rraw[c] - p_r);
+        p_t += a[c] * (exact ? t.hess[0] : t.curv[0]) * rp;
+        p_g += a[c] * t.grad[0];
+        rp_g += rp * t.grad[0];
+    }
+    for (ptrdiff_t c = 0; c < n; c++) {
+        const point t = NAME(under_softmax)(a[c], y[c], loss);
+        const real rp = a[c] * (rraw[c] - p_r);
+        real q = a[c] * ((exact ? t.hess[0] : t.curv[0]) * rp - p_t);
+        if (exact) q += rp * (t.grad[0] - p_g) - a[c] * rp_g;
+        rdelta[c] = w * q;
+    }
+}
+
+/* ---- the kernels --------------------------------------------------------------------------- */
+
+static void NAME(output)(real *a, const real *raw, ptrdiff_t rows, ptrdiff_t n_raw,
+                         const fm_activation_t *g) {
+    if (g->kind != FM_softmax) {
+        NAME(value)(a, raw, rows * n_raw, g);
+        return;
+    }
+    for (ptrdiff_t r = 0; r < rows; r++) NAME(softmax_row)(a + r * n_raw, raw + r * n_raw, n_raw);
+}
+
+/* Lays out block `first .. first + n` of an element-wise loss: weights by entry, and where the
+ * output activation asks for them a, g', g''. */
+typedef struct {
+    real w[NAME(ENTRIES)], a[NAME(ENTRIES)], slope[NAME(ENTRIES)], curv[NAME(ENTRIES)];
+} NAME(buffers);
+
+static entries NAME(lay_out)(NAME(buffers) *b, const real *raw, const real *y, const real *w,
+                             ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_raw,
+                             const fm_loss_t *loss) {
+    entries e = {.raw = raw + first, .y = y + first, .w = b->w, .n = n};
+    if (w && n_raw == 1)
+        e.w = w + first;
+    else
+        for (ptrdiff_t i = 0; i < n; i++) b->w[i] = w ? w[(first + i) / n_raw] : 1;
+    if (loss->output.kind != FM_identity && !NAME(is_canonical)(loss)) {
+        NAME(value)(b->a, e.raw, n, &loss->output);
+        NAME(slope)(b->slope, e.raw, b->a, n, &loss->output);
+        NAME(curv)(b->curv, e.raw, b->a, n, &loss->output);
+        e.a = b->a, e.slope = b->slope, e.curv = b->curv;
+    }
+    return e;
+}
+
+static double NAME(loss)(real *delta, const real *raw, const real *y, const real *w,
+                         ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss) {
+    double value = 0;
+    if (loss->output.kind == FM_softmax) {
+        for (ptrdiff_t r = 0; r < rows; r++)
+            value += NAME(softmax_loss_row)(delta + r * n_raw, raw + r * n_raw, y + r * n_raw,
+                                            w ? w[r] : 1, n_raw, loss);
+        return value;
+    }
+    NAME(buffers) b;
+    for (ptrdiff_t first = 0; first < rows * n_raw; first += NAME(ENTRIES)) {
+        const ptrdiff_t left = rows * n_raw - first;
+        const ptrdiff_t n = left < NAME(ENTRIES) ? left : NAME(ENTRIES);
+        const entries e = NAME(lay_out)(&b, raw, y, w, first, n, n_raw, loss);
+        value += NAME(loss_block)(delta + first, &e, loss);
+    }
+    return value;
+}
+
+static void NAME(loss_mul)(real *rdelta, const real *rraw, const real *raw, const real *y,
+                           const real *w, ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss,
+                           int curvature) {
+    if (loss->output.kind == FM_softmax) {
+        for (ptrdiff_t r = 0; r < rows; r++)
+            NAME(softmax_mul_row)(rdelta + r * n_raw, rraw + r * n_raw, raw + r * n_raw,
+                                  y + r * n_raw, w ? w[r] : 1, n_raw, loss, curvature);
+        return;
+    }
+    NAME(buffers) b;
+    for (ptrdiff_t first = 0; first < rows * n_raw; first += NAME(ENTRIES)) {
+        const ptrdiff_t left = rows * n_raw - first;
+        const ptrdiff_t n = left < NAME(ENTRIES) ? left : NAME(ENTRIES);
+        const entries e = NAME(lay_out)(&b, raw, y, w, first, n, n_raw, loss);
+        NAME(loss_mul_block)(rdelta + first, rraw + first, &e, loss, curvature);
+    }
+}
+#undef SMALLEST

@@ -1,0 +1,180 @@
+/* exp, expm1, log, log1p, tanh, erf, erfc on vectors; error bounds in README.md.
+ * Coefficients: coefficients.h. */
+
+#if REAL_IS_FLOAT
+#define EXP_LOW (-104.0f)
+#define EXP_HIGH 89.0f
+#define LOG2_E 1.44269504f
+#define LN2_HIGH 0.693145752f /* 15 significant bits: n LN2_HIGH is exact */
+#define LN2_LOW 1.42860677e-6f
+#define ROUND_MAGIC 12582912.0f /* 1.5 2^23 */
+#define EXPONENT_BIAS 127
+#define MANTISSA_BITS 23
+#define SMALLEST_NORMAL 1.17549435e-38f
+#define TWO_TO_SCALE 16777216.0f /* 2^24 */
+#define SCALE_EXPONENT 24
+#define SQRT_HALF_BITS INT32_C(0x3f3504f3)
+#define TANH_HIGH 9.2f
+#define EXPM1_HIGH 20.0f
+#define SPLIT_MASK INT32_C(0xfffff000)
+#define ERFC_HIGH 10.6f
+#else
+#define EXP_LOW (-746.0)
+#define EXP_HIGH 710.0
+#define LOG2_E 1.4426950408889634
+#define LN2_HIGH 6.93147180369123816490e-01 /* 32 significant bits, as in fdlibm */
+#define LN2_LOW 1.90821492927058770002e-10
+#define ROUND_MAGIC 6755399441055744.0 /* 1.5 2^52 */
+#define EXPONENT_BIAS 1023
+#define MANTISSA_BITS 52
+#define SMALLEST_NORMAL 2.2250738585072014e-308
+#define TWO_TO_SCALE 18014398509481984.0 /* 2^54 */
+#define SCALE_EXPONENT 54
+#define SQRT_HALF_BITS INT64_C(0x3fe6a09e667f3bcd)
+#define TANH_HIGH 20.0
+#define EXPM1_HIGH 40.0
+#define SPLIT_MASK INT64_C(0xfffffffff8000000)
+#define ERFC_HIGH 28.0
+#endif
+
+/* c[0] + c[1] x + ... by Horner's rule; n is a constant, so the loop unrolls. */
+static inline vec NAME(poly)(vec x, const real *c, int n) {
+    vec p = splat(c[n - 1]);
+    for (int k = n - 2; k >= 0; k--) p = p * x + c[k];
+    return p;
+}
+#define POLY(x, c) NAME(poly)(x, c, (int)(sizeof(c) / sizeof(real)))
+
+/* 2^n for the integers n in the normal range. */
+static inline vec NAME(power_of_two)(ivec n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA_BITS); }
+
+/* x = n ln 2 + r, |r| <= ln(2)/2: returns exp(r) - 1 and n. NaN stays in the value. */
+static inline vec NAME(exp_reduced)(vec x, ivec *n) {
+    const vec t = x * LOG2_E + ROUND_MAGIC;
+    const vec k = t - ROUND_MAGIC;
+    const vec r = (x - k * LN2_HIGH) - k * LN2_LOW;
+    *n = (ivec)t - (ivec)splat(ROUND_MAGIC);
+    return r + (r * r) * POLY(r, NAME(exp_poly));
+}
+
+static inline vec NAME(vexp)(vec x) {
+    ivec n;
+    const vec p = NAME(exp_reduced)(vmax_(vmin_(x, EXP_HIGH), EXP_LOW), &n);
+    /* in two factors, so that denormal results and overflow come out right */
+    const ivec half = n >> 1;
+    return (p + 1) * NAME(power_of_two)(half) * NAME(power_of_two)(n - half);
+}
+#define vexp NAME(vexp)
+
+static inline vec NAME(vexpm1)(vec x) {
+    ivec n;
+    const vec p = NAME(exp_reduced)(vmax_(vmin_(x, EXPM1_HIGH), -EXPM1_HIGH), &n);
+    const vec s = NAME(power_of_two)(n);
+    const vec small = p * s + (s - 1);
+    return select_(x > EXPM1_HIGH, vexp(x), select_(x == 0, x, small)); /* keeps -0 */
+}
+#define vexpm1 NAME(vexpm1)
+
+/* x = 2^k m, sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f/(2+f):
+ * log(m) = f - s (f - f^2/2 - ...) arranged so that the leading f is exact. */
+static inline vec NAME(vlog)(vec x) {
+    const ivec tiny = x < SMALLEST_NORMAL;
+    const vec scaled = select_(tiny, x * TWO_TO_SCALE, x);
+    const ivec shifted = (ivec)scaled - SQRT_HALF_BITS;
+    const ivec k = (shifted >> MANTISSA_BITS) - (tiny & SCALE_EXPONENT);
+    const vec m = (vec)((ivec)scaled - (shifted & ~(((bits)1 << MANTISSA_BITS) - 1)));
+    const vec f = m - 1;
+    const vec s = f / (f + 2);
+    const vec z = s * s;
+    const vec half_f2 = (real)0.5 * f * f;
+    const vec n = (vec)(k + (ivec)splat(ROUND_MAGIC)) - ROUND_MAGIC; /* k as real */
+    const vec tail = s * (half_f2 + z * POLY(z, NAME(log_poly)));
+    vec y = n * LN2_HIGH - ((half_f2 - (tail + n * LN2_LOW)) - f);
+    y = select_(x == splat((real)INFINITY), x, y);
+    y = select_(x == 0, splat((real)-INFINITY), y);
+    return select_((x < 0) | (x != x), splat((real)NAN), y);
+}
+#define vlog NAME(vlog)
+
+/* log(u) corrected by the rounding of u = 1 + x (Goldberg 1991, theorem 4, in Kahan's form). */
+static inline vec NAME(vlog1p)(vec x) {
+    const vec u = x + 1;
+    const vec c = x - (u - 1);
+    vec y = vlog(u) + c / u;
+    y = select_(u == 1, x, y);
+    return select_((u == splat((real)INFINITY)) | (u == 0), vlog(u), y);
+}
+#define vlog1p NAME(vlog1p)
+
+/* tanh|x| = e/(e+2), e = exp(2|x|) - 1. */
+static inline vec NAME(vtanh)(vec x) {
+    const vec e = vexpm1(2 * vmin_(vabs(x), TANH_HIGH));
+    return vcopysign(e / (e + 2), x);
+}
+#define vtanh NAME(vtanh)
+
+static inline vec NAME(vlogistic)(vec x) { return 1 / (1 + vexp(-x)); }
+#define vlogistic NAME(vlogistic)
+
+/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
+static inline vec NAME(vsoftplus)(vec x) {
+    return vmax_(x, 0) + vlog1p(vexp(-vabs(x)));
+}
+#define vsoftplus NAME(vsoftplus)
+
+/* erfc for x >= 1: exp(-x^2) C(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75)
+ * (Shepherd & Laframboise 1981); x^2 is split so that its rounding does not reach the exponent. */
+static inline vec NAME(erfc_large)(vec x) {
+    const vec high = (vec)((ivec)x & SPLIT_MASK);
+    const vec low = (x - high) * (x + high); /* x^2 = high^2 + low */
+    const vec e = vexp(-high * high);
+    const vec t = (x - (real)3.75) / (x + (real)3.75);
+    return (e - e * (low - (real)0.5 * low * low)) * POLY(t, NAME(erfc_poly)) / (1 + 2 * x);
+}
+
+static inline vec NAME(verf)(vec x) {
+    const vec size = vabs(x);
+    const vec inner = x * POLY(x * x, NAME(erf_poly));
+    const vec outer = 1 - NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), 1));
+    return select_(size < 1, inner, vcopysign(outer, x));
+}
+#define verf NAME(verf)
+
+static inline vec NAME(verfc)(vec x) {
+    const vec size = vabs(x);
+    const vec inner = 1 - x * POLY(x * x, NAME(erf_poly));
+    const vec outer = NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), 1));
+    return select_(size < 1, inner, select_(x < 0, 2 - outer, outer));
+}
+#define verfc NAME(verfc)
+
+#undef EXP_LOW
+#undef EXP_HIGH
+#undef LOG2_E
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef ROUND_MAGIC
+#undef EXPONENT_BIAS
+#undef MANTISSA_BITS
+#undef SMALLEST_NORMAL
+#undef TWO_TO_SCALE
+#undef SCALE_EXPONENT
+#undef SQRT_HALF_BITS
+#undef TANH_HIGH
+#undef EXPM1_HIGH
+#undef SPLIT_MASK
+#undef ERFC_HIGH
+
+#define FM_MAP(f)                                                                                \
+    for (ptrdiff_t i = 0; i < n; i += LANES)                                                     \
+        store(out + i, f(load(x + i, n - i, 1)), n - i);                                         \
+    break;
+
+static void NAME(map)(real *out, const real *x, ptrdiff_t n, int function) {
+    switch (function) {
+#define FUNCTION(name) case FM_FUNCTION_##name: FM_MAP(v##name)
+#include "functions.def"
+#undef FUNCTION
+    }
+}
+#undef FM_MAP
