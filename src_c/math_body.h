@@ -129,7 +129,10 @@ static inline vec NAME(erfc_large)(vec x) {
     const vec low = (x - high) * (x + high); /* x^2 = high^2 + low */
     const vec e = vexp(-high * high);
     const vec t = (x - (real)3.75) / (x + (real)3.75);
-    return (e - e * (low - (real)0.5 * low * low)) * POLY(t, NAME(erfc_poly)) / (1 + 2 * x);
+    /* exp(-low), |low| < 0.05, by its series */
+    const vec correction =
+        low * (1 - low * ((real)0.5 - low * ((real)(1.0 / 6) - low * (real)(1.0 / 24))));
+    return (e - e * correction) * POLY(t, NAME(erfc_poly)) / (1 + 2 * x);
 }
 
 static inline vec NAME(verf)(vec x) {

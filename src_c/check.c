@@ -1,0 +1,247 @@
+/* The kernels against naive loops, in buffers of exactly the right size, for every instruction set
+ * that runs here. Built with sanitizers: an access past an end stops the program. */
+#include "fastmlp.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int n_passed, n_failed;
+static const char *isa;
+
+static void expect(int ok, const char *what, const char *detail, long n) {
+    if (ok) {
+        n_passed++;
+        return;
+    }
+    n_failed++;
+    printf("FAILED %s: %s %s, size %ld\n", isa, what, detail, n);
+}
+
+/* Uniform on [-2, 2), reproducible. */
+static double draw(void) {
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return (double)(state >> 11) / 9007199254740992.0 * 4 - 2;
+}
+
+static void *filled(size_t n, size_t size) {
+    char *p = malloc(n * size + (n == 0));
+    for (size_t i = 0; i < n; i++) {
+        if (size == sizeof(float))
+            ((float *)(void *)p)[i] = (float)draw();
+        else
+            ((double *)(void *)p)[i] = draw();
+    }
+    return p;
+}
+
+/* Central difference of the value of an activation. */
+static double value_at(int kind, double z) {
+    switch (kind) {
+    case FM_identity: return z;
+    case FM_logistic: return 1 / (1 + exp(-z));
+    case FM_tanh: return tanh(z);
+    case FM_relu: return z > 0 ? z : 0;
+    case FM_softplus: return log1p(exp(z));
+    case FM_leaky_relu: return z > 0 ? z : 0.1 * z;
+    case FM_elu: return z > 0 ? z : 0.1 * expm1(z);
+    case FM_selu: return 1.0507009873554805 * (z > 0 ? z : 1.6732632423543772 * expm1(z));
+    case FM_gelu: return 0.5 * z * erfc(-z / sqrt(2));
+    case FM_silu: return z / (1 + exp(-z));
+    case FM_mish: return z * tanh(log1p(exp(z)));
+    case FM_exp: return exp(z);
+    }
+    return NAN;
+}
+
+static double slope_at(int kind, double z) {
+    const double h = 1e-5;
+    return (value_at(kind, z + h) - value_at(kind, z - h)) / (2 * h);
+}
+
+/* y as each loss takes it, and the loss as a function of raw under its canonical output. */
+static double target_for(int loss) {
+    const double u = (draw() + 2) / 4;
+    if (loss == FM_LOSS_perceptron) return u < 0.5 ? -1 : 1;
+    if (loss == FM_LOSS_log_loss) return u < 0.5 ? 0 : 1;
+    return u + 0.1;
+}
+
+static double loss_at(int loss, double raw, double y) {
+    const double r = raw - y;
+    switch (loss) {
+    case FM_LOSS_squared_error: return r * r / 2;
+    case FM_LOSS_log_loss: return log1p(exp(raw)) - y * raw;
+    case FM_LOSS_poisson: return y * log(y) - y * raw - y + exp(raw);
+    case FM_LOSS_gamma: return y * exp(-raw) - log(y) + raw - 1;
+    case FM_LOSS_absolute_error: return fabs(r);
+    case FM_LOSS_huber: return fabs(r) <= 0.3 ? r * r / 2 : 0.3 * (fabs(r) - 0.15);
+    case FM_LOSS_quantile: return r > 0 ? 0.7 * r : -0.3 * r;
+    case FM_LOSS_perceptron: return y * raw < 0 ? -y * raw : 0;
+    }
+    return NAN;
+}
+
+static fm_loss_t canonical(int loss) {
+    fm_loss_t l = {.kind = loss, .param = {0.3, 0}, .output = {.kind = FM_identity}};
+    if (loss == FM_LOSS_log_loss) l.output.kind = FM_logistic;
+    if (loss == FM_LOSS_poisson || loss == FM_LOSS_gamma) l.output.kind = FM_exp;
+    return l;
+}
+
+#define CHECKS(real, s, tolerance, kernels_t)                                                    \
+    static int near##s(double got, double expected) {                                            \
+        return fabs(got - expected) <= tolerance * (1 + fabs(expected));                         \
+    }                                                                                            \
+                                                                                                 \
+    static void check_activations##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t cols) {       \
+        const size_t n = (size_t)(rows * cols);                                                  \
+        for (int g = 0; g < FM_N_ACTIVATIONS; g++) {                                             \
+            if (g == FM_softmax) continue;                                                       \
+            const fm_activation_t act = {.kind = g, .param = {0.1, 0}};                          \
+            real *z = filled(n, sizeof(real)), *a = filled(n, sizeof(real));                     \
+            real *bias = filled((size_t)cols, sizeof(real)), *delta = filled(n, sizeof(real));   \
+            real *z0 = malloc(n * sizeof(real)), *d0 = malloc(n * sizeof(real)), *sums = calloc((size_t)cols, sizeof(real)); \
+            memcpy(z0, z, n * sizeof(real)), memcpy(d0, delta, n * sizeof(real));                \
+            k->activate(a, z, bias, rows, cols, &act);                                           \
+            k->backward(delta, sums, z, a, rows, cols, &act);                                    \
+            int ok = 1;                                                                          \
+            for (size_t i = 0; i < n; i++) {                                                     \
+                const double zi = (double)z0[i] + bias[i % (size_t)cols];                        \
+                ok &= near##s(z[i], zi) && near##s(a[i], value_at(g, z[i]));                     \
+                if (fabs(zi) > 1e-3) ok &= near##s(delta[i], d0[i] * slope_at(g, z[i]));         \
+            }                                                                                    \
+            for (ptrdiff_t c = 0; c < cols; c++) {                                               \
+                double total = 0;                                                                \
+                for (ptrdiff_t r = 0; r < rows; r++) total += delta[r * cols + c];               \
+                ok &= near##s(sums[c], total);                                                   \
+            }                                                                                    \
+            expect(ok, "activation", #real, (long)(rows * 1000 + cols));                         \
+            free(z), free(z0), free(a), free(bias), free(delta), free(d0), free(sums);           \
+        }                                                                                        \
+    }                                                                                            \
+                                                                                                 \
+    static void check_losses##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t n_raw) {           \
+        const size_t n = (size_t)(rows * n_raw);                                                 \
+        for (int l = 0; l < FM_N_LOSSES; l++) {                                                  \
+            const fm_loss_t loss = canonical(l);                                                 \
+            real *raw = filled(n, sizeof(real)), *y = filled(n, sizeof(real));                   \
+            real *w = filled((size_t)rows, sizeof(real)), *delta = filled(n, sizeof(real));      \
+            real *up = filled(n, sizeof(real)), *q = filled(n, sizeof(real));                    \
+            for (size_t i = 0; i < n; i++) y[i] = (real)target_for(l);                           \
+            for (ptrdiff_t r = 0; r < rows; r++) w[r] = (real)fabs((double)w[r]);                \
+            const double value = k->loss(delta, raw, y, w, rows, n_raw, &loss);                  \
+            k->loss_mul(q, up, raw, y, w, rows, n_raw, &loss, FM_HESS);                          \
+            double expected = 0;                                                                 \
+            int ok = 1;                                                                          \
+            for (size_t i = 0; i < n; i++) {                                                     \
+                const double wi = w[i / (size_t)n_raw], h = 1e-5, x = raw[i];                    \
+                expected += wi * loss_at(l, x, y[i]);                                            \
+                if (fabs(x - y[i]) < 1e-3 || fabs(fabs(x - y[i]) - 0.3) < 1e-3) continue;        \
+                const double slope = (loss_at(l, x + h, y[i]) - loss_at(l, x - h, y[i])) / 2 / h; \
+                if (fabs(x) > 1e-3) ok &= near##s(delta[i], wi * slope);                         \
+            }                                                                                    \
+            expect(ok && near##s(value, expected), "loss", #real, (long)(rows * 1000 + n_raw));  \
+            free(raw), free(y), free(w), free(delta), free(up), free(q);                         \
+        }                                                                                        \
+    }                                                                                            \
+                                                                                                 \
+    static void check_softmax##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t n_raw) {          \
+        const size_t n = (size_t)(rows * n_raw);                                                 \
+        const int kinds[] = {FM_LOSS_log_loss, FM_LOSS_squared_error};                           \
+        for (int t = 0; t < 2; t++) {                                                            \
+            const fm_loss_t loss = {.kind = kinds[t], .output = {.kind = FM_softmax}};           \
+            real *raw = filled(n, sizeof(real)), *y = calloc(n + 1, sizeof(real));               \
+            real *delta = filled(n, sizeof(real)), *a = filled(n, sizeof(real));                 \
+            real *q = filled(n, sizeof(real));                                                   \
+            for (ptrdiff_t r = 0; r < rows; r++) y[r * n_raw + r % n_raw] = 1;                   \
+            k->loss(delta, raw, y, NULL, rows, n_raw, &loss);                                    \
+            k->loss_mul(q, delta, raw, y, NULL, rows, n_raw, &loss, FM_GGN);                     \
+            k->output(a, raw, rows, n_raw, &loss.output);                                        \
+            int ok = 1;                                                                          \
+            for (ptrdiff_t r = 0; r < rows; r++) {                                               \
+                double total = 0, slopes = 0;                                                    \
+                for (ptrdiff_t c = 0; c < n_raw; c++) {                                          \
+                    total += a[r * n_raw + c], slopes += delta[r * n_raw + c];                   \
+                    if (t == 0) ok &= near##s(delta[r * n_raw + c],                              \
+                                              (double)a[r * n_raw + c] - y[r * n_raw + c]);      \
+                }                                                                                \
+                ok &= near##s(total, 1) && near##s(slopes, 0);                                   \
+            }                                                                                    \
+            expect(ok, "softmax", #real, (long)(rows * 1000 + n_raw));                           \
+            free(raw), free(y), free(delta), free(a), free(q);                                   \
+        }                                                                                        \
+    }                                                                                            \
+                                                                                                 \
+    static void check_updates##s(const kernels_t *k, ptrdiff_t n) {                              \
+        for (int kind = 0; kind < FM_N_UPDATES; kind++) {                                        \
+            const fm_update_t u = {.kind = kind, .rate = 0.1, .momentum = 0.9, .beta_1 = 0.9,    \
+                                   .beta_2 = 0.99, .epsilon = 1e-8, .decay = 0.01, .l2 = 0.5,    \
+                                   .scale = 0.25};                                               \
+            real *theta = filled((size_t)n, sizeof(real)), *grad = filled((size_t)n, sizeof(real)); \
+            real *m = filled((size_t)n, sizeof(real)), *v = filled((size_t)n, sizeof(real));     \
+            real *t0 = filled((size_t)n, sizeof(real)), *m0 = filled((size_t)n, sizeof(real));   \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                  \
+                v[i] = (real)fabs((double)v[i]), t0[i] = theta[i], m0[i] = m[i];                 \
+            }                                                                                    \
+            const double norm2 = k->update(theta, m, v, grad, n, &u);                            \
+            double expected = 0;                                                                 \
+            int ok = 1;                                                                          \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                  \
+                const double g = (grad[i] + 0.5 * t0[i]) * 0.25;                                 \
+                double mi = 0.9 * m0[i] - 0.1 * g, step = mi;                                    \
+                if (kind == FM_UPDATE_nesterov) step = 0.9 * mi - 0.1 * g;                       \
+                if (kind == FM_UPDATE_adam)                                                      \
+                    mi = 0.9 * m0[i] + 0.1 * g, step = -0.1 * mi / (sqrt((double)v[i]) + 1e-8);  \
+                expected += (double)t0[i] * t0[i];                                               \
+                ok &= near##s(theta[i], 0.99 * t0[i] + step) && near##s(m[i], mi);               \
+            }                                                                                    \
+            expect(ok && near##s(norm2, expected), "update", #real, (long)n);                    \
+            free(theta), free(grad), free(m), free(v), free(t0), free(m0);                       \
+        }                                                                                        \
+    }                                                                                            \
+                                                                                                 \
+    static void check_arrays##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t cols) {            \
+        real *X = filled((size_t)(3 * rows * cols), sizeof(real));                               \
+        real *out = filled((size_t)(rows * cols), sizeof(real));                                 \
+        ptrdiff_t *index = malloc((size_t)rows * sizeof(ptrdiff_t) + 1);                         \
+        int ok = 1;                                                                              \
+        for (ptrdiff_t r = 0; r < rows; r++) index[r] = (7 * r + 3) % (3 * rows);                \
+        for (int order = 0; order < 2; order++) {                                                \
+            const ptrdiff_t row = order ? 1 : cols, col = order ? 3 * rows : 1;                  \
+            k->gather(out, X, index, rows, cols, row, col);                                      \
+            for (ptrdiff_t r = 0; r < rows; r++)                                                 \
+                for (ptrdiff_t c = 0; c < cols; c++)                                             \
+                    ok &= out[r * cols + c] == X[index[r] * row + c * col];                      \
+        }                                                                                        \
+        expect(ok, "gather", #real, (long)(rows * 1000 + cols));                                 \
+        free(X), free(out), free(index);                                                         \
+    }                                                                                            \
+                                                                                                 \
+    static void check_all##s(const kernels_t *k) {                                               \
+        for (ptrdiff_t n = 1; n <= 70; n++) {                                                    \
+            check_activations##s(k, 3, n), check_activations##s(k, n, 1);                        \
+            check_losses##s(k, n, 1), check_losses##s(k, 3, n);                                  \
+            if (n > 1) check_softmax##s(k, 4, n);                                                \
+            check_updates##s(k, n);                                                              \
+            check_arrays##s(k, 5, n);                                                            \
+        }                                                                                        \
+        check_activations##s(k, 900, 40), check_losses##s(k, 1700, 1);                           \
+        check_updates##s(k, 100003);                                                             \
+    }
+
+CHECKS(float, _f, 2e-3, fm_kernels_f)
+CHECKS(double, _d, 1e-7, fm_kernels_d)
+
+int main(void) {
+    for (const char *const *name = fm_available(); *name; name++) {
+        isa = *name;
+        check_all_f(&fm_find(isa)->f);
+        check_all_d(&fm_find(isa)->d);
+    }
+    expect(fm_find("none") == NULL, "dispatch", "unknown name", 0);
+    printf("%d passed, %d failed\n", n_passed, n_failed);
+    return n_failed != 0;
+}
