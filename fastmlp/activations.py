@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from numbers import Real
 from typing import Any
 
 from fastmlp._core.kernels import ACTIVATIONS
 
-# activation: parameter -> (default, smallest, largest value)
-PARAMETERS: dict[str, dict[str, tuple[float, float, float]]] = {
-    "leaky_relu": {"eps": (0.01, 0.0, 1.0)},
-    "elu": {"alpha": (1.0, 0.0, float("inf"))},
+
+@dataclass(frozen=True)
+class Interval:
+    """Finite numbers from low to high; closed: "both", "left" or "neither"."""
+
+    low: float
+    high: float
+    closed: str
+
+    def __contains__(self, value: Any) -> bool:
+        if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
+            return False
+        above = value >= self.low if self.closed in ("both", "left") else value > self.low
+        below = value <= self.high if self.closed == "both" else value < self.high
+        return above and below
+
+    def __str__(self) -> str:
+        opening = "[" if self.closed in ("both", "left") else "("
+        return f"{opening}{self.low:g}, {self.high:g}{']' if self.closed == 'both' else ')'}"
+
+
+# activation: parameter -> (default, interval of its values)
+PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {
+    "leaky_relu": {"eps": (0.01, Interval(0, 1, "both"))},
+    "elu": {"alpha": (1.0, Interval(0, inf, "left"))},
 }
 
 HIDDEN_NAMES = tuple(name for name in ACTIVATIONS if name != "softmax")
@@ -109,11 +131,9 @@ def settle(name: str, given: Mapping, table: Mapping, what: str) -> dict[str, fl
         has = ", ".join(table) if table else "none"
         raise ValueError(f"{what} {name!r} has no parameter {unknown[0]!r}; it has: {has}.")
     settled = {}
-    for key, (default, least, most) in table.items():
+    for key, (default, interval) in table.items():
         value = given.get(key, default)
-        if not isinstance(value, Real) or not least <= value <= most or value == float("inf"):
-            raise ValueError(
-                f"{key} of {what} {name!r} is a number from {least} to {most}, got {value!r}."
-            )
+        if value not in interval:
+            raise ValueError(f"{key} of {what} {name!r} must be in {interval}, got {value!r}.")
         settled[key] = float(value)
     return settled

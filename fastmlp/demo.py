@@ -1,7 +1,7 @@
 """The command `fastmlp demo`: fits on data that scikit-learn ships, each beside scikit-learn's own.
 
-Both get the same data, parameters and random state, so that the losses agree and the ratio of the
-seconds means something. scikit-learn has no `newton`: its `lbfgs` stands beside ours.
+Both get the same data, parameters, random state and one thread, so that the losses agree and the
+ratio of the seconds means something. scikit-learn has no `newton`: its `lbfgs` stands beside ours.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 import fastmlp
+from fastmlp._threads import blas_threads
 from fastmlp.config import get_config
 
 SKLEARN_TAKES_WEIGHTS = "sample_weight" in signature(neural_network.MLPClassifier.fit).parameters
@@ -75,11 +76,11 @@ CASES = (
 )
 
 HEAD = """\
-                                             fastmlp                  scikit-learn
-data           network   solver    iter    loss  score  seconds    loss  score  seconds   ratio
--------------  --------  -------  -----  ------  -----  -------  ------  -----  -------  ------"""
+                                              fastmlp                  scikit-learn
+data           network    solver    iter    loss  score  seconds    loss  score  seconds   ratio
+-------------  ---------  -------  -----  ------  -----  -------  ------  -----  -------  ------"""
 ROW = (
-    "{:<13}  {:<8}  {:<7}  {:>5}  {:>6.4f}  {:>5.3f}  {:>7.3f}  "
+    "{:<13}  {:<9}  {:<7}  {:>5}  {:>6.4f}  {:>5.3f}  {:>7.3f}  "
     "{:>6.4f}  {:>5.3f}  {:>7.3f}  {:>5.1f}x"
 )
 FOOT = """
@@ -94,7 +95,9 @@ def main() -> None:
     """Fit everything and print the table, row by row."""
     config = get_config()
     print(f"fastmlp {config['versions']['fastmlp']} ({config['isa']}) beside ", end="")
-    print(f"scikit-learn {sklearn.__version__}: same data, parameters and random state\n")
+    print(
+        f"scikit-learn {sklearn.__version__}: same data, parameters and random state, one thread\n"
+    )
     print(HEAD)
     for case in CASES:
         print(_row(case), flush=True)
@@ -131,7 +134,7 @@ def _fit(library, case: Case, own: dict[str, Any], X, y, **weights) -> tuple[Any
     estimator_class = getattr(library, f"MLP{case.kind}")
     estimator = estimator_class(**(case.parameters | own), random_state=0)
     start = time.perf_counter()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), blas_threads(1):
         # The table shows the iterations: a fit may well end at max_iter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         estimator.fit(X, y, **weights)

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp._core.kernels import LOSSES
-from fastmlp.activations import OUTPUT_NAMES, Activation, named, resolve, settle
+from fastmlp.activations import OUTPUT_NAMES, Activation, Interval, named, resolve, settle
 
-# loss: parameter -> (default, smallest, largest value)
-_TINY = np.finfo(float).tiny
-PARAMETERS: dict[str, dict[str, tuple[float, float, float]]] = {
-    "huber": {"epsilon": (1.35, _TINY, float("inf"))},
-    "quantile": {"quantile": (0.5, _TINY, 1 - np.finfo(float).epsneg)},
+# loss: parameter -> (default, interval of its values)
+PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {
+    "huber": {"epsilon": (1.35, Interval(0, np.inf, "neither"))},
+    "quantile": {"quantile": (0.5, Interval(0, 1, "neither"))},
 }
 
 NAMES = tuple(LOSSES)

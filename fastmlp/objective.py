@@ -210,7 +210,14 @@ class NetworkObjective:
 
     def _matrix(self, theta: Any, kind: int) -> np.ndarray:
         theta, sweep, second = self._curved(theta, kind)
-        H = np.empty((self.n_params, self.n_params))
+        try:
+            H = np.empty((self.n_params, self.n_params))
+        except MemoryError:
+            raise MemoryError(
+                f"A curvature matrix of {self.n_params} parameters takes "
+                f"{self.n_params**2 * 8 / 2**30:.1f} GiB, more than there is; hess_mul and "
+                "ggn_mul give products without it, and 'lbfgs' trains without it."
+            ) from None
         layers = self._network._layers
         tape, index = sweep.tape_and_index(_matrix.tile_rows(layers))
         _matrix.matrix(

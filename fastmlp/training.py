@@ -86,7 +86,7 @@ def train(
             theta0,
             solver=solver,
             callback=_stop_after_one(callback) if one_epoch else callback,
-            validation=None if validation is None else _validator(network, *validation, score),
+            validation=None if validation is None else _validator(network, validation, score),
             state=state,
             **limits,
         )
@@ -114,11 +114,16 @@ def describe_divergence(network, result: Result) -> str:
     return f"The loss was {result.loss} after {when}."
 
 
-def _validator(network, X, y, sample_weight, score):
+def _validator(network, validation, score):
     """The (score, loss) of theta on validation data; the score is maximised."""
+    X, y, sample_weight = validation
+    try:
+        objective = network.objective(X, y, sample_weight=sample_weight)
+    except ValueError as error:
+        raise ValueError(f"Validation data: {error}") from error
 
     def validate(theta):
-        loss = float(network.value(theta, X, y, sample_weight=sample_weight))
+        loss = float(objective.value(theta))
         return (-loss if score is None else float(score(theta))), loss
 
     return validate

@@ -123,7 +123,7 @@ static inline vec NAME(curv_mish)(vec z, vec a, params p) {
 /* Saturated at EXP_SAFE: a mean over rows stays finite whatever raw is, and the gradient still
  * points back. */
 #if REAL_IS_FLOAT
-#define EXP_SAFE 87.0f
+#define EXP_SAFE 80.0f
 #else
 #define EXP_SAFE 700.0
 #endif

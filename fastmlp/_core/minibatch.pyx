@@ -56,15 +56,15 @@ def epoch(Layers layers, Source source, Tape tape, real[::1] theta, real[::1] gr
                 weight_sum = sum_of_weights(source, &order[begin], rows, &theta[0])
                 if weight_sum <= 0:
                     continue
-                t += 1
                 step.update.rate = rates[batch]
                 mode = fm_flush_begin()
                 try:
                     total += rows * one_batch(layers, source, tape, &theta[0], &grad[0],
                                               &first[0], second_, &order[begin], rows,
-                                              weight_sum, alpha, &step, t, &last)
+                                              weight_sum, alpha, &step, t + 1, &last)
                 finally:
                     fm_flush_end(mode)
+                t += 1
                 counted += rows
     finally:
         state.t = t

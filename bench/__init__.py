@@ -1,0 +1,1 @@
+"""Side-by-side timings: `python bench/run.py` or `python -m bench`."""

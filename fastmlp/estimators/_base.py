@@ -1,0 +1,363 @@
+"""What the classifier and the regressor share: one fit, from checked data to fitted attributes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+from abc import abstractmethod
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp.activations import resolve_hidden
+from fastmlp.estimators import _data, _params, _report
+from fastmlp.estimators._scoring import scorer_score
+from fastmlp.network import Network
+from fastmlp.solvers import LBFGS, Status
+from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
+from fastmlp.training import predict, train
+
+FLOATS = (np.float64, np.float32)
+
+
+def is_mini_batch(estimator) -> bool:
+    """Whether the estimator's solver goes through the data in mini-batches (``available_if``)."""
+    solver = estimator.solver
+    if solver in ("sgd", "adam") or isinstance(solver, MiniBatch):
+        return True
+    raise AttributeError(
+        f"partial_fit is only available for stochastic optimizers. {solver} is not stochastic."
+    )
+
+
+@contextlib.contextmanager
+def unchanged_on_error(estimator):
+    """Put every attribute back as it was if the block raises anything."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@functools.lru_cache(maxsize=64)
+def _predictor(layers, activations, output_activation, dtype):
+    """A network to predict with; outside of the estimators, whose state stays plain."""
+    return Network(
+        layers,
+        activation=[one if isinstance(one, str) else (one[0], dict(one[1])) for one in activations],
+        output_activation=output_activation,
+        dtype=dtype,
+    )
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
+def _as_theta(network, coefs, intercepts):
+    """The parameters as one vector: without a copy while they are still the views fit made."""
+    theta = coefs[0].base
+    if (
+        isinstance(theta, np.ndarray)
+        and theta.shape == (network.n_params,)
+        and theta.dtype == network.dtype
+        and theta.flags.c_contiguous
+    ):
+        at = _address(theta)
+        for part in itertools.chain.from_iterable(zip(coefs, intercepts, strict=True)):
+            if part.base is not theta or not part.flags.c_contiguous or _address(part) != at:
+                break
+            at += part.nbytes
+        else:
+            return theta
+    return network.pack(coefs, intercepts)
+
+
+class BaseMLP(BaseEstimator):
+    """Base of the estimators; a subclass knows its targets, its losses and its default score."""
+
+    _extra_rules: dict[str, _params.Rule]
+    _numeric_targets: bool
+
+    @abstractmethod
+    def _encode(self, y, fresh, incremental, classes):
+        """Check y, set what the fitted estimator knows of it; return it as the network takes it.
+
+        ``classes`` are those of the first call of a classifier's ``partial_fit``.
+
+        Returns
+        -------
+        targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        n_raw : int
+        stratify : ndarray of shape (n_samples,) or None
+            What the validation split is balanced by.
+        """
+
+    @abstractmethod
+    def _encode_validation(self, y):
+        """Check ``y_val`` against what ``fit`` learned of y; return it as the network takes it."""
+
+    @abstractmethod
+    def _network_loss(self):
+        """Loss and output activation for the network."""
+
+    @abstractmethod
+    def _default_score(self, targets, sample_weight):
+        """A function that gives the score of the network's outputs for these targets."""
+
+    def _weights(self, y, sample_weight, incremental):
+        """Sample weights that the loss takes; the classifier multiplies its class weights in."""
+        return sample_weight
+
+    def _scale_targets(self, targets, sample_weight, rows, fresh):
+        """Targets on the scale that the network is trained on."""
+        return targets
+
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        incremental=False,
+        classes=None,
+    ):
+        with unchanged_on_error(self):
+            _params.check_params(self, self._extra_rules)
+            hidden = _params.hidden_sizes(self.hidden_layer_sizes)
+            activations = [a.spec for a in resolve_hidden(self.activation, len(hidden))]
+            if incremental and self.early_stopping:
+                raise ValueError("partial_fit does not support early_stopping=True")
+            fresh = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+
+            X, y = self._check_data(X, y, fresh)
+            n_samples, n_features = X.shape
+            sample_weight = _data.check_weights(sample_weight, n_samples)
+            targets, n_raw, stratify = self._encode(y, fresh, incremental, classes)
+            sample_weight = self._weights(y, sample_weight, incremental)
+            rng = check_random_state(self.random_state)
+            solver = _params.make_solver(self)
+
+            self.activations_ = activations
+            loss, self.out_activation_ = self._network_loss()
+            network = Network(
+                [n_features, *hidden, n_raw],
+                activation=activations,
+                output_activation=self.out_activation_,
+                loss=loss,
+                dtype=X.dtype,
+            )
+            theta0 = network.init(rng, self.init) if fresh else self._theta(network)
+            rows, validation = None, None
+            if X_val is not None or y_val is not None:
+                validation = self._given_validation(X_val, y_val, sample_weight_val, X.dtype)
+            elif sample_weight_val is not None:
+                raise ValueError("sample_weight_val needs X_val and y_val.")
+            elif self.early_stopping and not isinstance(solver, LBFGS):
+                # L-BFGS leaves early_stopping alone, as scikit-learn's does; X_val is for every
+                # solver.
+                rows, held_out = _data.split(n_samples, self.validation_fraction, rng, stratify)
+                validation = (X[held_out], *_data.take(held_out, y, targets, sample_weight))
+                if sample_weight is not None and not sample_weight[rows].any():
+                    raise ValueError("The weights of the rows left for training are all zero.")
+
+            X, targets = self._scale(X, targets, sample_weight, rows, fresh)
+            score = None
+            if validation is not None:
+                validation, score = self._prepare_validation(network, *validation)
+            result = train(
+                network,
+                X,
+                targets,
+                solver=solver,
+                theta0=theta0,
+                sample_weight=sample_weight,
+                alpha=self.alpha,
+                rows=rows,
+                validation=validation,
+                score=score,
+                callback=self.callback,
+                one_epoch=incremental,
+                state=self._old_state(solver, fresh, incremental),
+                n_threads=self.n_threads,
+                random_state=rng,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                n_iter_no_change=self.n_iter_no_change,
+                max_fun=self.max_fun,
+                max_time=np.inf if self.max_time is None else self.max_time,
+                verbose=self.verbose,
+            )
+            restored = bool(
+                validation is not None
+                and np.isfinite(result.theta).all()
+                and np.isfinite(result.history["validation_score"]).any()
+            )
+            if result.status is Status.DIVERGED and not restored:
+                _report.raise_diverged(self, network, result)
+            self._store(network, result, fresh, validating=validation is not None)
+        if not incremental or result.status is Status.INTERRUPTED:
+            _report.warn_about(self, solver, result, restored)
+        return self
+
+    def _check_data(self, X, y, fresh):
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=self._numeric_targets,
+            dtype=FLOATS,
+            reset=fresh,
+        )
+        return (X if fresh else X.astype(self.coefs_[0].dtype, copy=False)), y
+
+    def _theta(self, network):
+        """The fitted parameters as the start of a further fit."""
+        shapes = [coef.shape for coef in self.coefs_]
+        wanted = list(zip(network.layers, network.layers[1:], strict=False))
+        if shapes != wanted:
+            raise ValueError(
+                f"The network fitted before has weights of shapes {shapes}; hidden_layer_sizes="
+                f"{self.hidden_layer_sizes!r} and this data need {wanted}. Set warm_start=False "
+                "to start anew."
+            )
+        return network.pack(self.coefs_, self.intercepts_)
+
+    def _given_validation(self, X_val, y_val, sample_weight_val, dtype):
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val must be given together.")
+        X_val, y_val = validate_data(
+            self,
+            X_val,
+            y_val,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=self._numeric_targets,
+            dtype=FLOATS,
+            reset=False,
+        )
+        weights = _data.check_weights(sample_weight_val, X_val.shape[0], "sample_weight_val")
+        targets = self._encode_validation(y_val)
+        return X_val.astype(dtype, copy=False), y_val, targets, weights
+
+    def _prepare_validation(self, network, X, y, targets, weights):
+        """Validation data on the network's scale, and the score of theta (None: by the loss)."""
+        if weights is not None and not weights.any():
+            raise ValueError("The weights of the validation rows are all zero.")
+        if self.x_mean_ is None:
+            scaled = X
+        else:
+            scaled = _data.apply_scales(X, self.x_mean_, self.x_scale_)
+        targets = self._scale_targets(targets, None, None, fresh=False)
+        data = (scaled, targets, weights)
+        if self.scoring is not None:
+            if self.scoring == "loss":
+                return data, None
+            return data, scorer_score(self, network, self.scoring, X, y, weights)
+        score = self._default_score(targets, weights)
+        return data, lambda theta: score(network.predict(theta, scaled))
+
+    def _scale(self, X, targets, sample_weight, rows, fresh):
+        """X and targets as the network is trained on them; learns the scales in a fresh fit."""
+        if fresh:
+            self.x_mean_, self.x_scale_ = None, None
+            if self.standardize:
+                self.x_mean_, self.x_scale_ = _data.scales(X, sample_weight, rows)
+        if self.x_mean_ is not None:
+            X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
+        return X, self._scale_targets(targets, sample_weight, rows, fresh)
+
+    def _old_state(self, solver, fresh, incremental):
+        """What an earlier fit left for this one: everything, or its record but not its moments."""
+        if fresh or self._solver_state is None or not isinstance(solver, MiniBatch):
+            return None
+        state = MiniBatchState(**self._solver_state)
+        return state if incremental else state.restarted()
+
+    def _store(self, network, result, fresh, validating):
+        """Set the fitted attributes; histories of a continued fit grow."""
+        self.n_layers_ = len(network.layers)
+        self.n_outputs_ = network.n_raw
+        theta = result.theta.astype(network.dtype, copy=False)
+        self.coefs_, self.intercepts_ = map(list, network.unpack(theta))
+        self.n_iter_ = result.n_iter
+        self.loss_ = result.loss
+        self.status_ = result.message
+
+        history = {} if fresh else self.history_
+        length = len(history.get("loss", ()))
+        self.history_ = {
+            # A column that only one of the fits has is filled up with NaN.
+            key: history.get(key, [np.nan] * length)
+            + result.history.get(key, [np.nan] * len(result.history["loss"]))
+            for key in {**history, **result.history}
+        }
+        self.loss_curve_ = self.history_["loss"]
+        self.validation_scores_ = self.validation_loss_curve_ = None
+        self.best_loss_ = self.best_validation_score_ = None
+        if validating:
+            self.validation_scores_ = self.history_["validation_score"]
+            self.validation_loss_curve_ = self.history_["validation_loss"]
+        state = result.state
+        if state is not None:
+            self._solver_state = dict(vars(state))
+            self.t_ = state.n_seen
+            best_loss, best_score = state.best_loss, state.best_score
+        else:
+            self._solver_state = None
+            self.t_ = 0 if fresh else self.t_
+            best_loss = min(self.loss_curve_, default=np.inf)
+            best_score = np.nanmax([-np.inf, *(self.validation_scores_ or ())])
+        if validating:
+            self.best_validation_score_ = float(best_score)
+        else:
+            self.best_loss_ = float(best_loss)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coefs_")
+
+    def _output(self, X):
+        """Outputs of the network, (n_samples, n_outputs), by ``coefs_`` as they are now."""
+        check_is_fitted(self)
+        X = self._check_X(X)
+        if self.x_mean_ is not None:
+            X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
+        layers = (*(coef.shape[0] for coef in self.coefs_), self.coefs_[-1].shape[1])
+        activations = tuple(
+            one if isinstance(one, str) else (one[0], tuple(one[1].items()))
+            for one in self.activations_
+        )
+        network = _predictor(layers, activations, self.out_activation_, X.dtype)
+        theta = _as_theta(network, self.coefs_, self.intercepts_)
+        return predict(network, theta, X, self.n_threads)
+
+    def _check_X(self, X):
+        dtype = self.coefs_[0].dtype
+        plain = (
+            type(X) is np.ndarray
+            and X.dtype == dtype
+            and X.ndim == 2
+            and len(X) > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        )
+        # scikit-learn's checks take longer than a small prediction.
+        if plain and np.isfinite(X).all():
+            return X
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return X.astype(dtype, copy=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

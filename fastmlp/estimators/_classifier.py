@@ -1,0 +1,356 @@
+"""MLPClassifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from fastmlp.estimators import _data, _params
+from fastmlp.estimators._base import BaseMLP, is_mini_batch
+from fastmlp.estimators._docs import documented
+from fastmlp.estimators._scoring import accuracy
+
+LOSSES = ("log_loss", "squared_error", "perceptron")
+
+
+def _has_probabilities(estimator):
+    if estimator.loss == "perceptron":
+        raise AttributeError("loss='perceptron' has no probabilities; predict_proba needs another.")
+    return True
+
+
+@documented
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multilayer perceptron classifier.
+
+    scikit-learn's ``MLPClassifier``, trained by a compiled core: same parameters, same fitted
+    attributes and, with the same ``random_state``, the same loss curve up to rounding.
+
+    Parameters
+    ----------
+    {parameters}
+    loss : {{"log_loss", "squared_error", "perceptron"}}, default="log_loss"
+        "log_loss" is the cross-entropy. "squared_error" is half the squared error of the
+        probabilities (their output activation stays logistic or softmax). "perceptron" is
+        Rosenblatt's ``max(0, -y * raw)``, y = +1 or -1; it has no ``predict_proba``.
+    {init}
+    class_weight : dict, list of dict or "balanced", default=None
+        Weights of the classes, multiplied into ``sample_weight``; "balanced" makes them
+        inversely proportional to the frequencies of the classes. The rows that early stopping
+        sets aside are weighted alike, ``X_val`` is not.
+    {beyond}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    {attributes}
+
+    See Also
+    --------
+    MLPRegressor : The same for regression.
+    fastmlp.Network : The network itself, with its derivatives.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastmlp import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier((10,), solver="newton", alpha=0.1, random_state=0).fit(X, y)
+    >>> clf.predict(X[:2])
+    array([0, 0])
+    """
+
+    _numeric_targets = False
+    _extra_rules = {
+        "loss": _params.one_of(*LOSSES),
+        "class_weight": _params.either(
+            _params.NONE,
+            _params.one_of("balanced"),
+            _params.Rule(lambda value: isinstance(value, dict | list), "a dict or a list of dicts"),
+        ),
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        loss="log_loss",
+        init="glorot",
+        class_weight=None,
+        standardize=False,
+        scoring=None,
+        callback=None,
+        max_time=None,
+        n_threads=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.init = init
+        self.class_weight = class_weight
+        self.standardize = standardize
+        self.scoring = scoring
+        self.callback = callback
+        self.max_time = max_time
+        self.n_threads = n_threads
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples; float32 is kept, other types become float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, or an indicator matrix of several labels per sample.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative.
+        X_val, y_val : array-like, default=None
+            Validation data. It turns early stopping on, for every solver and whatever
+            ``early_stopping`` says, and is used instead of a part of X.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of the validation data.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data make no sense, or if the fit diverged; the estimator is
+            then as it was before.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @available_if(is_mini_batch)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Make one pass over the given data, from where the last one ended.
+
+        The optimiser's state is kept between calls, also through a pickle.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of all calls; needed in the first one.
+
+        Returns
+        -------
+        self
+        """
+        known = getattr(self, "classes_", None)
+        if known is None and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if classes is not None:
+            classes = unique_labels(classes)
+            if known is not None and not np.array_equal(known, classes):
+                raise ValueError(
+                    f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                    f"{known!r}"
+                )
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+
+    def _encode(self, y, fresh, incremental, classes):
+        if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        kind = type_of_target(y)
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "Several classes in several outputs (multiclass-multioutput) are not supported; y "
+                "may be labels of shape (n_samples,) or an indicator matrix."
+            )
+        multilabel = kind == "multilabel-indicator"
+        labels = unique_labels(y)
+        if fresh:
+            self.classes_ = labels if classes is None else classes
+            if multilabel:
+                self._kind = "multilabel"
+            else:
+                self._kind = "binary" if len(self.classes_) <= 2 else "multiclass"
+            self._sparse_labels = sp.issparse(y)
+        elif not incremental and set(labels) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {labels}"
+            )
+        targets = self._targets(y, labels)
+        n_raw = 1 if self._kind == "binary" else len(self.classes_)
+        return targets, n_raw, (targets if n_raw == 1 else None)
+
+    def _encode_validation(self, y):
+        if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
+            y = column_or_1d(y, warn=True)
+        return self._targets(y, unique_labels(y), "y_val")
+
+    def _targets(self, y, labels, name="y"):
+        """Codes, an indicator matrix, or +1 and -1, as the loss wants them."""
+        multilabel = y.ndim == 2
+        if multilabel != (self._kind == "multilabel"):
+            raise ValueError(
+                f"`{name}` of shape {y.shape} does not go with the {self._kind} targets that the "
+                "classifier was fitted on."
+            )
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown) or (multilabel and y.shape[1] != len(self.classes_)):
+            raise ValueError(
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. '{name}' has {labels}."
+            )
+        if multilabel:
+            targets = (y.toarray() if sp.issparse(y) else y) > 0
+        else:
+            targets = np.searchsorted(self.classes_, y)
+            if self._kind == "multiclass" and self.loss != "log_loss":
+                targets = targets[:, np.newaxis] == np.arange(len(self.classes_))
+        if self._kind == "multiclass" and self.loss == "log_loss":
+            return targets
+        targets = targets.astype(np.float64)
+        return 2.0 * targets - 1.0 if self.loss == "perceptron" else targets
+
+    def _network_loss(self):
+        if self.loss == "perceptron":
+            return self.loss, "identity"
+        return self.loss, "softmax" if self._kind == "multiclass" else "logistic"
+
+    def _weights(self, y, sample_weight, incremental):
+        if self.class_weight is None:
+            return sample_weight
+        if incremental and isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' is not supported by partial_fit, which does not see all "
+                "of the data; compute the weights and pass them as a dict."
+            )
+        weights = compute_sample_weight(self.class_weight, y.toarray() if sp.issparse(y) else y)
+        if sample_weight is not None:
+            weights = weights * sample_weight
+        return _data.check_weights(weights, len(weights), "class_weight * sample_weight")
+
+    def _default_score(self, targets, sample_weight):
+        if targets.ndim == 2:
+            codes = self._decode(targets)
+        else:
+            codes = targets > 0 if self._kind == "binary" else targets
+        return lambda output: accuracy(codes, self._decode(output), sample_weight)
+
+    def _decode(self, output):
+        """Class codes, or an indicator matrix, from outputs of the network."""
+        if self._kind == "multiclass":
+            return output.argmax(axis=1)
+        positive = output > (0.0 if self.out_activation_ == "identity" else 0.5)
+        return positive[:, 0] if self._kind == "binary" else positive
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or an indicator matrix if the classifier was fitted on one.
+        """
+        codes = self._decode(self._output(X))
+        if self._kind == "multilabel":
+            codes = codes.astype(np.intp)
+            return sp.csr_matrix(codes) if self._sparse_labels else codes
+        if len(self.classes_) == 1:
+            return np.repeat(self.classes_, len(codes))
+        return self.classes_[codes.astype(np.intp)]
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``; for several labels per sample, each one's probability.
+        """
+        output = self._output(X)
+        return np.hstack([1.0 - output, output]) if self._kind == "binary" else output
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            As ``predict_proba``; minus infinity where that is zero.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

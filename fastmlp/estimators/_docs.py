@@ -1,0 +1,144 @@
+"""The parts of the docstrings that the two estimators share."""
+
+from __future__ import annotations
+
+import textwrap
+
+PARAMETERS = """
+hidden_layer_sizes : int or array-like of int, default=(100,)
+    Neurons of each hidden layer. ``()`` is a single layer of neurons: a linear model.
+activation : str, tuple (name, parameters) or list, default="relu"
+    Activation of the hidden layers: "identity", "logistic", "tanh", "relu", "softplus",
+    "leaky_relu", "elu", "selu", "gelu", "silu" or "mish"; with parameters, as in
+    ``("leaky_relu", {"eps": 0.1})``; or a list with one of these per hidden layer.
+solver : {"adam", "sgd", "lbfgs", "gd", "newton"} or solver object, default="adam"
+    "adam" and "sgd" work on mini-batches, the others on all of the data: "lbfgs" is SciPy's,
+    "gd" takes steps of ``learning_rate_init`` times the gradient, "newton" uses the exact
+    Hessian. An object of :mod:`fastmlp.solvers` brings its own hyper-parameters; the flat ones
+    below that belong to the solver (batch_size, learning_rate, learning_rate_init, power_t,
+    shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored. ``fit``
+    never changes it.
+alpha : float, default=0.0001
+    Strength of the L2 penalty on the weights; it is divided by the sum of the sample weights
+    (of the batch, with mini-batches).
+batch_size : int or "auto", default="auto"
+    Samples per step; "auto" is ``min(200, n_samples)``.
+learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    Schedule of "sgd": "invscaling" divides the rate by ``(samples seen + 1) ** power_t``;
+    "adaptive" divides it by 5 whenever ``n_iter_no_change`` epochs brought no improvement.
+learning_rate_init : float, default=0.001
+    The initial learning rate of "sgd", "adam" and "gd".
+power_t : float, default=0.5
+    Exponent of "invscaling".
+max_iter : int, default=200
+    Epochs (mini-batches) or iterations (full batch).
+shuffle : bool, default=True
+    Whether mini-batches are drawn anew in each epoch.
+random_state : int, RandomState or None, default=None
+    Draws the initial weights, the validation split and the mini-batches, in this order.
+tol : float, default=1e-4
+    Mini-batches: the improvement of the loss (or of the validation score) that counts as one.
+    Full batch: the largest entry of the gradient at convergence.
+verbose : bool or int, default=False
+    Whether to print a line per iteration.
+warm_start : bool, default=False
+    Whether ``fit`` goes on from the fitted weights. The optimiser's moments start anew, the
+    record (``loss_curve_``, ``best_loss_``, ``t_``) goes on, as in scikit-learn.
+momentum : float in [0, 1], default=0.9
+    Momentum of "sgd".
+nesterovs_momentum : bool, default=True
+    Whether "sgd" uses Nesterov's form of it.
+early_stopping : bool, default=False
+    Whether to set a part of the data aside, to stop when the score on it no longer improves, and
+    to return the weights of the best score. "lbfgs" ignores it, as scikit-learn's does; pass
+    ``X_val`` to ``fit`` to have it there too.
+validation_fraction : float in [0, 1), default=0.1
+    The part that is set aside.
+beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+    Decay of the moments of "adam".
+epsilon : float, default=1e-8
+    Added to the root of the second moment of "adam".
+n_iter_no_change : int or np.inf, default=10
+    Epochs without improvement that are borne.
+max_fun : int, default=15000
+    Evaluations of the loss by "lbfgs".
+"""
+
+INIT = """
+init : {"glorot", "he", "lecun", "zeros"} or tuple (coefs, intercepts), default="glorot"
+    Initial weights; "glorot" is scikit-learn's.
+"""
+
+BEYOND = """
+standardize : bool, default=False
+    Whether each feature (and, in a regressor whose loss can be shifted, each target) is brought
+    to mean 0 and standard deviation 1 inside; sparse features are only divided, not shifted.
+    The scales are learned from the training rows of the first fit. ``predict`` takes and returns
+    the original units; ``coefs_``, ``loss_`` and the loss curves belong to the scaled data.
+scoring : str, callable or None, default=None
+    What early stopping maximises: None for accuracy or R2, "loss" for minus the validation loss,
+    or a scorer of scikit-learn or its name.
+callback : callable, default=None
+    ``callback(epoch, record)`` after each epoch, counted from 1, with this epoch's entries of
+    ``history_``; the fit stops if it returns something true.
+max_time : float, default=None
+    Seconds after which the fit ends with the epoch at hand.
+n_threads : int, default=None
+    Threads of the linear algebra; None takes one for small work and at most as many as this
+    process may use.
+"""
+
+ATTRIBUTES = """
+coefs_, intercepts_ : list of ndarray
+    Weights (n_in, n_out) and biases (n_out,) of each layer. They may be edited: ``predict`` uses
+    them as they are.
+loss_ : float
+    The loss at the end: over the last epoch's mini-batches, or of the last iteration.
+loss_curve_ : list of float
+    The loss after each epoch or iteration.
+best_loss_ : float or None
+    The smallest of them; None under early stopping.
+validation_scores_, validation_loss_curve_ : list of float or None
+    Score and loss (without the penalty) on the validation data, under early stopping.
+best_validation_score_ : float or None
+    The highest score, under early stopping.
+history_ : dict of str to list
+    Per epoch: ``loss``, ``validation_score``, ``validation_loss``, ``learning_rate``,
+    ``seconds`` since the start of the fit, and what the solver adds.
+status_ : str
+    A sentence that says why the fit ended.
+n_iter_ : int
+    Epochs or iterations of the last call.
+t_ : int
+    Samples seen by a mini-batch solver.
+activations_ : list
+    Activation of each hidden layer.
+out_activation_ : str
+    Activation of the output layer.
+x_mean_, x_scale_ : ndarray of shape (n_features,) or None
+    What ``standardize`` took off the features, and divided them by.
+n_layers_ : int
+    Layers, the input included.
+n_outputs_ : int
+    Neurons of the output layer.
+n_features_in_ : int
+    Features.
+feature_names_in_ : ndarray of shape (n_features,)
+    Their names, if X had names that are all strings.
+"""
+
+
+def documented(cls):
+    """Fill the shared parts into the docstring of an estimator."""
+    parts = {
+        "parameters": PARAMETERS,
+        "init": INIT,
+        "beyond": BEYOND,
+        "attributes": ATTRIBUTES,
+    }
+    if cls.__doc__ is not None:  # python -OO
+        indented = {
+            name: textwrap.indent(text.strip(), "    ").lstrip() for name, text in parts.items()
+        }
+        cls.__doc__ = cls.__doc__.format(**indented)
+    return cls

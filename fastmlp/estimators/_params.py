@@ -1,0 +1,185 @@
+"""Checks of constructor parameters, with messages that name the value and what is expected."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastmlp import initialisation
+from fastmlp.solvers import SOLVERS
+from fastmlp.solvers._base import Solver
+
+SCHEDULES = ("constant", "invscaling", "adaptive")
+# The flat parameters of an estimator that belong to its solver.
+FLAT = {
+    "sgd": (
+        "learning_rate_init",
+        "learning_rate",
+        "power_t",
+        "momentum",
+        "nesterovs_momentum",
+        "batch_size",
+        "shuffle",
+    ),
+    "adam": ("learning_rate_init", "beta_1", "beta_2", "epsilon", "batch_size", "shuffle"),
+}
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A parameter of an estimator has a value that it cannot have."""
+
+
+class Rule(NamedTuple):
+    """What a parameter may be: a test, and the words for it."""
+
+    accepts: Callable[[Any], bool]
+    wanted: str
+
+
+def is_real(value) -> bool:
+    """Whether a value is a number that is not a bool."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+
+
+def is_integer(value) -> bool:
+    """Whether a value is an integer that is not a bool."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
+
+
+def real(low: float, high: float = np.inf, closed: str = "left") -> Rule:
+    """A finite number in an interval whose ends belong to it as ``closed`` says."""
+
+    def accepts(value):
+        return (
+            is_real(value)
+            and np.isfinite(value)
+            and (value >= low if closed in ("left", "both") else value > low)
+            and (value <= high if closed in ("right", "both") else value < high)
+        )
+
+    left = "[" if closed in ("left", "both") else "("
+    right = "]" if closed in ("right", "both") else ")"
+    return Rule(accepts, f"a number in {left}{low:g}, {high:g}{right}")
+
+
+def integer(low: int) -> Rule:
+    """An integer of at least ``low``."""
+    return Rule(lambda value: is_integer(value) and value >= low, f"an integer >= {low}")
+
+
+def one_of(*names: str) -> Rule:
+    """One of some names."""
+    words = ", ".join(map(repr, names))
+    return Rule(lambda value: isinstance(value, str) and value in names, f"one of {words}")
+
+
+def either(*rules: Rule) -> Rule:
+    """Anything that one of the rules accepts."""
+    return Rule(
+        lambda value: any(rule.accepts(value) for rule in rules),
+        " or ".join(rule.wanted for rule in rules),
+    )
+
+
+BOOLEAN = Rule(lambda value: isinstance(value, bool | np.bool_), "True or False")
+NONE = Rule(lambda value: value is None, "None")
+INFINITY = Rule(lambda value: is_real(value) and value == np.inf, "np.inf")
+CALLABLE = Rule(callable, "a function")
+VERBOSE = either(BOOLEAN, integer(0))
+SOLVER = either(
+    one_of(*SOLVERS),
+    Rule(lambda value: isinstance(value, Solver), "a solver object from fastmlp.solvers"),
+)
+RANDOM_STATE = Rule(
+    lambda value: (
+        value is None
+        or isinstance(value, np.random.RandomState)
+        or (is_integer(value) and 0 <= value < 2**32)
+    ),
+    "None, an integer in [0, 2**32) or a numpy.random.RandomState",
+)
+INIT = either(
+    one_of(*initialisation.NAMES),
+    Rule(
+        lambda value: isinstance(value, list | tuple) and len(value) == 2,
+        "a pair (coefs, intercepts) of lists of arrays",
+    ),
+)
+SCORING = either(NONE, Rule(lambda v: isinstance(v, str), "'loss', a scorer's name"), CALLABLE)
+
+RULES = {
+    "solver": SOLVER,
+    "alpha": real(0),
+    "batch_size": either(one_of("auto"), integer(1)),
+    "learning_rate": one_of(*SCHEDULES),
+    "learning_rate_init": real(0, closed="neither"),
+    "power_t": real(0),
+    "max_iter": integer(1),
+    "shuffle": BOOLEAN,
+    "random_state": RANDOM_STATE,
+    "tol": real(0),
+    "verbose": VERBOSE,
+    "warm_start": BOOLEAN,
+    "momentum": real(0, 1, closed="both"),
+    "nesterovs_momentum": BOOLEAN,
+    "early_stopping": BOOLEAN,
+    "validation_fraction": real(0, 1),
+    "beta_1": real(0, 1),
+    "beta_2": real(0, 1),
+    "epsilon": real(0, closed="neither"),
+    "n_iter_no_change": either(integer(1), INFINITY),
+    "max_fun": integer(1),
+    "init": INIT,
+    "standardize": BOOLEAN,
+    "scoring": SCORING,
+    "callback": either(NONE, CALLABLE),
+    "max_time": either(NONE, real(0, closed="neither")),
+    "n_threads": either(NONE, integer(1)),
+}
+
+
+def check_params(estimator, extra: dict[str, Rule]) -> None:
+    """Raise InvalidParameterError for the first parameter of an estimator that breaks its rule."""
+    for name, rule in {**RULES, **extra}.items():
+        value = getattr(estimator, name)
+        if not rule.accepts(value):
+            raise InvalidParameterError(
+                f"{type(estimator).__name__}: {name}={value!r} is not valid; it must be "
+                f"{rule.wanted}."
+            )
+
+
+def hidden_sizes(value) -> list[int]:
+    """Sizes of the hidden layers as a list; a single integer stands for one layer."""
+    sizes = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    if not all(is_integer(size) for size in sizes):
+        raise InvalidParameterError(
+            f"hidden_layer_sizes={value!r} is not valid; it must be a positive integer or a "
+            "sequence of them (empty for a single layer of neurons)."
+        )
+    if any(size <= 0 for size in sizes):
+        raise InvalidParameterError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def is_named(value) -> bool:
+    """Whether a value is a pair (name, parameters)."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], dict)
+    )
+
+
+def make_solver(estimator) -> Solver:
+    """The solver of an estimator: its own object, or one made of its flat parameters."""
+    solver = estimator.solver
+    if isinstance(solver, Solver):
+        return solver
+    if solver == "gd":
+        return SOLVERS["gd"](learning_rate=estimator.learning_rate_init)
+    return SOLVERS[solver](**{name: getattr(estimator, name) for name in FLAT.get(solver, ())})

@@ -1,0 +1,26 @@
+"""Minimisers of a function of one flat vector, theta.
+
+They know no network: an objective is any object with ``value_grad(theta)``, and ``hessian(theta)``
+or ``epoch(...)`` for the solvers that ask for more. See :func:`minimize`.
+"""
+
+from fastmlp.solvers._base import Limits, Result, Status
+from fastmlp.solvers._descent import GradientDescent
+from fastmlp.solvers._lbfgs import LBFGS
+from fastmlp.solvers._minibatch import SGD, Adam, AdamW
+from fastmlp.solvers._minimize import SOLVERS, minimize
+from fastmlp.solvers._newton import Newton
+
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "SOLVERS",
+    "Adam",
+    "AdamW",
+    "GradientDescent",
+    "Limits",
+    "Newton",
+    "Result",
+    "Status",
+    "minimize",
+]

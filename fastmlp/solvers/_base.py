@@ -1,0 +1,144 @@
+"""What every solver shares: parameters, the limits of a run, its status and its result."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+class Status(enum.Enum):
+    """Why a run ended; the value is the sentence that users read."""
+
+    CONVERGED = "Converged: the gradient is below tol."
+    NO_IMPROVEMENT = "Converged: the training loss no longer improves by more than tol."
+    NO_VALIDATION_IMPROVEMENT = (
+        "Stopped early: the validation score no longer improves by more than tol."
+    )
+    NO_PROGRESS = "Stopped: no step along the search direction lowers the loss any further."
+    RATE_TOO_SMALL = "Stopped: the adaptive learning rate became too small."
+    MAX_ITER = "Stopped at max_iter; the loss was still falling."
+    MAX_FUN = "Stopped at max_fun evaluations of the loss; it was still falling."
+    MAX_TIME = "Stopped at max_time; the loss was still falling."
+    CALLBACK = "Stopped by the callback."
+    INTERRUPTED = "Interrupted by the user."
+    DIVERGED = "Diverged: the loss or the parameters are not finite."
+    ONE_EPOCH = "One pass over the data was made."
+
+    @property
+    def converged(self) -> bool:
+        """True where stopping was the solver's own decision."""
+        return self in {
+            Status.CONVERGED,
+            Status.NO_IMPROVEMENT,
+            Status.NO_VALIDATION_IMPROVEMENT,
+            Status.NO_PROGRESS,
+            Status.RATE_TOO_SMALL,
+        }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run has to end, whatever the solver.
+
+    Parameters
+    ----------
+    max_iter : int
+        Iterations (full batch) or epochs (mini-batch).
+    tol : float
+        Full batch: largest absolute entry of the gradient at convergence. Mini-batch: the
+        improvement that counts as one.
+    n_iter_no_change : int or inf
+        Epochs without improvement that are borne.
+    max_fun : int
+        Evaluations of the loss (L-BFGS).
+    max_time : float
+        Seconds.
+    verbose : bool or int
+        Print a line per iteration.
+    """
+
+    max_iter: int = 200
+    tol: float = 1e-4
+    n_iter_no_change: float = 10
+    max_fun: int = 15000
+    max_time: float = np.inf
+    verbose: bool | int = False
+
+
+@dataclass
+class Result:
+    """The outcome of a run.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (n_params,)
+        The parameters: the last accepted ones, or the best by validation score if the run had
+        validation data.
+    loss : float
+        The loss at the end of training (mini-batch: the mean over the last epoch).
+    n_iter : int
+        Iterations or epochs made.
+    status : Status
+        Why the run ended.
+    history : dict of str to list
+        One entry per iteration: ``loss``, ``seconds`` and whatever the solver adds.
+    state : object or None
+        What a later run needs to go on as if it had never stopped (mini-batch solvers).
+    """
+
+    theta: np.ndarray
+    loss: float
+    n_iter: int
+    status: Status
+    history: dict[str, list] = field(default_factory=dict)
+    state: Any = None
+
+    @property
+    def message(self) -> str:
+        """The status as a sentence."""
+        return self.status.value
+
+
+class Solver:
+    """Base of the solver objects: hyper-parameters only, none of them changed by a run.
+
+    A subclass stores each argument of its ``__init__`` verbatim under its own name, declares in
+    ``needs`` the methods that it calls on an objective, and implements ``run``.
+    """
+
+    needs: tuple[str, ...] = ("value_grad",)
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Hyper-parameters by name, as scikit-learn's ``clone`` and ``GridSearchCV`` ask for."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self, **params: Any) -> Solver:
+        """Change hyper-parameters by name; an unknown name raises ValueError."""
+        for name, value in params.items():
+            if name not in self._names():
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {name!r}; it has {self._names()}."
+                )
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.get_params() == other.get_params()
+
+    __hash__ = None
+
+    def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
+        """Minimise ``objective`` from ``theta0``; see :func:`fastmlp.solvers.minimize`."""
+        raise NotImplementedError

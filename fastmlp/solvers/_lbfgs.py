@@ -1,0 +1,77 @@
+"""L-BFGS: SciPy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.optimize
+
+from fastmlp.solvers._base import Status
+from fastmlp.solvers._full_batch import FullBatchSolver
+
+
+class _StoppedError(Exception):
+    """Leaves SciPy's loop; its argument is the status."""
+
+
+class LBFGS(FullBatchSolver):
+    """Limited-memory BFGS: SciPy's L-BFGS-B, called as scikit-learn's MLP calls it.
+
+    Notes
+    -----
+    Converged when the largest absolute entry of the gradient is at most ``tol``, or when the loss
+    falls by less than SciPy's ``ftol`` (2.2e-9, relative) in an iteration, which is reported as
+    "no improvement". ``max_fun`` and ``max_time`` are looked at
+    between iterations. SciPy does not tell its step
+    sizes, so the history has none.
+
+    SciPy works in float64; theta is rounded to the objective's dtype at each evaluation.
+    """
+
+    history_keys = ("loss", "grad_norm", "seconds")
+
+    def __init__(self):
+        pass
+
+    def _solve(self, run) -> Status:
+        limits = run.limits
+        dtype = run.point.theta.dtype
+        trial = None
+
+        def value_grad(theta):
+            nonlocal trial
+            if trial is None:
+                trial = run.start()
+                return trial.loss, trial.grad
+            trial = run.evaluate(theta.astype(dtype))
+            if trial.finite:
+                return trial.loss, trial.grad
+            # SciPy's line search cannot digest NaN. It is shown a parabola instead, which has the
+            # true loss and slope at the accepted point and its minimum at a quarter of the step.
+            point = run.point
+            rise = abs(float(point.grad @ (theta - point.theta)))
+            return point.loss + rise, -3.0 * point.grad
+
+        def accept(theta):
+            # SciPy accepts the point that it evaluated last.
+            status = run.advance(trial)
+            if status is None:
+                status = run.out_of_limits()
+            if status is not None:
+                raise _StoppedError(status)
+
+        try:
+            outcome = scipy.optimize.minimize(
+                value_grad,
+                run.point.theta.astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                callback=accept,
+                options={"maxfun": limits.max_fun, "maxiter": limits.max_iter, "gtol": limits.tol},
+            )
+        except _StoppedError as stop:
+            return stop.args[0]
+        if run.point.grad_norm <= limits.tol:
+            return Status.CONVERGED
+        if outcome.status == 1:
+            return Status.MAX_FUN
+        return Status.NO_IMPROVEMENT if outcome.success else Status.NO_PROGRESS

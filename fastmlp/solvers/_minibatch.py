@@ -1,0 +1,173 @@
+"""The mini-batch solvers: SGD, Adam and AdamW."""
+
+from __future__ import annotations
+
+from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState, require
+
+__all__ = ["SGD", "Adam", "AdamW", "MiniBatchState"]
+
+
+class SGD(MiniBatch):
+    """Stochastic gradient descent with momentum.
+
+    ``v = momentum * v - rate * grad; theta += v``; Nesterov's form adds
+    ``momentum * v - rate * grad`` instead, with the new ``v`` (Sutskever et al., 2013).
+
+    Parameters
+    ----------
+    learning_rate_init : float, default=0.001
+        The learning rate at the start.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+        "invscaling" divides the rate by ``(samples seen + 1) ** power_t`` after each epoch;
+        "adaptive" divides it by 5 instead of stopping, until it is below 1e-6; "cosine" lowers
+        it batch by batch to 0 over ``max_iter`` epochs.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float in [0, 1], default=0.9
+        How much of the last step is kept.
+    nesterovs_momentum : bool, default=True
+        Whether to use Nesterov's form.
+    batch_size : int or "auto", default="auto"
+        Samples per step; "auto" is ``min(200, n_samples)``.
+    shuffle : bool, default=True
+        Whether to visit the samples in a new order in each epoch.
+    max_norm : float, optional
+        Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
+    """
+
+    _schedules = ("constant", "invscaling", "adaptive", "cosine")
+
+    def __init__(
+        self,
+        learning_rate_init=0.001,
+        learning_rate="constant",
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        batch_size="auto",
+        shuffle=True,
+        max_norm=None,
+    ):
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.max_norm = max_norm
+
+    def _update(self):
+        update = "nesterov" if self.nesterovs_momentum else "sgd"
+        return {"update": update, "momentum": float(self.momentum)}
+
+    def _end_epoch(self, state):
+        if self.learning_rate == "invscaling":
+            rate = float(self.learning_rate_init) / (state.n_seen + 1) ** self.power_t
+            state.learning_rate = rate
+
+    def _check(self):
+        super()._check()
+        require(self, "momentum", lambda v: 0 <= v <= 1, "a number in [0, 1]")
+        require(self, "power_t", lambda v: v >= 0, "a number >= 0")
+
+
+class Adam(MiniBatch):
+    """Adam (Kingma & Ba, 2015), as scikit-learn writes it: epsilon outside the bias correction.
+
+    Parameters
+    ----------
+    learning_rate_init : float, default=0.001
+        The learning rate at the start.
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        Decay of the averages of the gradient and of its square.
+    epsilon : float, default=1e-8
+        Added to the root of the second moment.
+    batch_size : int or "auto", default="auto"
+        Samples per step; "auto" is ``min(200, n_samples)``.
+    shuffle : bool, default=True
+        Whether to visit the samples in a new order in each epoch.
+    learning_rate : {"constant", "cosine"}, default="constant"
+        "cosine" lowers the rate batch by batch to 0 over ``max_iter`` epochs.
+    max_norm : float, optional
+        Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
+    """
+
+    def __init__(
+        self,
+        learning_rate_init=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        batch_size="auto",
+        shuffle=True,
+        learning_rate="constant",
+        max_norm=None,
+    ):
+        self.learning_rate_init = learning_rate_init
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.learning_rate = learning_rate
+        self.max_norm = max_norm
+
+    def _update(self):
+        return {
+            "update": "adam",
+            "beta_1": float(self.beta_1),
+            "beta_2": float(self.beta_2),
+            "epsilon": float(self.epsilon),
+        }
+
+    def _check(self):
+        super()._check()
+        require(self, "beta_1", lambda v: 0 <= v < 1, "a number in [0, 1)")
+        require(self, "beta_2", lambda v: 0 <= v < 1, "a number in [0, 1)")
+        require(self, "epsilon", lambda v: v > 0, "a positive number")
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019).
+
+    Each step also takes ``rate * weight_decay * w`` from every weight (biases are left alone).
+
+    Parameters
+    ----------
+    learning_rate_init, beta_1, beta_2, epsilon, batch_size, shuffle, learning_rate, max_norm
+        As for :class:`Adam`.
+    weight_decay : float, default=0.01
+        Strength of the decay, in units of the learning rate.
+    """
+
+    def __init__(
+        self,
+        learning_rate_init=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        batch_size="auto",
+        shuffle=True,
+        learning_rate="constant",
+        max_norm=None,
+        weight_decay=0.01,
+    ):
+        super().__init__(
+            learning_rate_init,
+            beta_1,
+            beta_2,
+            epsilon,
+            batch_size,
+            shuffle,
+            learning_rate,
+            max_norm,
+        )
+        self.weight_decay = weight_decay
+
+    def _update(self):
+        return {**super()._update(), "weight_decay": float(self.weight_decay)}
+
+    def _check(self):
+        super()._check()
+        require(self, "weight_decay", lambda v: v >= 0, "a number >= 0")

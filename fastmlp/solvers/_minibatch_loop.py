@@ -1,0 +1,291 @@
+"""The mini-batch loop: one native call per epoch.
+
+Stop rules, schedules and printed lines are scikit-learn's, so that a seed gives the same curve.
+"""
+
+from __future__ import annotations
+
+import numbers
+import time
+import warnings
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fastmlp.solvers._base import Limits, Result, Solver, Status
+
+# Below this rate scikit-learn's adaptive schedule gives up.
+_SMALLEST_RATE = 1e-6
+
+
+@dataclass
+class MiniBatchState:
+    """What a later run needs to go on as if it had never stopped.
+
+    Attributes
+    ----------
+    update : str
+        The update that the moments belong to; another one starts with new moments.
+    first, second : ndarray of shape (n_params,) or None
+        Velocity (sgd) or first moment (adam); second moment (adam).
+    t : int
+        Steps so far.
+    learning_rate : float or None
+        The current rate of a schedule that has a memory; None before the first epoch.
+    n_epochs : int
+        Epochs since the moments began, where a cosine schedule stands.
+    best_loss, best_score : float
+        The bars that an epoch has to clear to count as an improvement.
+    no_improvement_count : int
+        Epochs since the last improvement.
+    n_seen : int
+        Samples seen so far (scikit-learn's ``t_``).
+    """
+
+    update: str | None = None
+    first: np.ndarray | None = None
+    second: np.ndarray | None = None
+    t: int = 0
+    learning_rate: float | None = None
+    n_epochs: int = 0
+    best_loss: float = np.inf
+    best_score: float = -np.inf
+    no_improvement_count: int = 0
+    n_seen: int = 0
+
+    def restarted(self) -> MiniBatchState:
+        """Forget the optimiser's moments and rate, keep the record (a warm start)."""
+        return replace(
+            self, update=None, first=None, second=None, t=0, learning_rate=None, n_epochs=0
+        )
+
+
+@dataclass
+class _Hyper:
+    """The hyper-parameters of one native epoch; see ``NetworkObjective.epoch``."""
+
+    update: str
+    batch_size: int
+    rates: np.ndarray
+    max_norm: float
+    momentum: float = 0.0
+    beta_1: float = 0.0
+    beta_2: float = 0.0
+    epsilon: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclass
+class _Run:
+    """The moving parts of one run."""
+
+    theta: np.ndarray
+    state: MiniBatchState
+    limits: Limits
+    start: float = field(default_factory=time.perf_counter)
+    history: dict[str, list] = field(default_factory=lambda: {"loss": []})
+    best: np.ndarray | None = None
+    loss: float = np.nan
+    n_iter: int = 0
+
+    def result(self, status: Status) -> Result:
+        theta = self.theta if self.best is None else self.best
+        if not np.isfinite(theta).all():
+            status = Status.DIVERGED
+        return Result(theta, self.loss, self.n_iter, status, self.history, self.state)
+
+    def record(self, **values: Any) -> dict[str, Any]:
+        values["seconds"] = time.perf_counter() - self.start
+        for key, value in values.items():
+            self.history.setdefault(key, []).append(value)
+        return values
+
+
+class MiniBatch(Solver):
+    """The loop; a subclass says which update and which schedules."""
+
+    needs = ("epoch",)
+    _schedules: tuple[str, ...] = ("constant", "cosine")
+
+    def run(self, objective, theta0, limits, *, rng, callback=None, validation=None, state=None):
+        """Minimise ``objective.epoch`` from ``theta0``; see :func:`fastmlp.solvers.minimize`."""
+        self._check()
+        n_samples = objective.n_samples
+        batch_size = self._batch_size_for(n_samples)
+        theta = np.array(theta0, dtype=getattr(objective, "dtype", np.float64))
+        run = _Run(theta, self._prepare(theta, state), limits)
+        rates = np.empty(-(-n_samples // batch_size))
+        norm = np.inf if self.max_norm is None else float(self.max_norm)
+        hyper = _Hyper(batch_size=batch_size, rates=rates, max_norm=norm, **self._update())
+        order = np.arange(n_samples)
+        try:
+            while run.n_iter < limits.max_iter:
+                if self.shuffle:
+                    order = order[_permutation(rng, n_samples)]
+                self._fill_rates(rates, run.state, limits)
+                status = self._epoch(run, objective, order, hyper, callback, validation)
+                if status is not None:
+                    return run.result(status)
+        except KeyboardInterrupt:
+            return run.result(Status.INTERRUPTED)
+        return run.result(Status.MAX_ITER)
+
+    def _epoch(self, run, objective, order, hyper, callback, validation):
+        """One epoch and its verdict: a status to stop with, or None to go on."""
+        state, limits = run.state, run.limits
+        rate = float(hyper.rates[-1])
+        run.loss = float(objective.epoch(run.theta, state, order, hyper))
+        run.n_iter += 1
+        state.n_epochs += 1
+        state.n_seen += len(order)
+        if limits.verbose:
+            print(f"Iteration {run.n_iter}, loss = {run.loss:.8f}")
+        values = {"loss": run.loss, "learning_rate": rate}
+        if not np.isfinite(run.loss):
+            if validation is not None:
+                values["validation_score"] = values["validation_loss"] = np.nan
+            run.record(**values)
+            return Status.DIVERGED
+        if validation is None:
+            _count_loss(run)
+        else:
+            score, loss = validation(run.theta)
+            values["validation_score"], values["validation_loss"] = float(score), float(loss)
+            if limits.verbose:
+                print(f"Validation score: {values['validation_score']:f}")
+            _count_score(run, values["validation_score"])
+        record = run.record(**values)
+        self._end_epoch(state)
+
+        status = None
+        if state.no_improvement_count > limits.n_iter_no_change:
+            status = self._stop(run, validation is not None)
+            if status is None:
+                state.no_improvement_count = 0
+        if callback is not None and callback(run.n_iter, record):
+            status = status or Status.CALLBACK
+        if status is None and record["seconds"] >= limits.max_time:
+            status = Status.MAX_TIME
+        return status
+
+    def _stop(self, run, validating):
+        """What to do when nothing improves any more; an adaptive schedule may go on (None)."""
+        limits = run.limits
+        if limits.verbose:
+            subject = "Validation score" if validating else "Training loss"
+            print(
+                f"{subject} did not improve more than tol={limits.tol:f} for "
+                f"{limits.n_iter_no_change:.0f} consecutive epochs.",
+                end=" ",
+            )
+        if self.learning_rate == "adaptive":
+            if run.state.learning_rate > _SMALLEST_RATE:
+                run.state.learning_rate /= 5.0
+                if limits.verbose:
+                    print(f"Setting learning rate to {run.state.learning_rate:f}")
+                return None
+            if limits.verbose:
+                print("Learning rate too small. Stopping.")
+            return Status.RATE_TOO_SMALL
+        if limits.verbose:
+            print("Stopping.")
+        return Status.NO_VALIDATION_IMPROVEMENT if validating else Status.NO_IMPROVEMENT
+
+    def _prepare(self, theta, state):
+        """A copy of ``state`` for this run, with new moments where it has none that fit."""
+        update = self._update()["update"]
+        state = MiniBatchState() if state is None else replace(state)
+        if state.first is None or (state.update == "adam") != (update == "adam"):
+            state = state.restarted()
+            state.first = np.zeros_like(theta)
+            state.second = np.zeros_like(theta) if update == "adam" else None
+        else:
+            if state.first.shape != theta.shape:
+                raise ValueError(
+                    f"The state belongs to {state.first.size} parameters, not to {theta.size}."
+                )
+            state.first = np.array(state.first, dtype=theta.dtype)
+            state.second = None if update != "adam" else np.array(state.second, dtype=theta.dtype)
+        state.update = update
+        if state.learning_rate is None:
+            state.learning_rate = float(self.learning_rate_init)
+        return state
+
+    def _fill_rates(self, rates, state, limits):
+        """The learning rate of each batch of the coming epoch."""
+        if self.learning_rate == "cosine":
+            # Half a cosine over max_iter epochs, Loshchilov & Hutter (2017), one rate per batch.
+            batches = state.n_epochs * len(rates) + np.arange(len(rates))
+            progress = np.minimum(batches / (limits.max_iter * len(rates)), 1.0)
+            rates[:] = self.learning_rate_init * 0.5 * (1.0 + np.cos(np.pi * progress))
+        else:
+            rates[:] = state.learning_rate
+
+    def _end_epoch(self, state):
+        """Move a schedule that depends on the samples seen."""
+
+    def _update(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _batch_size_for(self, n_samples: int) -> int:
+        if isinstance(self.batch_size, str):
+            return min(200, n_samples)
+        if self.batch_size > n_samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                f"clipped (batch_size={self.batch_size}, {n_samples} samples).",
+                stacklevel=3,
+            )
+        return int(min(self.batch_size, n_samples))
+
+    def _check(self) -> None:
+        """Raise ValueError naming the first hyper-parameter that makes no sense."""
+        require(self, "learning_rate_init", lambda v: v > 0, "a positive number")
+        if not isinstance(self.batch_size, str) or self.batch_size != "auto":
+            wanted = "'auto' or an integer >= 1"
+            require(self, "batch_size", lambda v: v >= 1 and v == int(v), wanted)
+        if self.max_norm is not None:
+            require(self, "max_norm", lambda v: v > 0, "None or a positive number")
+        if self.learning_rate not in self._schedules:
+            raise ValueError(
+                f"{type(self).__name__}: learning_rate={self.learning_rate!r} is unknown; it is "
+                f"one of {', '.join(map(repr, self._schedules))}."
+            )
+
+
+def _permutation(rng, n):
+    """The draws of ``sklearn.utils.shuffle``."""
+    permutation = np.arange(n)
+    rng.shuffle(permutation)
+    return permutation
+
+
+def _count_loss(run):
+    """Count epochs without improvement by the training loss."""
+    state = run.state
+    improved = run.loss <= state.best_loss - run.limits.tol
+    state.no_improvement_count = 0 if improved else state.no_improvement_count + 1
+    state.best_loss = min(state.best_loss, run.loss)
+
+
+def _count_score(run, score):
+    """Count them by the validation score, and keep the best parameters.
+
+    A NaN score is no improvement to keep, nor does it count as the lack of one: as in
+    scikit-learn.
+    """
+    state = run.state
+    missed = score < state.best_score + run.limits.tol
+    state.no_improvement_count = state.no_improvement_count + 1 if missed else 0
+    if score > state.best_score:
+        state.best_score = float(score)
+        run.best = run.theta.copy()
+
+
+def require(solver, name, accepts, wanted):
+    """Raise ValueError unless a hyper-parameter is a finite number that ``accepts`` takes."""
+    value = getattr(solver, name)
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (number and np.isfinite(value) and accepts(value)):
+        raise ValueError(f"{type(solver).__name__}: {name}={value!r} is not {wanted}.")

@@ -1,0 +1,212 @@
+"""The public entrance: every argument is checked here, once, for all solvers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from fastmlp.solvers._base import Limits, Result, Solver
+from fastmlp.solvers._descent import GradientDescent
+from fastmlp.solvers._lbfgs import LBFGS
+from fastmlp.solvers._minibatch import SGD, Adam
+from fastmlp.solvers._newton import Newton
+
+SOLVERS: dict[str, type[Solver]] = {
+    "gd": GradientDescent,
+    "sgd": SGD,
+    "adam": Adam,
+    "lbfgs": LBFGS,
+    "newton": Newton,
+}
+
+
+def minimize(
+    objective: Any,
+    theta0: Any,
+    *,
+    solver: str | Solver = "lbfgs",
+    max_iter: int = 200,
+    tol: float = 1e-4,
+    n_iter_no_change: float = 10,
+    max_fun: int = 15000,
+    max_time: float = np.inf,
+    random_state: Any = None,
+    callback: Callable[[int, dict[str, float]], Any] | None = None,
+    validation: Callable[[np.ndarray], tuple[float, float]] | None = None,
+    state: Any = None,
+    verbose: bool | int = False,
+) -> Result:
+    """Minimise a function of a vector.
+
+    Parameters
+    ----------
+    objective : object
+        ``value_grad(theta) -> (float, ndarray of shape (n_params,))`` for "gd" and "lbfgs"; also
+        ``hessian(theta) -> ndarray of shape (n_params, n_params)`` for "newton", and ``epoch`` for
+        the mini-batch solvers. ``Network.objective`` gives one that has all of them. Attributes
+        ``n_params`` and ``dtype`` are respected where it has them.
+    theta0 : array-like of shape (n_params,)
+        Where to start. It is not modified.
+    solver : {"gd", "sgd", "adam", "lbfgs", "newton"} or solver object, default="lbfgs"
+        A name stands for that solver with its defaults.
+    max_iter : int, default=200
+        Iterations, or epochs for the mini-batch solvers.
+    tol : float, default=1e-4
+        Full batch: largest absolute entry of the gradient at convergence. Mini-batch, and the
+        validation score of every solver: the improvement that counts as one.
+    n_iter_no_change : int or inf, default=10
+        Iterations without improvement of the validation score (mini-batch solvers without
+        validation: of the training loss) that are borne.
+    max_fun : int, default=15000
+        Evaluations of the loss ("lbfgs" only).
+    max_time : float, default=inf
+        Seconds, looked at after each trial step ("lbfgs": iteration; mini-batch: epoch).
+    random_state : None, int, RandomState or Generator, default=None
+        Source of the mini-batches' order. None: NumPy's global state.
+    callback : callable, optional
+        ``callback(iteration, record)`` after each iteration, counted from 1; ``record`` holds this
+        iteration's entries of the history. The run stops if it returns something true.
+    validation : callable, optional
+        ``validation(theta) -> (score, loss)`` after each iteration. The run stops when the score
+        has not risen by ``tol`` for more than ``n_iter_no_change`` iterations; the theta of the
+        highest score is returned.
+    state : object, optional
+        ``Result.state`` of an earlier run with the same mini-batch solver, to go on from it.
+    verbose : bool or int, default=False
+        Print a line per iteration.
+
+    Returns
+    -------
+    Result
+        Also after Ctrl-C, with the status INTERRUPTED and the last accepted theta.
+
+    Raises
+    ------
+    TypeError
+        The objective lacks a method that the solver needs, or an argument is of the wrong kind.
+    ValueError
+        An argument is out of its range; the loss is not finite at ``theta0``.
+    MemoryError
+        The Hessian would not fit ("newton").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp.solvers import minimize
+    >>> class Bowl:
+    ...     def value_grad(self, theta):
+    ...         return 0.5 * float(theta @ theta), theta
+    ...     def hessian(self, theta):
+    ...         return np.eye(theta.size)
+    >>> result = minimize(Bowl(), [1.0, -2.0], solver="newton")
+    >>> result.theta, result.n_iter, result.message
+    (array([0., 0.]), 1, 'Converged: the gradient is below tol.')
+    """
+    solver = check_solver(solver)
+    _check_objective(objective, solver)
+    theta = _check_theta(theta0, objective)
+    limits = Limits(
+        max_iter=_check_integer("max_iter", max_iter),
+        tol=_check_real("tol", tol, least=0.0),
+        n_iter_no_change=(
+            np.inf
+            if isinstance(n_iter_no_change, Real) and n_iter_no_change == np.inf
+            else _check_integer("n_iter_no_change", n_iter_no_change)
+        ),
+        max_fun=_check_integer("max_fun", max_fun),
+        max_time=_check_real("max_time", max_time, least=0.0),
+        verbose=verbose,
+    )
+    for name, function in (("callback", callback), ("validation", validation)):
+        if function is not None and not callable(function):
+            raise TypeError(f"{name} must be callable or None, got {function!r}.")
+    return solver.run(
+        objective,
+        theta,
+        limits,
+        rng=_check_rng(random_state),
+        callback=callback,
+        validation=validation,
+        state=state,
+    )
+
+
+def check_solver(solver: str | Solver) -> Solver:
+    """A solver object; a name stands for one with the defaults."""
+    if isinstance(solver, Solver):
+        return solver
+    if isinstance(solver, type) and issubclass(solver, Solver):
+        raise TypeError(
+            f"solver must be an object, not a class: write {solver.__name__}() instead of "
+            f"{solver.__name__}."
+        )
+    if not isinstance(solver, str):
+        raise TypeError(f"solver must be one of {list(SOLVERS)} or a solver, got {solver!r}.")
+    if solver not in SOLVERS:
+        raise ValueError(f"Unknown solver {solver!r}; known are {list(SOLVERS)}.")
+    return SOLVERS[solver]()
+
+
+def _check_objective(objective, solver):
+    missing = [name for name in solver.needs if not hasattr(objective, name)]
+    if missing:
+        able = [
+            name
+            for name, known in SOLVERS.items()
+            if all(hasattr(objective, need) for need in known.needs)
+        ]
+        advice = f"It will do for {able}." if able else "No solver can work with it."
+        raise TypeError(
+            f"{type(solver).__name__} needs an objective that has {', '.join(missing)}; "
+            f"{type(objective).__name__} has not. {advice}"
+        )
+
+
+def _check_theta(theta0, objective):
+    """A contiguous copy of theta0 in the objective's dtype."""
+    theta = np.asarray(theta0)
+    if theta.dtype.kind not in "fiub":
+        raise TypeError(f"theta0 must hold real numbers, got dtype {theta.dtype}.")
+    if theta.ndim != 1 or theta.size == 0:
+        raise ValueError(f"theta0 must have shape (n_params,), got {theta.shape}.")
+    n_params = getattr(objective, "n_params", theta.size)
+    if theta.size != n_params:
+        raise ValueError(f"theta0 has {theta.size} entries; the objective has {n_params}.")
+    own = theta.dtype if theta.dtype in (np.float32, np.float64) else np.float64
+    theta = np.array(theta, dtype=getattr(objective, "dtype", own), order="C")
+    bad = np.flatnonzero(~np.isfinite(theta))
+    if bad.size:
+        raise ValueError(f"theta0 is not finite at index {bad[0]}: {theta[bad[0]]}.")
+    return theta
+
+
+def _check_integer(name, number):
+    if isinstance(number, bool) or not isinstance(number, Integral):
+        raise TypeError(f"{name} must be an integer, got {number!r}.")
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number!r}.")
+    return int(number)
+
+
+def _check_real(name, number, least):
+    if isinstance(number, bool) or not isinstance(number, Real):
+        raise TypeError(f"{name} must be a real number, got {number!r}.")
+    if not number >= least:
+        raise ValueError(f"{name} must be at least {least:g}, got {number!r}.")
+    return float(number)
+
+
+def _check_rng(random_state):
+    if random_state is None:
+        return np.random.mtrand._rand  # the one that numpy.random.seed seeds, as scikit-learn's
+    if isinstance(random_state, (np.random.RandomState, np.random.Generator)):
+        return random_state
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        return np.random.RandomState(int(random_state))
+    raise TypeError(
+        f"random_state must be None, an integer, a RandomState or a Generator, got "
+        f"{random_state!r}."
+    )

@@ -1,0 +1,135 @@
+"""Would the tests notice? Changes one sign, index or factor at a time and runs them.
+
+    python tests/mutation.py                     every mutation
+    python tests/mutation.py losses adam         those whose file or text contains a word
+    python tests/mutation.py --list
+
+Copies the tree to a temporary folder, applies one mutation, rebuilds there with
+``python setup.py build_ext --inplace`` (the build requirements must be installed) and runs the
+numeric tests until the first failure. A mutation that no test notices survives: exit status 1. The
+unchanged copy has to pass first. Takes about half a minute per mutation.
+"""
+
+import argparse
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mutations import MUTATIONS
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = [
+    "tests/test_kernels.py",
+    "tests/test_worked_example.py",
+    "tests/test_network.py",
+    "tests/test_network_extremes.py",
+    "tests/test_network_basics.py",
+    "tests/test_laws.py",
+    "tests/test_laws_epoch.py",
+    "tests/test_network_inputs.py",
+]
+LEFT_OUT = shutil.ignore_patterns(".git", "dist", "*.egg-info", "__pycache__", ".pytest_cache")
+
+
+def run(command, tree):
+    """Exit status and output of a command inside the copied tree."""
+    env = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def build(tree):
+    """None, or what the compiler said."""
+    status, output = run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], tree)
+    return None if status == 0 else output
+
+
+def prepare(tree):
+    """A built copy of the source tree, with a build script that has less to do per mutation."""
+    shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
+    script = (tree / "setup.py").read_text()
+    for old, new in (
+        ("depends=HEADERS", 'depends=HEADERS if name == "kernels" else []'),
+        ('extra_compile_args=["-O3"', 'extra_compile_args=["-O0"'),  # the sweeps, not the kernels
+    ):
+        script = script.replace(old, new)
+    (tree / "setup.py").write_text(script)
+    run([sys.executable, "setup.py", "-q", "egg_info"], tree)
+    return build(tree) or first_failure(tree)
+
+
+def first_failure(tree):
+    """The name of the first failing test, or None if all pass."""
+    pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no"]
+    status, output = run([*pytest, *TESTS], tree)
+    if status == 0:
+        return None
+    failed = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split(" - ")[0] if failed else f"pytest ended with status {status}"
+
+
+def try_one(tree, mutation):
+    """Apply, build, test, undo; returns the verdict as a string."""
+    path, old, new = mutation
+    original = (tree / path).read_text()
+    (tree / path).write_text(original.replace(old, new))
+    for untested in tree.glob("build/temp*/src_c/kernels_*.o"):
+        if untested.stem != f"kernels_{isa(tree)}":
+            os.utime(untested)  # other instruction sets stay as they were built: less to wait for
+    try:
+        if (errors := build(tree)) is not None:
+            return "does not build: " + errors.strip().splitlines()[-1]
+        failure = first_failure(tree)
+        return f"killed by {failure}" if failure else "SURVIVED"
+    finally:
+        (tree / path).write_text(original)
+
+
+@functools.cache
+def isa(tree):
+    """The instruction set that the tests run on."""
+    code = "from fastmlp._core import kernels; print(kernels.isa())"
+    return run([sys.executable, "-c", code], tree)[1].strip()
+
+
+def selected(words):
+    return [m for m in MUTATIONS if not words or any(word in " ".join(m) for word in words)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "words", nargs="*", help="only mutations whose file or text has one of them"
+    )
+    parser.add_argument("--list", action="store_true", help="print them and stop")
+    options = parser.parse_args()
+    chosen = selected(options.words)
+    for path, old, _ in MUTATIONS:  # a stale entry shows at once, not after an hour
+        if (ROOT / path).read_text().count(old) != 1:
+            sys.exit(f"{path}: {old!r} does not occur exactly once")
+    if options.list:
+        print("\n".join(f"{path}: {old!r} -> {new!r}" for path, old, new in chosen))
+        return 0
+    survivors = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        if (errors := prepare(tree)) is not None:
+            sys.exit(f"the unchanged tree fails: {errors}")
+        for mutation in chosen:
+            start = time.perf_counter()
+            verdict = try_one(tree, mutation)
+            survivors += not verdict.startswith("killed")
+            seconds = time.perf_counter() - start
+            change = f"{mutation[0]}: {mutation[1]!r} -> {mutation[2]!r}"
+            print(f"{change}: {verdict} ({seconds:.0f} s)", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} killed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

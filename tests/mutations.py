@@ -1,0 +1,147 @@
+"""The mutations that `python tests/mutation.py` tries: (file, text, changed text).
+
+Each text occurs exactly once in its file. One or two for every kernel and every sweep: a sign, an
+index, a factor, a condition.
+"""
+
+ACTIVATIONS = "src_c/activations_body.h"
+LOSSES = "src_c/losses_body.h"
+MATH = "src_c/math_body.h"
+UPDATES = "src_c/updates_body.h"
+ARRAYS = "src_c/arrays_body.h"
+SIMD = "src_c/simd_body.h"
+NETWORK = "fastmlp/_core/network.pyx"
+CURVATURE = "fastmlp/_core/curvature.pyx"
+MATRIX = "fastmlp/_core/matrix.pyx"
+MINIBATCH = "fastmlp/_core/minibatch.pyx"
+
+MUTATIONS = [
+    (ACTIVATIONS, "(void)z, (void)p; return a * (1 - a); }", "(void)z, (void)p; return a; }"),
+    (ACTIVATIONS, "a * (1 - a) * (1 - 2 * a)", "a * (1 - a) * (1 - a)"),
+    (ACTIVATIONS, "return -2 * a * (1 - a * a); }", "return 2 * a * (1 - a * a); }"),
+    (ACTIVATIONS, "return select_(z <= 0, splat(0), z); }", "return z; }"),
+    (ACTIVATIONS, "return vlogistic(z) * vlogistic(-z);", "return vlogistic(z) * vlogistic(z);"),
+    (ACTIVATIONS, "select_(z <= 0, p[0] * z, z)", "select_(z <= 0, p[1] * z, z)"),
+    (
+        ACTIVATIONS,
+        "select_(a > 0, splat(1), splat(p[0]))",
+        "select_(a >= 0, splat(1), splat(p[0]))",
+    ),
+    (ACTIVATIONS, "return select_(z > 0, z, p[0] * vexpm1(", "return select_(z > 0, z, vexpm1("),
+    (ACTIVATIONS, "return (2 - z * z) *", "return (1 - z * z) *"),
+    (ACTIVATIONS, "NAME(normal_cdf)(z) + z * NAME(normal_pdf)(z)", "NAME(normal_cdf)(z)"),
+    (ACTIVATIONS, "return s * (1 + z * vlogistic(-z));", "return s * (1 + z * s);"),
+    (ACTIVATIONS, "return s * r * (2 + z * (r - s));", "return s * r * (2 - z * (r - s));"),
+    (ACTIVATIONS, "(vlogistic(-z) - 2 * t * s));", "(vlogistic(-z) - t * s));"),
+    (ACTIVATIONS, "c++) sums[c] += m[r * cols + c];", "c++) sums[c] = m[r * cols + c];"),
+    (ACTIVATIONS, "(end - first) * cols, g);", "(end - first) * cols - 1, g);"),
+    (LOSSES, "return (point){vmax_(raw, 0) - y * raw +", "return (point){vmax_(raw, 0) +"),
+    (
+        LOSSES,
+        "return (point){NAME(y_log_y)(y) - y * raw - y + mu, mu - y, mu, mu};",
+        "return (point){NAME(y_log_y)(y) - y * raw - y + mu, mu - y, y, mu};",
+    ),
+    (LOSSES, "{ratio - vlog(y) + raw - 1, 1 - ratio,", "{ratio - vlog(y) + raw, 1 - ratio,"),
+    (
+        LOSSES,
+        "(point){(real)0.5 * r * r, r, splat(1), splat(1)}",
+        "(point){r * r, r, splat(1), splat(1)}",
+    ),
+    (
+        LOSSES,
+        "(2 * ratio - 1) * inverse * inverse, inverse * inverse",
+        "(2 * ratio - 1) * inverse * inverse, ratio * inverse * inverse",
+    ),
+    (LOSSES, "const ivec inside = size <= p[0];", "const ivec inside = size < 2 * p[0];"),
+    (
+        LOSSES,
+        "select_(r > 0, splat(1 - p[0]), splat(-p[0]))",
+        "select_(r > 0, splat(p[0]), splat(p[0] - 1))",
+    ),
+    (LOSSES, "select_(r == 0, r, side)", "side"),
+    (LOSSES, "select_(margin > 0, splat(0), -y)", "select_(margin >= 0, splat(0), -y)"),
+    (
+        LOSSES,
+        "t.hess * FM_SLOPE * FM_SLOPE + t.grad * load(e->curv + i, k, 0)",
+        "t.hess * FM_SLOPE * FM_SLOPE - t.grad * load(e->curv + i, k, 0)",
+    ),
+    (LOSSES, ": t.curv * FM_SLOPE * FM_SLOPE)", ": t.curv * FM_SLOPE)"),
+    (LOSSES, "delta[c] = w * (delta[c] - y[c]);", "delta[c] = delta[c] - y[c];"),
+    (LOSSES, "inner += delta[c] * t.grad[0];", "inner += t.grad[0];"),
+    (LOSSES, "rdelta[c] = w * a[c] * (rraw[c] - p_r);", "rdelta[c] = w * a[c] * rraw[c];"),
+    (LOSSES, "q += rp * (t.grad[0] - p_g) - a[c] * rp_g;", "q += rp * (t.grad[0] - p_g);"),
+    (LOSSES, "b->w[i] = w ? w[(first + i) / n_raw] : 1;", "b->w[i] = w ? w[first / n_raw] : 1;"),
+    (MATH, "const vec r = (x - k * LN2_HIGH) - k * LN2_LOW;", "const vec r = x - k * LN2_HIGH;"),
+    (
+        MATH,
+        "(p + 1) * NAME(power_of_two)(half) * NAME(power_of_two)(n - half)",
+        "(p + 1) * NAME(power_of_two)(n)",
+    ),
+    (MATH, "vec y = vlog(u) + c / u;", "vec y = vlog(u);"),
+    (MATH, "return vcopysign(e / (e + 2), x);", "return e / (e + 2);"),
+    (MATH, "select_(x < 0, 2 - outer, outer)", "outer"),
+    (UPDATES, "t = keep * t + (momentum * m - rate * g)", "t = keep * t + momentum * m"),
+    (
+        UPDATES,
+        "m = momentum * m - rate * g; t = keep * t + m)",
+        "m = momentum * m - rate * g; t = t + m)",
+    ),
+    (
+        UPDATES,
+        "const vec v = b2 * load(second + i, k, 0) + c2 * (g * g);",
+        "const vec v = b2 * load(second + i, k, 0) + c1 * (g * g);",
+    ),
+    (UPDATES, "m = b1 * m + c1 * g;", "m = b1 * m + c2 * g;"),
+    (UPDATES, "/ (vsqrt(v) + epsilon)", "/ vsqrt(v + epsilon)"),
+    (ARRAYS, "out[r * cols + c] = from[c * col_stride];", "out[r * cols + c] = from[c];"),
+    (ARRAYS, "out[r * cols + indices[k]] += data[k];", "out[r * cols + indices[k]] = data[r];"),
+    (NETWORK, "beta, stride, fan_out, fan_out)", "beta, fan_in, fan_out, fan_out)"),
+    (
+        NETWORK,
+        "backward_sweep(layers, theta_, grad_, tape, rows, start > 0)",
+        "backward_sweep(layers, theta_, grad_, tape, rows, False)",
+    ),
+    (
+        NETWORK,
+        "kernels.regularise(grad + bias, sums, theta + bias, layers.width[l + 1], 0, scale)",
+        "kernels.regularise(grad + bias, sums, theta + bias, layers.width[l + 1], l2, scale)",
+    ),
+    (
+        NETWORK,
+        "return value / weight_sum + 0.5 * l2 * squared_weights(layers, theta_)",
+        "return value / weight_sum + l2 * squared_weights(layers, theta_)",
+    ),
+    (
+        CURVATURE,
+        "m[(i * depth + d) * cols + c] *= s[i * cols + c]",
+        "m[(i * depth + d) * cols + c] *= s[d * cols + c]",
+    ),
+    (
+        CURVATURE,
+        "rda[i] = s[i] * rda[i] + c[i] * rz_room[at[l - 1] + i] * da[i]",
+        "rda[i] = s[i] * rda[i] - c[i] * rz_room[at[l - 1] + i] * da[i]",
+    ),
+    (CURVATURE, "out[i] += l2 * v[i]", "out[i] += l2"),
+    (CURVATURE, "add_rows(&rz_room[at[l]], V + fan_in * fan_out, rows, fan_out)", "pass"),
+    (MATRIX, "R[q * h_m + n] += beta_q * delta_i[n]", "R[q * h_m + n] -= beta_q * delta_i[n]"),
+    (
+        MATRIX,
+        "b.diagonal[(i * h + j) * h + j] += b.c[l, i * h + j]",
+        "b.diagonal[(i * h + j) * h + j] += b.c[l, j]",
+    ),
+    (MATRIX, "b.a[l, i * (h + 1) + h] = 1", "b.a[l, i * (h + 1) + h] = 0"),
+    (MATRIX, "H[i, i] += l2", "H[i, i] += 2 * l2"),
+    (
+        MINIBATCH,
+        "return (value + 0.5 * alpha * norm2) / weight_sum",
+        "return value / weight_sum + 0.5 * alpha * norm2",
+    ),
+    (MINIBATCH, "if weight_sum <= 0:", "if weight_sum < 0:"),
+    (MINIBATCH, "step.max_norm / sqrt(sums[1])", "step.max_norm / sums[1]"),
+    (MINIBATCH, "u.l2, u.decay = 0, 0", "u.l2 = 0"),
+    (
+        MINIBATCH,
+        "sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))",
+        "sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_2, <double> t))",
+    ),
+]

@@ -1,0 +1,399 @@
+"""The oracle: every formula of the library, once more, in naive float64 NumPy.
+
+Nothing here is optimised and nothing is shared with the product. A value that looks slow or
+clumsy is meant to: the second derivatives, say, are carried forward row by row, parameter pair by
+parameter pair, so that they share no idea with the product's tangent and backward sweeps.
+"""
+
+import math
+
+import numpy as np
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+erfc = np.vectorize(math.erfc, otypes=[float])
+
+
+# --- activations: z -> (value, slope, curv), elementwise ----------------------------------------
+
+
+def sigma(z):
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def identity(z):
+    return z, np.ones_like(z), np.zeros_like(z)
+
+
+def logistic(z):
+    s, slope = sigma(z), sigma(z) * sigma(-z)
+    return s, slope, slope * (sigma(-z) - s)
+
+
+def tanh(z):
+    t = np.tanh(z)
+    slope = 4 * sigma(2 * z) * sigma(-2 * z)
+    return t, slope, -2 * t * slope
+
+
+def relu(z):
+    return np.maximum(z, 0), np.where(z > 0, 1.0, 0.0), np.zeros_like(z)
+
+
+def softplus(z):
+    return np.logaddexp(0, z), sigma(z), sigma(z) * sigma(-z)
+
+
+def leaky_relu(z, eps=0.01):
+    return eps * z + (1 - eps) * np.maximum(z, 0), np.where(z > 0, 1.0, eps), np.zeros_like(z)
+
+
+def elu(z, alpha=1.0):
+    low = np.minimum(z, 0)
+    e = alpha * np.exp(low)
+    return (
+        np.where(z > 0, z, alpha * np.expm1(low)),
+        np.where(z > 0, 1.0, e),
+        np.where(z > 0, 0.0, e),
+    )
+
+
+def selu(z):
+    value, slope, curv = elu(z, SELU_ALPHA)
+    return SELU_SCALE * value, SELU_SCALE * slope, SELU_SCALE * curv
+
+
+def gelu(z):
+    cdf = 0.5 * erfc(-z / math.sqrt(2))
+    pdf = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return z * cdf, cdf + z * pdf, (2 - z**2) * pdf
+
+
+def silu(z):
+    s, ds, dds = logistic(z)
+    return z * s, s + z * ds, 2 * ds + z * dds
+
+
+def mish(z):
+    softened, s, ds = softplus(z)
+    t, dt, ddt = tanh(softened)
+    dt, ddt = dt * s, ddt * s * s + dt * ds
+    return z * t, t + z * dt, 2 * dt + z * ddt
+
+
+def exp(z):
+    e = np.exp(z)
+    return e, e, e
+
+
+ACTIVATIONS = {
+    f.__name__: f
+    for f in (
+        identity,
+        logistic,
+        tanh,
+        relu,
+        softplus,
+        leaky_relu,
+        elu,
+        selu,
+        gelu,
+        silu,
+        mish,
+        exp,
+    )
+}
+
+
+def softmax(z):
+    """Probabilities (n, k), Jacobian (n, k, k) and second derivatives (n, k, k, k)."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    eye = np.eye(z.shape[1])
+    # d p_j / d z_k = p_j (d_jk - p_k), and once more by z_m
+    gap = eye - p[:, None, :]
+    jac = p[:, :, None] * gap
+    second = p[:, :, None, None] * (gap[:, :, :, None] * gap[:, :, None, :] - jac[:, None, :, :])
+    return p, jac, second
+
+
+def output(name, raw, **params):
+    """Any output activation as (value, Jacobian, second derivatives), elementwise or not."""
+    if name == "softmax":
+        return softmax(raw)
+    value, slope, curv = ACTIVATIONS[name](raw, **params)
+    k = raw.shape[1]
+    jac, second = np.zeros((*raw.shape, k)), np.zeros((*raw.shape, k, k))
+    for j in range(k):
+        jac[:, j, j], second[:, j, j, j] = slope[:, j], curv[:, j]
+    return value, jac, second
+
+
+# --- losses of the prediction p: (value, first, second, expected) elementwise --------------------
+# "expected" is the nonnegative second derivative that the Gauss-Newton matrix uses.
+
+
+def squared_error(p, y):
+    one = np.ones_like(p)
+    return (p - y) ** 2 / 2, p - y, one, one
+
+
+def absolute_error(p, y):
+    zero = np.zeros_like(p)
+    return np.abs(p - y), np.sign(p - y), zero, zero
+
+
+def huber(p, y, epsilon=1.35):
+    r = p - y
+    inside = np.abs(r) <= epsilon
+    second = np.where(inside, 1.0, 0.0)
+    value = np.where(inside, r**2 / 2, epsilon * (np.abs(r) - epsilon / 2))
+    return value, np.where(inside, r, epsilon * np.sign(r)), second, second
+
+
+def quantile(p, y, quantile=0.5):
+    r, zero = y - p, np.zeros_like(p)
+    first = np.where(r > 0, -quantile, np.where(r < 0, 1 - quantile, 0.0))
+    return np.where(r > 0, quantile * r, (quantile - 1) * r), first, zero, zero
+
+
+def perceptron(p, y):
+    zero = np.zeros_like(p)
+    return np.maximum(0, -y * p), np.where(y * p <= 0, -y, 0.0), zero, zero
+
+
+def xlogy(x, y):
+    return np.where(x == 0, 0.0, x * np.log(np.where(x == 0, 1.0, y)))
+
+
+def poisson(p, y):
+    return xlogy(y, y / p) - y + p, 1 - y / p, y / p**2, y / p**2
+
+
+def gamma(p, y):
+    # not convex in p: the Fisher information E[2y/p^3 - 1/p^2] = 1/p^2 takes the Hessian's place
+    return y / p - np.log(y / p) - 1, (p - y) / p**2, 2 * y / p**3 - 1 / p**2, 1 / p**2
+
+
+LOSSES = {
+    f.__name__: f
+    for f in (squared_error, absolute_error, huber, quantile, perceptron, poisson, gamma)
+}
+FLAT_LOSSES = ("absolute_error", "quantile", "perceptron")  # no curvature anywhere
+POSITIVE = ("exp", "softplus", "logistic", "softmax")
+PAIRS = (
+    [("log_loss", "logistic"), ("log_loss", "softmax")]
+    + [(loss, name) for loss in ("poisson", "gamma") for name in POSITIVE]
+    + [
+        (loss, name)
+        for loss in ("squared_error", "absolute_error", "huber", "quantile", "perceptron")
+        for name in (*ACTIVATIONS, "softmax")
+    ]
+)
+
+
+def diagonal(values):
+    return values[:, :, None] * np.eye(values.shape[1])
+
+
+def loss_terms(loss, activation, raw, y, loss_params=None, activation_params=None):
+    """Per row: value (n,), grad (n, k), hess (n, k, k) and curv (n, k, k), all in raw space."""
+    loss_params, activation_params = loss_params or {}, activation_params or {}
+    if (loss, activation) == ("log_loss", "logistic"):
+        p, slope, _ = logistic(raw)
+        hess = diagonal(slope)
+        value = y * np.logaddexp(0, -raw) + (1 - y) * np.logaddexp(0, raw)
+        return value.sum(axis=1), p - y, hess, hess
+    if (loss, activation) == ("log_loss", "softmax"):
+        p, jac, _ = softmax(raw)
+        top = raw.max(axis=1, keepdims=True)
+        log_p = raw - top - np.log(np.exp(raw - top).sum(axis=1, keepdims=True))
+        total = y.sum(axis=1)
+        value = -np.where(y == 0, 0.0, y * log_p).sum(axis=1)
+        hess = total[:, None, None] * jac
+        return value, total[:, None] * p - y, hess, hess
+    if (loss, activation) == ("poisson", "exp"):
+        mean = np.exp(raw)
+        hess = diagonal(mean)
+        return (xlogy(y, y) - y * raw - y + mean).sum(axis=1), mean - y, hess, hess
+    if (loss, activation) == ("gamma", "exp"):
+        ratio = y * np.exp(-raw)
+        hess = diagonal(ratio)
+        return (ratio - np.log(y) + raw - 1).sum(axis=1), 1 - ratio, hess, hess
+    p, jac, second = output(activation, raw, **activation_params)
+    value, first, curved, expected = LOSSES[loss](p, y, **loss_params)
+    grad = np.einsum("nj,njk->nk", first, jac)
+    hess = np.einsum("nj,njk,njm->nkm", curved, jac, jac)
+    hess = hess + np.einsum("nj,njkm->nkm", first, second)
+    curv = np.einsum("nj,njk,njm->nkm", expected, jac, jac)
+    return value.sum(axis=1), grad, hess, curv
+
+
+# --- the network ---------------------------------------------------------------------------------
+
+
+def split(spec):
+    """'name' or ('name', {param: value}) as a (name, params) pair."""
+    return (spec, {}) if isinstance(spec, str) else (spec[0], dict(spec[1]))
+
+
+class Reference:
+    """The twin of ``fastmlp.Network``: same arguments, same method names, float64 throughout."""
+
+    def __init__(self, layers, activation="relu", output_activation=None, loss="squared_error"):
+        self.layers = tuple(layers)
+        self.n_raw = self.layers[-1]
+        n_hidden = len(self.layers) - 2
+        if isinstance(activation, list):
+            self.hidden = [split(spec) for spec in activation]
+        else:
+            self.hidden = [split(activation)] * n_hidden
+        self.loss = split(loss)
+        if output_activation is None:
+            log = "logistic" if self.n_raw == 1 else "softmax"
+            canonical = {"log_loss": log, "poisson": "exp", "gamma": "exp"}
+            output_activation = canonical.get(self.loss[0], "identity")
+        self.output = split(output_activation)
+        self.shapes = list(zip(self.layers[:-1], self.layers[1:], strict=True))
+        self.n_params = sum(fan_in * fan_out + fan_out for fan_in, fan_out in self.shapes)
+
+    def unpack(self, theta):
+        coefs, intercepts, start = [], [], 0
+        for fan_in, fan_out in self.shapes:
+            stop = start + fan_in * fan_out
+            coefs.append(np.array(theta[start:stop], dtype=float).reshape(fan_in, fan_out))
+            intercepts.append(np.array(theta[stop : stop + fan_out], dtype=float))
+            start = stop + fan_out
+        return coefs, intercepts
+
+    def pack(self, coefs, intercepts):
+        pairs = zip(coefs, intercepts, strict=True)
+        return np.concatenate([np.r_[np.ravel(W), np.ravel(b)] for W, b in pairs])
+
+    def is_weight(self):
+        """1 where theta holds a weight, 0 where it holds a bias."""
+        ones = [np.ones(shape) for shape in self.shapes]
+        return self.pack(ones, [np.zeros(fan_out) for _, fan_out in self.shapes])
+
+    def targets(self, y):
+        y = np.asarray(y)
+        if y.ndim == 1 and self.output[0] == "softmax" and self.loss[0] == "log_loss":
+            return np.eye(self.n_raw)[y.astype(int)]
+        return y.reshape(len(y), -1).astype(float)
+
+    def activate(self, layer, z):
+        name, params = self.hidden[layer]
+        return ACTIVATIONS[name](z, **params)
+
+    def forward(self, theta, X):
+        """Lists of z and a per layer; a[0] is X and the last z is raw."""
+        zs, activations = [], [np.asarray(X, dtype=float)]
+        coefs, intercepts = self.unpack(theta)
+        for layer, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
+            zs.append(activations[-1] @ W + b)
+            if layer < len(coefs) - 1:
+                activations.append(self.activate(layer, zs[-1])[0])
+        return zs, activations
+
+    def raw(self, theta, X):
+        return self.forward(theta, X)[0][-1]
+
+    def predict(self, theta, X):
+        return output(self.output[0], self.raw(theta, X), **self.output[1])[0]
+
+    def terms(self, raw, y):
+        (loss, loss_params), (name, params) = self.loss, self.output
+        return loss_terms(loss, name, raw, self.targets(y), loss_params, params)
+
+    def value(self, theta, X, y, sample_weight=None, l2=0.0):
+        return self.value_grad(theta, X, y, sample_weight, l2)[0]
+
+    def value_grad(self, theta, X, y, sample_weight=None, l2=0.0):
+        zs, activations = self.forward(theta, X)
+        weight = share(sample_weight, len(zs[-1]))
+        value, delta, _, _ = self.terms(zs[-1], y)
+        penalised = theta * self.is_weight()
+        total = np.sum(weight * np.where(weight == 0, 0.0, value)) + l2 / 2 * np.sum(penalised**2)
+        delta = np.where(weight[:, None] == 0, 0.0, weight[:, None] * delta)
+        coefs, _ = self.unpack(theta)
+        d_coefs, d_intercepts = [None] * len(coefs), [None] * len(coefs)
+        for layer in reversed(range(len(coefs))):
+            d_coefs[layer] = activations[layer].T @ delta
+            d_intercepts[layer] = delta.sum(axis=0)
+            if layer > 0:
+                delta = (delta @ coefs[layer].T) * self.activate(layer - 1, zs[layer - 1])[1]
+        return total, self.pack(d_coefs, d_intercepts) + l2 * penalised
+
+    def row_jets(self, theta, x):
+        """d raw / d theta (k, P) and d2 raw / d theta2 (k, P, P) of one row, carried forward."""
+        n_params = self.n_params
+        a = np.asarray(x, dtype=float)
+        da, dda = np.zeros((len(a), n_params)), np.zeros((len(a), n_params, n_params))
+        coefs, intercepts = self.unpack(theta)
+        start = 0
+        for layer, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
+            fan_in, fan_out = W.shape
+            z, dz, ddz = a @ W + b, W.T @ da, np.einsum("ij,ipq->jpq", W, dda)
+            for j in range(fan_out):
+                for i in range(fan_in):
+                    w = start + i * fan_out + j
+                    dz[j, w] += a[i]
+                    ddz[j, w, :] += da[i]
+                    ddz[j, :, w] += da[i]
+                dz[j, start + fan_in * fan_out + j] += 1
+            start += (fan_in + 1) * fan_out
+            a, da, dda = z, dz, ddz
+            if layer < len(coefs) - 1:
+                a, slope, curv = self.activate(layer, z)
+                da = slope[:, None] * dz
+                dda = slope[:, None, None] * ddz + np.einsum("j,jp,jq->jpq", curv, dz, dz)
+        return da, dda
+
+    def jacobian(self, theta, X):
+        return np.array([self.row_jets(theta, x)[0] for x in X])
+
+    def input_jacobian(self, theta, X):
+        rows = []
+        coefs, _ = self.unpack(theta)
+        for x in X:
+            zs, _ = self.forward(theta, x[None, :])
+            jac = np.eye(len(x))
+            for layer, W in enumerate(coefs):
+                jac = W.T @ jac
+                if layer < len(coefs) - 1:
+                    jac = self.activate(layer, zs[layer])[1][0][:, None] * jac
+            rows.append(jac)
+        return np.array(rows)
+
+    def hessian(self, theta, X, y, sample_weight=None, l2=0.0):
+        return self._curvature(theta, X, y, sample_weight, l2, exact=True)
+
+    def ggn(self, theta, X, y, sample_weight=None, l2=0.0):
+        return self._curvature(theta, X, y, sample_weight, l2, exact=False)
+
+    def _curvature(self, theta, X, y, sample_weight, l2, exact):
+        _, grad, hess, curv = self.terms(self.raw(theta, X), y)
+        weight = share(sample_weight, len(grad))
+        total = l2 * np.diag(self.is_weight())
+        for i in np.flatnonzero(weight):
+            d, dd = self.row_jets(theta, X[i])
+            if exact:
+                row = d.T @ hess[i] @ d + np.einsum("k,kpq->pq", grad[i], dd)
+            else:
+                row = d.T @ curv[i] @ d
+            total = total + weight[i] * row
+        return total
+
+    def hess_mul(self, theta, X, y, v, sample_weight=None, l2=0.0):
+        return self.hessian(theta, X, y, sample_weight, l2) @ v
+
+    def ggn_mul(self, theta, X, y, v, sample_weight=None, l2=0.0):
+        return self.ggn(theta, X, y, sample_weight, l2) @ v
+
+
+def share(sample_weight, n_samples):
+    """Sample weights that sum to one."""
+    if sample_weight is None:
+        sample_weight = np.ones(n_samples)
+    return np.asarray(sample_weight, dtype=float) / np.sum(sample_weight, dtype=float)

@@ -1,0 +1,185 @@
+"""One native epoch equals the plain NumPy loop over its mini-batches."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cases import draw_case, relative_error
+from reference import Reference
+from reference_epoch import epoch as reference_epoch
+from scipy import sparse
+
+from fastmlp import Network
+
+
+def hyper(update, batch_size, n_batches, **changes):
+    values = {
+        "update": update,
+        "batch_size": batch_size,
+        "rates": 0.03 / (1.0 + 0.1 * np.arange(n_batches)),
+        "momentum": 0.9,
+        "beta_1": 0.85,
+        "beta_2": 0.99,
+        "epsilon": 1e-7,
+        "weight_decay": 0.0,
+        "max_norm": np.inf,
+    }
+    return SimpleNamespace(**{**values, **changes})
+
+
+def check_epochs(net, twin, X, y, step, rng, weight=None, alpha=0.0, form=np.asarray, rows=None):
+    """Three epochs in fresh orders, ours against the plain NumPy loop; returns both thetas."""
+    dtype = net.dtype
+    tolerance = 1e-9 if dtype == np.float64 else 2e-4
+    subset = np.arange(len(X)) if rows is None else rows
+    objective = net.objective(form(X), y, weight, alpha=alpha, rows=rows)
+    theta = net.init(random_state=1)
+    state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
+    expected, first, second, t = theta.astype(float), 0 * state.first, 0.0 * state.first, 0
+    part = None if weight is None else weight[subset]
+    for _ in range(3):
+        order = rng.permutation(len(subset))
+        before = expected
+        loss = objective.epoch(theta, state, order, step)
+        expected, first, second, t, expected_loss = reference_epoch(
+            twin, expected, first, second, t, X[subset], y[subset], order, step, part, alpha
+        )
+        assert np.abs(expected - before).max() > 1e-4
+        np.testing.assert_allclose(loss, expected_loss, rtol=tolerance)
+        assert relative_error(theta, expected) < tolerance
+        assert state.t == t
+    return theta
+
+
+UPDATES = {
+    "sgd": {"update": "sgd"},
+    "plain sgd": {"update": "sgd", "momentum": 0.0},
+    "nesterov": {"update": "nesterov"},
+    "adam": {"update": "adam"},
+    "adamw": {"update": "adam", "weight_decay": 0.2},
+    "clipped sgd": {"update": "sgd", "max_norm": 0.05},
+    "clipped adam": {"update": "adam", "max_norm": 0.05},
+    "decayed nesterov": {"update": "nesterov", "weight_decay": 0.1},
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", UPDATES)
+def test_epochs_equal_a_plain_loop(name, dtype, rng):
+    """47 rows in batches of ten: the last one is ragged."""
+    net = Network([6, 7, 5, 3], ["tanh", "relu"], loss="log_loss", dtype=dtype)
+    twin = Reference([6, 7, 5, 3], ["tanh", "relu"], loss="log_loss")
+    X, y = rng.normal(size=(47, 6)).astype(dtype), rng.integers(3, size=47)
+    weight = rng.uniform(0.1, 2.0, size=47)
+    step = hyper(**{"batch_size": 10, "n_batches": 5, **UPDATES[name]})
+    check_epochs(net, twin, X, y, step, rng)
+    check_epochs(net, twin, X, y, step, rng, weight=weight, alpha=0.4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_epochs_of_drawn_networks(seed):
+    case = draw_case(100 + seed, n_samples=11)
+    net, rng = Network(**case.arguments), np.random.default_rng(seed)
+    step = hyper(["sgd", "nesterov", "adam"][seed % 3], 4, 3, rates=np.full(3, 1e-3))
+    check_epochs(net, case.twin, case.X, case.y, step, rng, case.sample_weight + 0.1, 0.2)
+
+
+FORMS = {
+    "csr": sparse.csr_array,
+    "fortran": np.asfortranarray,
+    "strided": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "part of wider rows": lambda X: np.c_[X, X][:, : X.shape[1]],
+    "read-only": lambda X: np.broadcast_to(X, (1, *X.shape))[0],
+    "float32": lambda X: X.astype(np.float32),
+    "csr float32": lambda X: sparse.csr_array(X.astype(np.float32)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_epochs_on_any_layout(form, rng):
+    net, twin = Network([5, 4, 1], "tanh"), Reference([5, 4, 1], "tanh")
+    X = rng.integers(-2, 3, size=(33, 5)).astype(float)
+    y = rng.normal(size=33)
+    check_epochs(net, twin, X, y, hyper("adam", 8, 5), rng, alpha=0.1, form=FORMS[form])
+
+
+@pytest.mark.parametrize("form", ["csr", "fortran", "strided"])
+def test_epochs_on_a_subset_of_rows(form, rng):
+    net, twin = Network([5, 4, 1], "tanh"), Reference([5, 4, 1], "tanh")
+    X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
+    rows = rng.permutation(60)[:37]
+    weight = rng.uniform(0.5, 1.5, size=60)
+    check_epochs(
+        net, twin, X, y, hyper("adam", 8, 5), rng, weight, alpha=0.1, form=FORMS[form], rows=rows
+    )
+
+
+def test_a_batch_of_weight_zero_is_skipped(rng):
+    net, twin = Network([3, 1]), Reference([3, 1])
+    X, y, weight = rng.normal(size=(12, 3)), rng.normal(size=12), np.ones(12)
+    weight[:6] = 0.0
+    objective = net.objective(X, y, weight, alpha=0.1)
+    theta = net.init(random_state=1)
+    state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
+    step = hyper("adam", 3, 4)
+    expected, _, _, t, expected_loss = reference_epoch(
+        twin, theta, 0 * theta, 0 * theta, 0, X, y, np.arange(12), step, weight, 0.1
+    )
+    loss = objective.epoch(theta, state, np.arange(12), step)
+    np.testing.assert_allclose(theta, expected, rtol=1e-12)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-12)
+    assert state.t == t == 2
+
+
+@pytest.mark.parametrize("batch_size", [1, 12, 13, 100])
+def test_extreme_batch_sizes(batch_size, rng):
+    net, twin = Network([3, 4, 2], "relu"), Reference([3, 4, 2], "relu")
+    X, y = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    n_batches = -(-12 // batch_size)
+    check_epochs(net, twin, X, y, hyper("nesterov", batch_size, n_batches), rng, alpha=0.5)
+
+
+def test_bad_epochs(rng):
+    net = Network([3, 1])
+    objective = net.objective(rng.normal(size=(12, 3)), rng.normal(size=12))
+    theta = net.init(random_state=1)
+
+    in_order = np.arange(12)
+
+    def run(theta=theta, order=in_order, state=None, step=None, on=objective):
+        fresh = SimpleNamespace(first=np.zeros(4), second=np.zeros(4), t=0)
+        return on.epoch(theta, state or fresh, order, step or hyper("adam", 5, 3))
+
+    before = theta.copy()
+    for wrong, words in [
+        ({"theta": theta.astype(np.float32)}, "theta.*float64"),
+        ({"theta": np.zeros(8)[::2]}, "theta.*contiguous"),
+        ({"order": np.arange(1, 13)}, "from 0 to 11"),
+        ({"order": np.arange(12) * 1.0}, "integers"),
+        ({"step": hyper("adam", 5, 2)}, "rates"),
+        ({"step": hyper("adam", 0, 3)}, "batch_size"),
+        ({"step": hyper("adagrad", 5, 3)}, "Unknown update 'adagrad'.*adam"),
+        ({"state": SimpleNamespace(first=np.zeros(4), second=None, t=0)}, "second"),
+        ({"state": SimpleNamespace(first=np.zeros(3), second=np.zeros(4), t=0)}, "first"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            run(**wrong)
+        np.testing.assert_array_equal(theta, before)
+    custom = Network([3, 1], loss=lambda raw, y: (raw[:, 0], np.ones_like(raw)))
+    with pytest.raises(ValueError, match="full-batch"):
+        run(on=custom.objective(rng.normal(size=(12, 3)), rng.normal(size=12)))
+
+
+def test_the_perceptron_loss_is_rosenblatts_rule(rng):
+    """Pass by pass the same numbers as scikit-learn's Perceptron, from zero weights."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X, y = rng.normal(size=(40, 3)), rng.choice([-1.0, 1.0], size=40)
+    net = Network([3, 1], loss="perceptron")
+    objective, theta = net.objective(X, y), net.init(init="zeros")
+    state = SimpleNamespace(first=np.zeros_like(theta), second=None, t=0)
+    step = hyper("sgd", 1, 40, rates=np.ones(40), momentum=0.0)
+    for n_passes in range(1, 6):
+        objective.epoch(theta, state, np.arange(40), step)
+        theirs = linear_model.Perceptron(shuffle=False, max_iter=n_passes, tol=None).fit(X, y)
+        np.testing.assert_allclose(theta[:3], theirs.coef_[0], rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(theta[3], theirs.intercept_[0])

@@ -1,0 +1,170 @@
+"""The floors of the house: imports go down only, and each door is the only one.
+
+Reads the source tree, so it is skipped where only the installed package is there.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "fastmlp"
+MAX_LINES_OF_CODE = 400
+
+FLOORS = (  # lowest first; a module imports from its own floor and from those below
+    {"_core", "_threads", "_arrays"},
+    {"activations", "losses", "initialisation"},
+    {"network", "objective", "trace"},
+    {"solvers"},
+    {"training"},
+    {"estimators", "config"},
+    {"__init__"},
+    {"demo"},
+    {"cli"},
+)
+MAY_IMPORT_SKLEARN = {"estimators", "demo", "cli"}
+
+pytestmark = pytest.mark.skipif(not PACKAGE.exists(), reason="not in a source tree")
+
+
+def files(folder, *suffixes):
+    return sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
+
+
+def name(path):
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def module_of(path):
+    """Return the part of fastmlp that a file is, or belongs to."""
+    return name(path).removesuffix(path.suffix).split("/")[0]
+
+
+def imports(path):
+    """Return the absolute names of all that a file imports, at any depth."""
+    if path.suffix != ".py":
+        pattern = r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))"
+        found = re.findall(pattern, path.read_text(), re.MULTILINE)
+        return {module or plain for module, plain in found}
+    inside = ["fastmlp", *path.relative_to(PACKAGE).parent.parts] if PACKAGE in path.parents else []
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = inside[: len(inside) - node.level + 1] if node.level else []
+            module = ".".join([*base, node.module] if node.module else base)
+            found.update(f"{module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def belongs_to(imported, package):
+    return imported == package or imported.startswith(package + ".")
+
+
+def test_there_is_something_to_read():
+    python, cython = files(PACKAGE, ".py"), files(PACKAGE / "_core", ".pyx", ".pxd")
+    assert len(python) > 10 and len(cython) > 3
+    assert any(belongs_to(found, "sklearn") for path in python for found in imports(path))
+    assert any("cython_blas" in path.read_text() for path in cython)
+
+
+def test_sklearn_only_in_estimators_and_above():
+    assert not [
+        name(path)
+        for path in files(PACKAGE, ".py")
+        if any(belongs_to(found, "sklearn") for found in imports(path))
+        and module_of(path) not in MAY_IMPORT_SKLEARN
+    ]
+
+
+def test_imports_go_down_only():
+    floor_of = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
+    upward = []
+    for path in files(PACKAGE, ".py", ".pyx", ".pxd"):
+        module = module_of(path)
+        assert module in floor_of, f"{name(path)} has no place in FLOORS"
+        for found in imports(path):
+            if belongs_to(found, "fastmlp"):
+                part = found.removeprefix("fastmlp").strip(".").split(".")[0]
+                if floor_of.get(part, floor_of["__init__"]) > floor_of[module]:
+                    upward.append((name(path), found))
+    assert not upward
+
+
+def test_solvers_know_numpy_scipy_and_each_other():
+    allowed = {"numpy", "scipy", *sys.stdlib_module_names}
+    assert not [
+        (name(path), found)
+        for path in files(PACKAGE / "solvers", ".py")
+        for found in imports(path)
+        if not belongs_to(found, "fastmlp.solvers") and found.split(".")[0] not in allowed
+    ]
+
+
+@pytest.mark.parametrize(
+    ("door", "pattern"),
+    [
+        ("blas", r"\bcython_(blas|lapack)\b"),
+        ("kernels", r'cdef extern from "(?![<*]|Python\.h)'),
+    ],
+)
+def test_one_door(door, pattern):
+    through = {
+        path.stem
+        for path in files(PACKAGE, ".pyx", ".pxd", ".pxi", ".py")
+        if re.search(pattern, path.read_text())
+    }
+    assert through == {door}
+
+
+def test_kernels_know_no_python_no_blas_no_heap():
+    forbidden = re.compile(
+        r"Python\.h|\bcblas|\b(malloc|calloc|realloc|free|printf|pthread_\w+)\s*\("
+    )
+    sources = {path.name: path.read_text() for path in files(ROOT / "src_c", ".c", ".h")}
+    kernels = {name: text for name, text in sources.items() if "int main(" not in text}
+    assert len(kernels) > 5
+    assert not [name for name, text in kernels.items() if forbidden.search(text)]
+
+
+@pytest.mark.parametrize("oracle", ["reference.py", "reference_epoch.py"])
+def test_oracle_imports_numpy_alone(oracle):
+    allowed = {"numpy", "reference", *sys.stdlib_module_names}
+    assert {found.split(".")[0] for found in imports(ROOT / "tests" / oracle)} <= allowed
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import fastmlp",
+        "from fastmlp import Network",
+        "from fastmlp import Network; Network([2, 3, 1]).init(random_state=0)",
+        "import fastmlp.solvers",
+        "import fastmlp.training",
+        "import fastmlp; fastmlp.show_config()",
+    ],
+)
+def test_sklearn_is_not_imported_before_it_is_needed(statement):
+    script = f"{statement}; import sys; assert 'sklearn' not in sys.modules"
+    command = [sys.executable, "-P", "-c", script]  # -P: not the unbuilt folder beside us
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
+def lines_of_code(path):
+    """Count the lines that are neither empty nor comment."""
+    marks = ("//", "/*", "*") if path.suffix in {".c", ".h", ".def"} else ("#",)
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return sum(bool(line) and not line.startswith(marks) for line in lines)
+
+
+def test_no_file_is_long():
+    python = files(PACKAGE, ".py", ".pyx", ".pxd", ".pxi")
+    c = files(ROOT / "src_c", ".c", ".h", ".def")
+    long = {path.name: n for path in python + c if (n := lines_of_code(path)) > MAX_LINES_OF_CODE}
+    assert not long

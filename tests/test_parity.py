@@ -1,0 +1,187 @@
+"""Same seed, same curve as scikit-learn; FASTMLP_PARITY_DRAWS=n draws n times as many settings."""
+
+import os
+import sys
+import warnings
+
+import numpy as np
+import parity
+import pytest
+import sklearn
+import sklearn.neural_network
+import threadpoolctl
+from sklearn.utils.fixes import parse_version
+
+import fastmlp
+
+DRAWS = int(os.environ.get("FASTMLP_PARITY_DRAWS", "1"))
+
+# Sample weights came with 1.7, their sum as the divisor with 1.8, string labels under early
+# stopping with 1.9: the promise is about 1.9.
+pytestmark = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"),
+    reason="parity is promised with scikit-learn 1.9",
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpoolctl.threadpool_limits(1):
+        yield
+
+
+def check(seeds, solver=None, wanted=1):
+    """Compare all settings that count; there must be enough of them."""
+    counted, failures = 0, []
+    for seed in seeds:
+        setting = parity.draw(seed, solver)
+        trace = parity.sklearn_run(setting)
+        if trace is None or not parity.counts(setting, trace):
+            continue
+        compares = parity.compared(setting, trace)
+        if not compares:
+            continue
+        counted += 1
+        found = (
+            ["raised"]
+            if (own := parity.run(fastmlp, setting)) is None
+            else (parity.mismatches(trace, own, compares))
+        )
+        if found:
+            failures.append(f"{setting}\n    {'; '.join(found)}")
+    assert not failures, "\n".join(failures)
+    assert counted >= wanted, f"only {counted} of {len(seeds)} settings count"
+
+
+@pytest.mark.parametrize("block", range(6 * DRAWS))
+def test_mini_batch(block):
+    check(range(12 * block, 12 * block + 12), wanted=6)
+
+
+@pytest.mark.parametrize("block", range(2 * DRAWS))
+def test_lbfgs(block):
+    check(range(10_000 + 4 * block, 10_000 + 4 * block + 4), "lbfgs")
+
+
+def test_page_is_up_to_date():
+    assert parity.PAGE.read_text() == parity.page(), "run `python tests/parity.py --write`"
+
+
+def test_differences_have_tests():
+    for difference in parity.KNOWN_DIFFERENCES:
+        assert hasattr(sys.modules[__name__], difference.test), difference.test
+
+
+def both(kind, X, y, sample_weight=None, **parameters):
+    """The same fit by scikit-learn and by fastmlp."""
+    fits = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for library in (sklearn.neural_network, fastmlp):
+            estimator = getattr(library, kind)(random_state=0, **parameters)
+            fits.append(estimator.fit(X, y, sample_weight=sample_weight))
+    return fits
+
+
+def same_coefs(first, second):
+    return all(
+        np.allclose(a, b, rtol=1e-7, atol=1e-9)
+        for a, b in zip(
+            first.coefs_ + first.intercepts_, second.coefs_ + second.intercepts_, strict=True
+        )
+    )
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(60, 4))
+    return X, X @ [1.0, -2.0, 0.5, 0.0] + 0.1 * rng.normal(size=60)
+
+
+def test_saturated_probabilities(data):
+    X, y = data
+    theirs, ours = both("MLPClassifier", 300 * X, y > 0, max_iter=5, hidden_layer_sizes=(5,))
+    assert same_coefs(theirs, ours)
+    assert ours.loss_curve_[0] > theirs.loss_curve_[0] * (1 + 1e-3)
+
+
+def test_several_outputs(data):
+    X, y = data
+    y = np.column_stack([y, np.cos(y), -y])
+    keywords = {"max_iter": 10, "hidden_layer_sizes": (5,), "alpha": 0}
+    theirs, ours = both("MLPRegressor", X, y, **keywords)
+    assert same_coefs(theirs, ours)
+    assert np.allclose(ours.loss_curve_, 3 * np.array(theirs.loss_curve_), rtol=1e-9)
+    keywords |= {"max_iter": 100, "tol": 1e-8}
+    theirs, ours = both("MLPRegressor", X, y, solver="lbfgs", **keywords)
+    assert not same_coefs(theirs, ours)
+
+
+def test_batch_without_weight(data):
+    X, y = data
+    weight = np.repeat([0.0, 1.0], 30)
+    keywords = {"batch_size": 10, "shuffle": False, "max_iter": 3, "hidden_layer_sizes": (5,)}
+    with pytest.raises(ZeroDivisionError):
+        both("MLPRegressor", X, y, sample_weight=weight, **keywords)
+    with pytest.warns(sklearn.exceptions.ConvergenceWarning):
+        whole = fastmlp.MLPRegressor(random_state=0, **keywords).fit(X, y, sample_weight=weight)
+        half = fastmlp.MLPRegressor(random_state=0, **keywords).fit(X[30:], y[30:])
+    assert same_coefs(whole, half)
+
+
+def test_divergence_is_noticed_at_once(data):
+    X, y = data
+    epochs = []
+    estimator = fastmlp.MLPRegressor(
+        solver="sgd", learning_rate_init=1e6, callback=lambda epoch, record: epochs.append(epoch)
+    )
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        estimator.fit(X, y)
+    assert len(epochs) < 100
+
+
+def test_lbfgs_keeps_float32(data):
+    X, y = data
+    theirs, ours = both("MLPRegressor", X.astype(np.float32), y, solver="lbfgs", max_iter=3)
+    assert theirs.coefs_[0].dtype == np.float64
+    assert ours.coefs_[0].dtype == np.float32
+
+
+def test_partial_fit_after_early_stopping(data):
+    X, y = data
+    for estimator in both("MLPRegressor", X, y, early_stopping=True, max_iter=3):
+        estimator.set_params(early_stopping=False)
+        if isinstance(estimator, fastmlp.MLPRegressor):
+            assert np.isfinite(estimator.partial_fit(X, y).best_loss_)
+        else:
+            with pytest.raises(TypeError):
+                estimator.partial_fit(X, y)
+
+
+def test_no_partial_fit_with_lbfgs():
+    assert hasattr(sklearn.neural_network.MLPRegressor(solver="lbfgs"), "partial_fit")
+    for kind in (fastmlp.MLPRegressor, fastmlp.MLPClassifier):
+        assert not hasattr(kind(solver="lbfgs"), "partial_fit")
+        assert hasattr(kind(solver="sgd"), "partial_fit")
+
+
+def test_prediction_ignores_later_parameters(data):
+    X, y = data
+    theirs, ours = both("MLPRegressor", X, y, max_iter=3)
+    before = [estimator.predict(X) for estimator in (theirs, ours)]
+    after = [estimator.set_params(activation="tanh").predict(X) for estimator in (theirs, ours)]
+    assert not np.allclose(before[0], after[0])
+    assert np.array_equal(before[1], after[1])
+
+
+def test_bad_weights_and_targets(data):
+    X, y = data
+    weight = np.where(np.arange(60) == 7, -1.0, 1.0)
+    for loss, weights in (("squared_error", weight), ("poisson", None)):
+        theirs = sklearn.neural_network.MLPRegressor(loss=loss, max_iter=1)
+        ours = fastmlp.MLPRegressor(loss=loss, max_iter=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs.fit(X, y, sample_weight=weights)
+            with pytest.raises(ValueError, match=r"\[7\]|row \d+"):
+                ours.fit(X, y, sample_weight=weights)

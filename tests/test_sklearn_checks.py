@@ -1,0 +1,24 @@
+"""scikit-learn's own checks of an estimator, with nothing expected to fail."""
+
+import warnings
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastmlp import MLPClassifier, MLPRegressor
+
+ESTIMATORS = [
+    MLPClassifier(max_iter=100),
+    MLPClassifier(hidden_layer_sizes=(), solver="newton", alpha=0.1, standardize=True),
+    MLPClassifier(hidden_layer_sizes=(10,), loss="perceptron", solver="sgd", max_iter=100),
+    MLPRegressor(max_iter=100),
+    MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs"),
+    MLPRegressor(hidden_layer_sizes=(), solver="newton", alpha=0.1, standardize=True),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(ESTIMATORS)
+def test_estimator(estimator, check):
+    with warnings.catch_warnings():
+        check(estimator)

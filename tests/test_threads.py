@@ -1,0 +1,310 @@
+"""The limit on BLAS threads: overlapping, nested, failing, forked."""
+
+import argparse
+import math
+import multiprocessing
+import os
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from fastmlp import _threads
+from fastmlp._threads import available_cpus, blas_threads, default_threads
+
+SECONDS = 60  # no step here takes one; the limit is there for a deadlock
+
+needs_fork = pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
+)
+
+
+def in_force():
+    """Return the number of threads of each BLAS library in this process."""
+    blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return [library.get_num_threads() for library in blas.lib_controllers]
+
+
+@pytest.fixture(autouse=True)
+def four_threads():
+    """Start from four BLAS threads, whatever the machine has, and demand them back."""
+    with threadpoolctl.threadpool_limits(4, user_api="blas"):
+        before = in_force()
+        assert before and set(before) <= {1, 4}  # a BLAS built without threads stays at 1
+        if set(before) == {1}:
+            pytest.skip("this BLAS has no threads")
+        yield
+        assert in_force() == before
+
+
+def test_limit_and_restoration():
+    before = in_force()
+    with blas_threads(1):
+        assert set(in_force()) == {1}
+    assert in_force() == before
+
+
+def test_none_leaves_blas_alone():
+    before = in_force()
+    with blas_threads(None):
+        assert in_force() == before
+
+
+def test_never_raised():
+    before = in_force()
+    with blas_threads(64):
+        assert in_force() == before
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        with blas_threads(3):
+            assert max(in_force()) == 2
+        assert max(in_force()) == 2
+
+
+def test_nested_strictest_wins():
+    with blas_threads(2):
+        assert max(in_force()) == 2
+        with blas_threads(3):
+            assert max(in_force()) == 2
+        with blas_threads(1):
+            assert max(in_force()) == 1
+        assert max(in_force()) == 2
+
+
+def test_exception_restores():
+    before = in_force()
+    with pytest.raises(KeyError), blas_threads(2), blas_threads(1):
+        raise KeyError
+    assert in_force() == before
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_refuses_less_than_one(n):
+    with pytest.raises(ValueError, match="at least 1"), blas_threads(n):
+        pass
+
+
+@pytest.mark.parametrize("first_out", ["first in", "second in"])
+def test_overlap_in_two_threads(first_out):
+    before = in_force()
+    entered = {name: threading.Event() for name in "ab"}
+    leave = {name: threading.Event() for name in "ab"}
+
+    def fit(name, n):
+        with blas_threads(n):
+            entered[name].set()
+            assert leave[name].wait(SECONDS)
+
+    a, b = (threading.Thread(target=fit, args=args) for args in (("a", 1), ("b", 2)))
+    a.start()
+    assert entered["a"].wait(SECONDS)
+    b.start()
+    assert entered["b"].wait(SECONDS)
+    assert max(in_force()) == 1
+    if first_out == "first in":
+        leave["a"].set()
+        a.join(SECONDS)
+        assert max(in_force()) == 2  # b's own limit, no longer a's
+        leave["b"].set()
+        b.join(SECONDS)
+    else:
+        leave["b"].set()
+        b.join(SECONDS)
+        assert max(in_force()) == 1
+        leave["a"].set()
+        a.join(SECONDS)
+    assert in_force() == before
+
+
+def test_many_threads_at_random():
+    before = in_force()
+    too_many = []
+
+    def fit(seed):
+        for n in np.random.default_rng(seed).integers(1, 4, size=50):
+            with blas_threads(int(n)):
+                if max(in_force()) > n:
+                    too_many.append(n)
+
+    threads = [threading.Thread(target=fit, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert not too_many
+    assert in_force() == before
+
+
+class FakeBlas:
+    """A BLAS with one number of threads for the process, or with one for each thread."""
+
+    def __init__(self, per_thread):
+        self.internal_api = "openblas"
+        self.threading_layer = "openmp" if per_thread else "pthreads"
+        self.numbers = threading.local() if per_thread else argparse.Namespace()
+
+    def get_num_threads(self):
+        return getattr(self.numbers, "n", 8)
+
+    def set_num_threads(self, n):
+        self.numbers.n = n
+
+
+@pytest.mark.parametrize("per_thread", [False, True])
+def test_per_thread_limits_stay_in_their_thread(monkeypatch, per_thread):
+    blas = FakeBlas(per_thread)
+    limiter = _threads._BlasLimiter()
+    monkeypatch.setattr(limiter, "_shared", [] if per_thread else [blas])
+    monkeypatch.setattr(limiter, "_per_thread", [blas] if per_thread else [])
+    assert _threads._is_per_thread(blas) == per_thread
+    seen = {}
+
+    def other():
+        with limiter.limit(2):
+            seen["inside"] = blas.get_num_threads()
+        seen["after"] = blas.get_num_threads()
+
+    with limiter.limit(3):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(SECONDS)
+        assert blas.get_num_threads() == 3
+        with limiter.limit(5):
+            assert blas.get_num_threads() == 3
+    assert blas.get_num_threads() == 8
+    assert seen == {"inside": 2, "after": 8 if per_thread else 3}
+
+
+def multiply():
+    """Use BLAS with as many threads as it may have."""
+    a = np.ones((512, 512))
+    assert (a @ a)[0, 0] == 512
+
+
+def run_forked(target):
+    """Run `target` in a forked child and fail if it hangs or fails."""
+    child = multiprocessing.get_context("fork").Process(target=target)
+    child.start()
+    child.join(SECONDS)
+    if child.is_alive():
+        child.kill()
+        pytest.fail("the forked child hangs")
+    assert child.exitcode == 0
+
+
+def child_fit():
+    before = in_force()
+    with blas_threads(1):
+        assert set(in_force()) == {1}
+        multiply()
+    multiply()
+    assert in_force() == before
+
+
+# CPython >= 3.12 warns that forking a process with threads is dangerous: that is the point here.
+@needs_fork
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+class TestFork:
+    def test_after_blas_was_used(self):
+        multiply()
+        run_forked(child_fit)
+        multiply()
+
+    def test_inside_a_block(self):
+        before = in_force()
+
+        def child():
+            assert max(in_force()) == 2
+            child_fit()
+
+        with blas_threads(2):
+            multiply()
+            run_forked(child)
+            assert max(in_force()) == 2
+        assert in_force() == before
+
+    def test_child_leaves_its_parents_block(self):
+        before = in_force()
+        read_end, write_end = os.pipe()
+        with blas_threads(1):
+            pid = os.fork()
+        if pid == 0:  # in the child, out of the block
+            os.write(write_end, b"restored" if in_force() == before else b"limited")
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert os.read(read_end, 100) == b"restored"
+
+    def test_while_other_threads_enter_and_leave(self):
+        before = in_force()
+        stop = threading.Event()
+
+        def fits():
+            while not stop.is_set():
+                with blas_threads(1):
+                    pass
+
+        def child():  # the requests of the other threads died with them
+            with blas_threads(3):
+                assert max(in_force()) == 3
+            assert in_force() == before
+
+        threads = [threading.Thread(target=fits) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(10):
+                run_forked(child)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(SECONDS)
+
+
+def test_default_threads(monkeypatch):
+    monkeypatch.setattr(_threads, "available_cpus", lambda: 4)
+    assert default_threads(0) == default_threads(1e6) == 1
+    assert default_threads(_threads.FLOPS_PER_THREAD * 2) == 2
+    assert default_threads(math.inf) == 4
+    monkeypatch.setattr(_threads, "available_cpus", lambda: 1)
+    assert default_threads(1e15) == 1
+
+
+def test_available_cpus(monkeypatch):
+    assert 1 <= available_cpus() <= os.cpu_count()
+    monkeypatch.setattr(_threads, "_cgroup_quota", lambda: 1.9)
+    assert available_cpus() == 1
+    monkeypatch.setattr(_threads, "_cgroup_quota", lambda: 0.2)
+    assert available_cpus() == 1
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "quota"),
+    [
+        ("0::/", {}, math.inf),
+        ("0::/job", {"job/cpu.max": "250000 100000"}, 2.5),
+        ("0::/job/step", {"job/cpu.max": "100000 100000", "job/step/cpu.max": "max 100000"}, 1.0),
+        ("0::/host/path", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/job", {"job/cpu.max": "max 100000"}, math.inf),
+        (
+            "4:memory:/m\n3:cpu,cpuacct:/job",
+            {"cpu/job/cpu.cfs_quota_us": "300000", "cpu/job/cpu.cfs_period_us": "100000"},
+            3.0,
+        ),
+        (
+            "3:cpu:/",
+            {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"},
+            math.inf,
+        ),
+    ],
+)
+def test_cgroup_quota(tmp_path, membership, files, quota):
+    for name, text in files.items():
+        path = tmp_path / "cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    (tmp_path / "membership").write_text(membership + "\n")
+    assert _threads._cgroup_quota(tmp_path / "membership", tmp_path / "cgroup") == quota
+
+
+def test_no_cgroup_at_all(tmp_path):
+    assert _threads._cgroup_quota(tmp_path / "none", tmp_path) == math.inf
