@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from fastmlp._arrays import tile_rows
 from fastmlp._threads import blas_threads, default_threads
 from fastmlp.solvers import Result, Status, minimize
 from fastmlp.solvers._base import Solver
-
-# Rows that a full-batch sweep handles at a time, for the choice of a number of threads.
-_TILE_ROWS = 256
 
 
 def train(
@@ -76,10 +75,11 @@ def train(
     Result
     """
     objective = network.objective(X, y, sample_weight=sample_weight, alpha=alpha, rows=rows)
-    batch = getattr(solver, "batch_size", None)
-    if batch is None or isinstance(batch, str):
-        batch = _TILE_ROWS
-    flops = 6.0 * min(batch, objective.n_samples) * network.n_params
+    rows_at_once = tile_rows(network.layers, network.dtype.itemsize)
+    batch_size = getattr(solver, "batch_size", None)
+    if batch_size is not None:
+        rows_at_once = min(rows_at_once, batch_size if isinstance(batch_size, Integral) else 200)
+    flops = 6.0 * min(rows_at_once, objective.n_samples) * network.n_params
     with blas_threads(default_threads(flops) if n_threads is None else n_threads):
         result = minimize(
             objective,
@@ -111,7 +111,7 @@ def describe_divergence(network, result: Result) -> str:
     for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True), start=1):
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             return f"Layer {layer} of {len(coefs)} was no longer finite after {when}."
-    return f"The loss was {result.loss} after {when}."
+    return f"The loss was {result.loss:.4g} after {when}."
 
 
 def _validator(network, validation, score):

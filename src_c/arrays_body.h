@@ -1,21 +1,23 @@
 /* Rows of the user's X, by index, into a contiguous tile. */
 
 static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows,
-                         ptrdiff_t cols, ptrdiff_t row_stride, ptrdiff_t col_stride) {
+                         ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,
+                         ptrdiff_t col_stride) {
     for (ptrdiff_t r = 0; r < rows; r++) {
         const real *const from = X + index[r] * row_stride;
         if (col_stride == 1)
-            memcpy(out + r * cols, from, (size_t)cols * sizeof(real));
+            memcpy(out + r * ld, from, (size_t)cols * sizeof(real));
         else
-            for (ptrdiff_t c = 0; c < cols; c++) out[r * cols + c] = from[c * col_stride];
+            for (ptrdiff_t c = 0; c < cols; c++) out[r * ld + c] = from[c * col_stride];
     }
 }
 
 static void NAME(gather_csr)(real *out, const real *data, const ptrdiff_t *indices,
                              const ptrdiff_t *indptr, const ptrdiff_t *index, ptrdiff_t rows,
-                             ptrdiff_t cols) {
-    memset(out, 0, (size_t)(rows * cols) * sizeof(real));
-    for (ptrdiff_t r = 0; r < rows; r++)
+                             ptrdiff_t cols, ptrdiff_t ld) {
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        memset(out + r * ld, 0, (size_t)cols * sizeof(real));
         for (ptrdiff_t k = indptr[index[r]]; k < indptr[index[r] + 1]; k++)
-            out[r * cols + indices[k]] += data[k];
+            out[r * ld + indices[k]] += data[k];
+    }
 }

@@ -211,7 +211,7 @@ static fm_loss_t canonical(int loss) {
         for (ptrdiff_t r = 0; r < rows; r++) index[r] = (7 * r + 3) % (3 * rows);                \
         for (int order = 0; order < 2; order++) {                                                \
             const ptrdiff_t row = order ? 1 : cols, col = order ? 3 * rows : 1;                  \
-            k->gather(out, X, index, rows, cols, row, col);                                      \
+            k->gather(out, X, index, rows, cols, cols, row, col);                                      \
             for (ptrdiff_t r = 0; r < rows; r++)                                                 \
                 for (ptrdiff_t c = 0; c < cols; c++)                                             \
                     ok &= out[r * cols + c] == X[index[r] * row + c * col];                      \

@@ -93,13 +93,37 @@ enum fm_curvature { FM_GGN, FM_HESS };
                            double scale);                                                        \
         /* sums[cols] += column sums of m[rows, cols] */                                         \
         void (*column_sums)(real *sums, const real *m, ptrdiff_t rows, ptrdiff_t cols);          \
-        /* out[i, :] = X[index[i], :] of a strided X (strides in elements) */                    \
+        /* out[i, :] = X[index[i], :] of a strided X (strides in elements); ld of out */         \
         void (*gather)(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows,         \
-                       ptrdiff_t cols, ptrdiff_t row_stride, ptrdiff_t col_stride);              \
+                       ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,                       \
+                       ptrdiff_t col_stride);                                                    \
         /* the same from compressed sparse rows; duplicates add up */                            \
         void (*gather_csr)(real *out, const real *data, const ptrdiff_t *indices,                \
                            const ptrdiff_t *indptr, const ptrdiff_t *index, ptrdiff_t rows,      \
-                           ptrdiff_t cols);                                                      \
+                           ptrdiff_t cols, ptrdiff_t ld);                                        \
+        /* ---- layers in panels (panels_body.h); ld: row strides ---- */                        \
+        ptrdiff_t (*padded)(ptrdiff_t cols);                                                     \
+        /* panels of m[rows, cols]; from panels to m if back */                                  \
+        void (*panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t cols, int back);     \
+        /* panels of W' from panels of W~ */                                                     \
+        void (*panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out);    \
+        /* Z[rows, fan_out] = (a, 1) W~, the column of ones being part of A; relu if asked */    \
+        void (*panel_forward)(real *Z, const real *A, const real *W, ptrdiff_t rows,             \
+                              ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t ldz, ptrdiff_t lda, \
+                              int relu);                                                         \
+        /* below[rows, fan_in] = delta W', kept where gate (like below) is positive, if given */ \
+        void (*panel_delta)(real *below, const real *delta, const real *W_turned,                \
+                            const real *gate, ptrdiff_t rows, ptrdiff_t fan_in,                  \
+                            ptrdiff_t fan_out, ptrdiff_t ld_below, ptrdiff_t ld_delta);          \
+        /* panels of (a, 1)' delta, added to grad if asked */                                    \
+        void (*panel_grad)(real *grad, const real *A, const real *delta, ptrdiff_t rows,         \
+                           ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t lda,                   \
+                           ptrdiff_t ld_delta, int accumulate);                                  \
+        /* update and regularise on panels, l2 and decay for all rows but the last */            \
+        double (*panel_update)(real *theta, real *first, real *second, const real *grad,         \
+                               ptrdiff_t fan_in, ptrdiff_t fan_out, const fm_update_t *u);       \
+        void (*panel_regularise)(real *grad, double *sums, const real *theta, ptrdiff_t fan_in,  \
+                                 ptrdiff_t fan_out, double l2, double scale);                    \
         /* out[i] = function(x[i]) */                                                            \
         void (*map)(real *out, const real *x, ptrdiff_t n, int function);                        \
     } name

@@ -11,6 +11,8 @@
 
 #include "updates_body.h"
 
+#include "panels_body.h"
+
 /* Names that the parts above share, given back for the next type. */
 #undef bits
 #undef vec
@@ -48,3 +50,5 @@
 #undef FM_PREDICTION_LOSSES
 #undef FM_CANONICAL_LOSSES
 #undef FM_UPDATE_LOOP
+#undef PANEL
+#undef layout

@@ -408,7 +408,13 @@ def compared(setting, trace):
 
 def page():
     """The page "Differences from scikit-learn"."""
-    lines = ["# Differences from scikit-learn", "", MADE_BY, "", textwrap.fill(PROMISE, 100)]
+    lines = [
+        "# Differences from scikit-learn",
+        "",
+        MADE_BY,
+        "",
+        textwrap.fill(PROMISE, 100, break_on_hyphens=False),
+    ]
     for title, group in (
         ("In numbers", [d for d in KNOWN_DIFFERENCES if d.applies is not None]),
         ("In behaviour", [d for d in KNOWN_DIFFERENCES if d.applies is None]),
@@ -416,7 +422,7 @@ def page():
         lines += ["", f"## {title}"]
         for difference in group:
             text = f"- **{difference.title}.** {difference.sentence} (`{difference.test}`)"
-            lines += ["", textwrap.fill(text, 100, subsequent_indent="  ")]
+            lines += ["", textwrap.fill(text, 100, subsequent_indent="  ", break_on_hyphens=False)]
     return "\n".join(lines) + "\n"
 
 

@@ -209,7 +209,7 @@ def test_validation_data(kind):
     for keywords, pattern in [
         ({"X_val": X}, "together"),
         ({"y_val": Y}, "together"),
-        ({"sample_weight_val": W}, "needs X_val and y_val"),
+        ({"sample_weight_val": W}, "together"),
         ({"X_val": X[:, :2], "y_val": Y}, "features"),
         ({"X_val": X, "y_val": Y[:5]}, "inconsistent"),
         ({"X_val": X, "y_val": Y, "sample_weight_val": -W}, r"sample_weight_val\[0\]"),

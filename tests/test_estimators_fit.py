@@ -268,6 +268,25 @@ def test_a_diverged_fit_raises_and_explains(rng):
     assert not hasattr(estimator, "coefs_")
 
 
+@pytest.mark.parametrize(
+    ("solver", "scale", "pattern"),
+    [
+        ("gd", 1e3, r"after iteration \d+.* learning rate .*standardize=True"),
+        ("adam", 1e200, "after iteration 1.*standardize=True"),
+        ("lbfgs", 1e200, "at the start.* The likely cause is unscaled data. .*standardize=True"),
+        ("newton", 1e200, "at the start.*standardize=True"),
+    ],
+)
+def test_every_solver_explains_divergence(solver, scale, pattern, rng):
+    X = scale * rng.normal(size=(60, 3))
+    estimator = MLPRegressor(
+        hidden_layer_sizes=(4,), solver=solver, activation="identity", learning_rate_init=0.1
+    )
+    with pytest.raises(ValueError, match=f"Solver produced non-finite.*{pattern}"):
+        estimator.fit(X, X[:, 0])
+    assert not hasattr(estimator, "coefs_")
+
+
 def test_a_diverged_fit_keeps_the_best_weights(rng):
     X = rng.normal(size=(60, 3))
     estimator = MLPRegressor(hidden_layer_sizes=(4,), early_stopping=True, **DIVERGING)

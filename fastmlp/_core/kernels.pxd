@@ -12,6 +12,7 @@ cdef extern from "fastmlp.h" nogil:
     enum: FM_GGN
     enum: FM_HESS
     enum: FM_UPDATE_adam
+    enum: FM_relu
 
     ctypedef struct fm_activation_t:
         int kind
@@ -47,9 +48,23 @@ cdef extern from "fastmlp.h" nogil:
                            double) noexcept nogil
         void (*column_sums)(float *, const float *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather)(float *, const float *, const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
-                       Py_ssize_t, Py_ssize_t) noexcept nogil
+                       Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather_csr)(float *, const float *, const Py_ssize_t *, const Py_ssize_t *,
-                           const Py_ssize_t *, Py_ssize_t, Py_ssize_t) noexcept nogil
+                           const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
+                           Py_ssize_t) noexcept nogil
+        Py_ssize_t (*padded)(Py_ssize_t) noexcept nogil
+        void (*panel_copy)(float *, float *, Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        void (*panel_turn)(float *, const float *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*panel_forward)(float *, const float *, const float *, Py_ssize_t, Py_ssize_t,
+                              Py_ssize_t, Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        void (*panel_delta)(float *, const float *, const float *, const float *, Py_ssize_t,
+                            Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*panel_grad)(float *, const float *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                           Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        double (*panel_update)(float *, float *, float *, const float *, Py_ssize_t, Py_ssize_t,
+                               const fm_update_t *) noexcept nogil
+        void (*panel_regularise)(float *, double *, const float *, Py_ssize_t, Py_ssize_t, double,
+                                 double) noexcept nogil
         void (*map)(float *, const float *, Py_ssize_t, int) noexcept nogil
 
     ctypedef struct fm_kernels_d:
@@ -73,9 +88,23 @@ cdef extern from "fastmlp.h" nogil:
                            double) noexcept nogil
         void (*column_sums)(double *, const double *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather)(double *, const double *, const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
-                       Py_ssize_t, Py_ssize_t) noexcept nogil
+                       Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather_csr)(double *, const double *, const Py_ssize_t *, const Py_ssize_t *,
-                           const Py_ssize_t *, Py_ssize_t, Py_ssize_t) noexcept nogil
+                           const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
+                           Py_ssize_t) noexcept nogil
+        Py_ssize_t (*padded)(Py_ssize_t) noexcept nogil
+        void (*panel_copy)(double *, double *, Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        void (*panel_turn)(double *, const double *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*panel_forward)(double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
+                              Py_ssize_t, Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        void (*panel_delta)(double *, const double *, const double *, const double *, Py_ssize_t,
+                            Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*panel_grad)(double *, const double *, const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                           Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        double (*panel_update)(double *, double *, double *, const double *, Py_ssize_t, Py_ssize_t,
+                               const fm_update_t *) noexcept nogil
+        void (*panel_regularise)(double *, double *, const double *, Py_ssize_t, Py_ssize_t, double,
+                                 double) noexcept nogil
         void (*map)(double *, const double *, Py_ssize_t, int) noexcept nogil
 
     ctypedef struct fm_table:
@@ -130,7 +159,26 @@ cdef void regularise(real *grad, double *sums, const real *theta, Py_ssize_t n, 
                      double scale) noexcept nogil
 cdef void column_sums(real *sums, const real *m, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
 cdef void gather(real *out, const real *X, const Py_ssize_t *index, Py_ssize_t rows,
-                 Py_ssize_t cols, Py_ssize_t row_stride, Py_ssize_t col_stride) noexcept nogil
+                 Py_ssize_t cols, Py_ssize_t ld, Py_ssize_t row_stride,
+                 Py_ssize_t col_stride) noexcept nogil
 cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
                      const Py_ssize_t *indptr, const Py_ssize_t *index, Py_ssize_t rows,
-                     Py_ssize_t cols) noexcept nogil
+                     Py_ssize_t cols, Py_ssize_t ld) noexcept nogil
+cdef void panel_copy(real *panels, real *m, Py_ssize_t rows, Py_ssize_t cols,
+                     int back) noexcept nogil
+cdef void panel_turn(real *turned, const real *W, Py_ssize_t fan_in,
+                     Py_ssize_t fan_out) noexcept nogil
+cdef void panel_forward(real *Z, const real *A, const real *W, Py_ssize_t rows, Py_ssize_t fan_in,
+                        Py_ssize_t fan_out, Py_ssize_t ldz, Py_ssize_t lda,
+                        int relu) noexcept nogil
+cdef void panel_delta(real *below, const real *delta, const real *W_turned, const real *gate,
+                      Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                      Py_ssize_t ld_below, Py_ssize_t ld_delta) noexcept nogil
+cdef void panel_grad(real *grad, const real *A, const real *delta, Py_ssize_t rows,
+                     Py_ssize_t fan_in, Py_ssize_t fan_out, Py_ssize_t lda, Py_ssize_t ld_delta,
+                     int accumulate) noexcept nogil
+cdef double panel_update(real *theta, real *first, real *second, const real *grad,
+                         Py_ssize_t fan_in, Py_ssize_t fan_out,
+                         const fm_update_t *u) noexcept nogil
+cdef void panel_regularise(real *grad, double *sums, const real *theta, Py_ssize_t fan_in,
+                           Py_ssize_t fan_out, double l2, double scale) noexcept nogil

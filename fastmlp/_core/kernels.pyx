@@ -148,20 +148,86 @@ cdef void column_sums(real *sums, const real *m, Py_ssize_t rows, Py_ssize_t col
 
 
 cdef void gather(real *out, const real *X, const Py_ssize_t *index, Py_ssize_t rows,
-                 Py_ssize_t cols, Py_ssize_t row_stride, Py_ssize_t col_stride) noexcept nogil:
+                 Py_ssize_t cols, Py_ssize_t ld, Py_ssize_t row_stride,
+                 Py_ssize_t col_stride) noexcept nogil:
     if real is float:
-        table.f.gather(out, X, index, rows, cols, row_stride, col_stride)
+        table.f.gather(out, X, index, rows, cols, ld, row_stride, col_stride)
     else:
-        table.d.gather(out, X, index, rows, cols, row_stride, col_stride)
+        table.d.gather(out, X, index, rows, cols, ld, row_stride, col_stride)
 
 
 cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
                      const Py_ssize_t *indptr, const Py_ssize_t *index, Py_ssize_t rows,
-                     Py_ssize_t cols) noexcept nogil:
+                     Py_ssize_t cols, Py_ssize_t ld) noexcept nogil:
     if real is float:
-        table.f.gather_csr(out, data, indices, indptr, index, rows, cols)
+        table.f.gather_csr(out, data, indices, indptr, index, rows, cols, ld)
     else:
-        table.d.gather_csr(out, data, indices, indptr, index, rows, cols)
+        table.d.gather_csr(out, data, indices, indptr, index, rows, cols, ld)
+
+
+cdef void panel_copy(real *panels, real *m, Py_ssize_t rows, Py_ssize_t cols,
+                     int back) noexcept nogil:
+    if real is float:
+        table.f.panel_copy(panels, m, rows, cols, back)
+    else:
+        table.d.panel_copy(panels, m, rows, cols, back)
+
+
+cdef void panel_turn(real *turned, const real *W, Py_ssize_t fan_in,
+                     Py_ssize_t fan_out) noexcept nogil:
+    if real is float:
+        table.f.panel_turn(turned, W, fan_in, fan_out)
+    else:
+        table.d.panel_turn(turned, W, fan_in, fan_out)
+
+
+cdef void panel_forward(real *Z, const real *A, const real *W, Py_ssize_t rows, Py_ssize_t fan_in,
+                        Py_ssize_t fan_out, Py_ssize_t ldz, Py_ssize_t lda,
+                        int relu) noexcept nogil:
+    if real is float:
+        table.f.panel_forward(Z, A, W, rows, fan_in, fan_out, ldz, lda, relu)
+    else:
+        table.d.panel_forward(Z, A, W, rows, fan_in, fan_out, ldz, lda, relu)
+
+
+cdef void panel_delta(real *below, const real *delta, const real *W_turned, const real *gate,
+                      Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                      Py_ssize_t ld_below, Py_ssize_t ld_delta) noexcept nogil:
+    if real is float:
+        table.f.panel_delta(below, delta, W_turned, gate, rows, fan_in, fan_out, ld_below, ld_delta)
+    else:
+        table.d.panel_delta(below, delta, W_turned, gate, rows, fan_in, fan_out, ld_below, ld_delta)
+
+
+cdef void panel_grad(real *grad, const real *A, const real *delta, Py_ssize_t rows,
+                     Py_ssize_t fan_in, Py_ssize_t fan_out, Py_ssize_t lda, Py_ssize_t ld_delta,
+                     int accumulate) noexcept nogil:
+    if real is float:
+        table.f.panel_grad(grad, A, delta, rows, fan_in, fan_out, lda, ld_delta, accumulate)
+    else:
+        table.d.panel_grad(grad, A, delta, rows, fan_in, fan_out, lda, ld_delta, accumulate)
+
+
+cdef double panel_update(real *theta, real *first, real *second, const real *grad,
+                         Py_ssize_t fan_in, Py_ssize_t fan_out,
+                         const fm_update_t *u) noexcept nogil:
+    if real is float:
+        return table.f.panel_update(theta, first, second, grad, fan_in, fan_out, u)
+    else:
+        return table.d.panel_update(theta, first, second, grad, fan_in, fan_out, u)
+
+
+cdef void panel_regularise(real *grad, double *sums, const real *theta, Py_ssize_t fan_in,
+                           Py_ssize_t fan_out, double l2, double scale) noexcept nogil:
+    if real is float:
+        table.f.panel_regularise(grad, sums, theta, fan_in, fan_out, l2, scale)
+    else:
+        table.d.panel_regularise(grad, sums, theta, fan_in, fan_out, l2, scale)
+
+
+def lanes(dtype):
+    """How many numbers of this type a vector of the instruction set in use holds."""
+    return table.f.padded(1) if np.dtype(dtype) == np.float32 else table.d.padded(1)
 
 
 def map_function(str name, real[::1] out, const real[::1] x):

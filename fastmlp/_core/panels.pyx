@@ -1,0 +1,252 @@
+"""The sweeps for layers that fit the caches, on panels; see panels_body.h.
+
+theta, its moments and its gradient live in panels from the start of an epoch to its end. Each
+row of activations carries a one behind its last real column, so that biases need no code of their
+own: W~ is W with the biases as its last row.
+"""
+
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from fastmlp._core cimport kernels
+from fastmlp._core.kernels cimport FM_relu, fm_update_t, real
+from fastmlp._core.network cimport Layers, Source
+
+
+cdef class PanelTape:
+    """Room for one tile of rows and for the parameters in panels.
+
+    Parameters
+    ----------
+    layers : Layers
+    rows : int
+        The largest tile.
+    itemsize : int
+        4 or 8.
+    """
+
+    def __cinit__(self, Layers layers, Py_ssize_t rows, Py_ssize_t itemsize):
+        cdef Py_ssize_t l, n = layers.n_layers, widest = 0, turned = 0
+        cdef size_t used = 0
+        cdef char *base
+        self.rows = rows
+        self.z = <void **> calloc(n + 1, sizeof(void *))
+        self.a = <void **> calloc(n + 1, sizeof(void *))
+        self.ld = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        if not (self.z and self.a and self.ld and self.offset):
+            raise MemoryError("no room for the tape")
+        self.ld[0] = layers.width[0] + 1
+        for l in range(1, n + 1):
+            self.ld[l] = padded(layers.width[l] + (l < n), itemsize)
+            self.offset[l] = self.offset[l - 1] + (
+                (layers.width[l - 1] + 1) * padded(layers.width[l], itemsize))
+            widest = max(widest, self.ld[l])
+            turned = max(turned, layers.width[l] * padded(layers.width[l - 1], itemsize))
+        # A dry pass that counts, then the same pass that hands out.
+        for dry in (True, False):
+            if not dry:
+                self.memory = calloc(used + 64, 1)
+                if not self.memory:
+                    raise MemoryError(f"no room for a tape of {used} bytes")
+                base = <char *> ((<uintptr_t> self.memory + 63) & ~<uintptr_t> 63)
+                used = 0
+            for l in range(n + 1):
+                self.a[l] = take(base, &used, rows * self.ld[l] * itemsize, dry)
+                self.z[l] = self.a[l]
+                if l > 0 and layers.keeps_z[l - 1]:
+                    self.z[l] = take(base, &used, rows * self.ld[l] * itemsize, dry)
+            self.delta = take(base, &used, rows * widest * itemsize, dry)
+            self.spare = take(base, &used, rows * widest * itemsize, dry)
+            self.raw = take(base, &used, rows * layers.n_raw * itemsize, dry)
+            self.raw_delta = take(base, &used, rows * layers.n_raw * itemsize, dry)
+            self.y = take(base, &used, rows * layers.n_raw * itemsize, dry)
+            self.w = take(base, &used, rows * itemsize, dry)
+            self.theta = take(base, &used, self.offset[n] * itemsize, dry)
+            self.grad = take(base, &used, self.offset[n] * itemsize, dry)
+            self.first = take(base, &used, self.offset[n] * itemsize, dry)
+            self.second = take(base, &used, self.offset[n] * itemsize, dry)
+            self.turned = take(base, &used, turned_size(layers, itemsize) * itemsize, dry)
+        if itemsize == sizeof(float):
+            write_ones[float](layers, self, NULL, 0, rows)
+        else:
+            write_ones[double](layers, self, NULL, 0, rows)
+
+    def __dealloc__(self):
+        free(self.z)
+        free(self.a)
+        free(self.ld)
+        free(self.offset)
+        free(self.memory)
+
+
+cdef Py_ssize_t padded(Py_ssize_t cols, Py_ssize_t itemsize) noexcept:
+    if itemsize == sizeof(float):
+        return kernels.table.f.padded(cols)
+    return kernels.table.d.padded(cols)
+
+
+cdef Py_ssize_t turned_size(Layers layers, Py_ssize_t itemsize) noexcept:
+    """Room for the panels of W' of every layer but the first."""
+    cdef Py_ssize_t l, size = 0
+    for l in range(2, layers.n_layers + 1):
+        size += layers.width[l] * padded(layers.width[l - 1], itemsize)
+    return size
+
+
+cdef void *take(char *base, size_t *used, Py_ssize_t n_bytes, bint dry) noexcept:
+    """The next n_bytes of the arena, from a new cache line on."""
+    cdef size_t at = used[0]
+    used[0] += <size_t> ((n_bytes + 63) & ~<Py_ssize_t> 63)
+    return NULL if dry else base + at
+
+
+cdef void write_ones(Layers layers, PanelTape tape, real *dummy, Py_ssize_t layer,
+                     Py_ssize_t rows) noexcept nogil:
+    """The one behind the last real column of each row."""
+    cdef Py_ssize_t r, ld = tape.ld[layer]
+    cdef real *a = <real *> tape.a[layer] + layers.width[layer]
+    for r in range(rows):
+        a[r * ld] = 1
+
+
+cdef void pack(Layers layers, PanelTape tape, real *theta, real *first, real *second,
+               int back) noexcept nogil:
+    """theta and its moments into panels, or out of them."""
+    cdef Py_ssize_t l, rows, cols, at, offset
+    for l in range(layers.n_layers):
+        rows, cols = layers.width[l] + 1, layers.width[l + 1]
+        at, offset = tape.offset[l], layers.offset[l]
+        kernels.panel_copy(<real *> tape.theta + at, theta + offset, rows, cols, back)
+        kernels.panel_copy(<real *> tape.first + at, first + offset, rows, cols, back)
+        if second != NULL:
+            kernels.panel_copy(<real *> tape.second + at, second + offset, rows, cols, back)
+
+
+cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil:
+    """Panels of W' of every layer but the first, from the panels of W~."""
+    cdef Py_ssize_t l
+    cdef real *to = <real *> tape.turned
+    for l in range(1, layers.n_layers):
+        kernels.panel_turn(to, <const real *> tape.theta + tape.offset[l], layers.width[l],
+                           layers.width[l + 1])
+        to += layers.width[l + 1] * padded_width(layers, tape, l, <real *> NULL)
+
+
+cdef Py_ssize_t padded_width(Layers layers, PanelTape tape, Py_ssize_t l,
+                             real *dummy) noexcept nogil:
+    if real is float:
+        return kernels.table.f.padded(layers.width[l])
+    else:
+        return kernels.table.d.padded(layers.width[l])
+
+
+cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
+                    Py_ssize_t rows, real *dummy) noexcept nogil:
+    """Rows, targets and weights by index."""
+    cdef Py_ssize_t n_raw = layers.n_raw
+    if source.sparse:
+        kernels.gather_csr(<real *> tape.a[0], <const real *> source.data, source.indices,
+                           source.indptr, index, rows, layers.width[0], tape.ld[0])
+    else:
+        kernels.gather(<real *> tape.a[0], <const real *> source.X, index, rows, layers.width[0],
+                       tape.ld[0], source.row_stride, source.col_stride)
+    kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, n_raw, n_raw, n_raw, 1)
+    if source.w != NULL:
+        kernels.gather(<real *> tape.w, <const real *> source.w, index, rows, 1, 1, 1, 1)
+
+
+cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, real *dummy) noexcept nogil:
+    """z_l = (a_(l-1), 1) W~_l, a_l = g_l(z_l); relu happens before the store."""
+    cdef Py_ssize_t l, L = layers.n_layers
+    cdef bint relu
+    for l in range(1, L + 1):
+        relu = l < L and layers.activation[l - 1].kind == FM_relu
+        kernels.panel_forward(<real *> tape.z[l], <const real *> tape.a[l - 1],
+                              <const real *> tape.theta + tape.offset[l - 1], rows,
+                              layers.width[l - 1], layers.width[l], tape.ld[l], tape.ld[l - 1],
+                              relu)
+        if l < L:
+            if not relu:
+                kernels.activate(<real *> tape.a[l], <real *> tape.z[l], <real *> NULL, rows,
+                                 tape.ld[l], &layers.activation[l - 1])
+            write_ones(layers, tape, dummy, l, rows)
+
+
+cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
+                          Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil:
+    """Forward and backward over one tile: its loss; grad (in panels) overwritten or added to."""
+    cdef Py_ssize_t l, L = layers.n_layers, n_raw = layers.n_raw, r, c
+    cdef double value
+    cdef real *delta = <real *> tape.delta
+    cdef real *spare = <real *> tape.spare
+    cdef real *swap
+    cdef const real *turned = <const real *> tape.turned + turned_length(layers, dummy)
+    cdef const real *gate
+    load_tile(layers, source, tape, index, rows, dummy)
+    forward(layers, tape, rows, dummy)
+    for r in range(rows):
+        for c in range(n_raw):
+            (<real *> tape.raw)[r * n_raw + c] = (<real *> tape.a[L])[r * tape.ld[L] + c]
+    value = kernels.loss(<real *> tape.raw_delta, <const real *> tape.raw, <const real *> tape.y,
+                         <const real *> (tape.w if source.w != NULL else NULL), rows, n_raw,
+                         &layers.loss)
+    memset(delta, 0, rows * tape.ld[L] * sizeof(real))
+    for r in range(rows):
+        for c in range(n_raw):
+            delta[r * tape.ld[L] + c] = (<real *> tape.raw_delta)[r * n_raw + c]
+    for l in range(L, 0, -1):
+        kernels.panel_grad(<real *> tape.grad + tape.offset[l - 1], <const real *> tape.a[l - 1],
+                           delta, rows, layers.width[l - 1], layers.width[l], tape.ld[l - 1],
+                           tape.ld[l], accumulate)
+        if l == 1:
+            break
+        turned -= layers.width[l] * padded_width(layers, tape, l - 1, dummy)
+        gate = NULL
+        if layers.activation[l - 2].kind == FM_relu:
+            gate = <const real *> tape.a[l - 1]
+        kernels.panel_delta(spare, delta, turned, gate, rows, layers.width[l - 1],
+                            layers.width[l], tape.ld[l - 1], tape.ld[l])
+        if gate == NULL:
+            kernels.backward(spare, <real *> NULL, <const real *> tape.z[l - 1],
+                             <const real *> tape.a[l - 1], rows, tape.ld[l - 1],
+                             &layers.activation[l - 2])
+        swap = delta
+        delta = spare
+        spare = swap
+    return value
+
+
+cdef Py_ssize_t turned_length(Layers layers, real *dummy) noexcept nogil:
+    cdef Py_ssize_t l, size = 0
+    for l in range(1, layers.n_layers):
+        if real is float:
+            size += layers.width[l + 1] * kernels.table.f.padded(layers.width[l])
+        else:
+            size += layers.width[l + 1] * kernels.table.d.padded(layers.width[l])
+    return size
+
+
+cdef double step(Layers layers, PanelTape tape, fm_update_t *u, double scale, double l2,
+                 double max_norm, real *dummy) noexcept nogil:
+    """One optimiser step from grad; returns ||W||^2 before it."""
+    cdef Py_ssize_t l, at
+    cdef double norm2 = 0
+    cdef double[2] sums
+    sums[0] = sums[1] = 0
+    if max_norm < INFINITY:
+        for l in range(layers.n_layers):
+            at = tape.offset[l]
+            kernels.panel_regularise(<real *> tape.grad + at, sums, <const real *> tape.theta + at,
+                                     layers.width[l], layers.width[l + 1], l2, scale)
+        l2 = 0
+        scale = 1 if sums[1] <= max_norm * max_norm else max_norm / sqrt(sums[1])
+    u.l2, u.scale = l2, scale
+    for l in range(layers.n_layers):
+        at = tape.offset[l]
+        norm2 += kernels.panel_update(<real *> tape.theta + at, <real *> tape.first + at,
+                                      <real *> tape.second + at, <const real *> tape.grad + at,
+                                      layers.width[l], layers.width[l + 1], u)
+    return norm2

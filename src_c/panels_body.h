@@ -1,0 +1,197 @@
+/* Matrix products for layers that fit the caches: no packing, no call into BLAS.
+ *
+ * A matrix of `cols` columns is held in panels: strips of two vectors (the last of one, where that
+ * is enough), each strip row after row. Columns past the end are padding: they are zero in weights,
+ * and whatever they hold elsewhere only ever meets other padding, since every sum runs over real
+ * columns alone.
+ *
+ * All three products of a layer are C[m, :] = sum_k A(m, k) B[k, :] with a broadcast scalar of A and
+ * contiguous vectors of B:
+ *   forward   Z = (a, 1) W~       A = activations by rows, B = panels of W~
+ *   delta     D_prev = D W'       A = deltas by rows,      B = panels of W'
+ *   gradient  G = (a, 1)' D       A = activations by columns, B = deltas
+ * where W~ is W with the biases as its last row. */
+
+enum { NAME(PANEL) = 2 * LANES };
+#define PANEL NAME(PANEL)
+
+/* How a tile is stored. GATE keeps what stands where `gate` is positive: the slope of relu. */
+enum { NAME(STORE), NAME(ADD), NAME(RELU), NAME(GATE) };
+
+/* One operand: where its panel p and, within it, row k lie. */
+typedef struct {
+    ptrdiff_t panel, row;
+} NAME(layout);
+#define layout NAME(layout)
+
+/* TILE_ROWS x 2 accumulators, the vectors of B and one broadcast fill the registers. */
+static inline __attribute__((always_inline)) void
+NAME(tile)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k, const real *B,
+           ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, const int rows,
+           const int vectors) {
+    vec acc[TILE_ROWS][2];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) acc[r][v] = splat(0);
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        vec b[2];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) b[v] = load(B + k * ldb + v * LANES, LANES, 0);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            const vec a = splat(A[r * a_row + k * a_k]);
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) acc[r][v] += a * b[v];
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            real *const c = C + r * ldc + v * LANES;
+            vec x = acc[r][v];
+            if (mode == NAME(ADD)) x += load(c, LANES, 0);
+            if (mode == NAME(RELU)) x = select_(x <= 0, splat(0), x);
+            if (mode == NAME(GATE))
+                x = select_(load(gate + r * ldc + v * LANES, LANES, 0) > 0, x, splat(0));
+            store(c, x, LANES);
+        }
+}
+
+static void NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k,
+                          const real *B, ptrdiff_t ldb, ptrdiff_t depth, const real *gate,
+                          int mode, int rows, int vectors) {
+#define FM_ROWS(r)                                                                               \
+    case r:                                                                                      \
+        if (vectors == 2)                                                                        \
+            NAME(tile)(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, 2);                  \
+        else                                                                                     \
+            NAME(tile)(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, 1);                  \
+        break;
+    switch (rows) {
+        FM_ROWS(1) FM_ROWS(2) FM_ROWS(3) FM_ROWS(4) FM_ROWS(5) FM_ROWS(6)
+#if TILE_ROWS > 6
+        FM_ROWS(7) FM_ROWS(8) FM_ROWS(9) FM_ROWS(10) FM_ROWS(11) FM_ROWS(12)
+#endif
+    }
+#undef FM_ROWS
+}
+
+/* Vectors in the panel that begins at column `first`. */
+static inline int NAME(vectors_at)(ptrdiff_t cols, ptrdiff_t first) {
+    return cols - first > LANES ? 2 : 1;
+}
+
+/* The layout of a panelled matrix of `rows` rows. */
+static inline layout NAME(panelled)(ptrdiff_t rows) { return (layout){rows * PANEL, 0}; }
+
+/* C[m, cols] by tiles; a row of 0 in a layout stands for "as wide as the panel". Tiles are of even
+ * height, so that no thin one is left over. */
+static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k,
+                                const real *B, layout lb, ptrdiff_t m, ptrdiff_t depth,
+                                ptrdiff_t cols, const real *gate, int mode) {
+    const ptrdiff_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
+    const ptrdiff_t height = m / tiles, taller = m % tiles;
+    for (ptrdiff_t first = 0, p = 0; first < cols; first += PANEL, p++) {
+        const int vectors = NAME(vectors_at)(cols, first);
+        const ptrdiff_t ldc = lc.row ? lc.row : vectors * LANES;
+        const ptrdiff_t ldb = lb.row ? lb.row : vectors * LANES;
+        for (ptrdiff_t t = 0, r = 0; t < tiles; t++) {
+            const int rows = (int)(height + (t < taller));
+            NAME(tile_of)(C + p * lc.panel + r * ldc, ldc, A + r * a_row, a_row, a_k,
+                          B + p * lb.panel, ldb, depth, gate ? gate + p * lc.panel + r * ldc : NULL,
+                          mode, rows, vectors);
+            r += rows;
+        }
+    }
+}
+
+static void NAME(panel_forward)(real *Z, const real *A, const real *W, ptrdiff_t rows,
+                                ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t ldz, ptrdiff_t lda,
+                                int relu) {
+    NAME(panel_product)(Z, (layout){PANEL, ldz}, A, lda, 1, W, NAME(panelled)(fan_in + 1), rows,
+                        fan_in + 1, fan_out, NULL, relu ? NAME(RELU) : NAME(STORE));
+}
+
+static void NAME(panel_delta)(real *below, const real *delta, const real *W_turned,
+                              const real *gate, ptrdiff_t rows, ptrdiff_t fan_in,
+                              ptrdiff_t fan_out, ptrdiff_t ld_below, ptrdiff_t ld_delta) {
+    NAME(panel_product)(below, (layout){PANEL, ld_below}, delta, ld_delta, 1, W_turned,
+                        NAME(panelled)(fan_out), rows, fan_out, fan_in, gate,
+                        gate ? NAME(GATE) : NAME(STORE));
+}
+
+static void NAME(panel_grad)(real *grad, const real *A, const real *delta, ptrdiff_t rows,
+                             ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t lda,
+                             ptrdiff_t ld_delta, int accumulate) {
+    NAME(panel_product)(grad, NAME(panelled)(fan_in + 1), A, 1, lda, delta,
+                        (layout){PANEL, ld_delta}, fan_in + 1, rows, fan_out, NULL,
+                        accumulate ? NAME(ADD) : NAME(STORE));
+}
+
+static ptrdiff_t NAME(padded)(ptrdiff_t cols) { return (cols + LANES - 1) / LANES * LANES; }
+
+/* Panels of m[rows, cols], row-major; and back, when `back` is set. */
+static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t cols, int back) {
+    for (ptrdiff_t first = 0; first < cols; first += PANEL) {
+        const ptrdiff_t width = NAME(vectors_at)(cols, first) * LANES;
+        const ptrdiff_t real_cols = cols - first < width ? cols - first : width;
+        for (ptrdiff_t r = 0; r < rows; r++, panels += width) {
+            if (back) {
+                memcpy(m + r * cols + first, panels, (size_t)real_cols * sizeof(real));
+            } else {
+                memcpy(panels, m + r * cols + first, (size_t)real_cols * sizeof(real));
+                memset(panels + real_cols, 0, (size_t)(width - real_cols) * sizeof(real));
+            }
+        }
+    }
+}
+
+/* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out). */
+static void NAME(panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out) {
+    for (ptrdiff_t from = 0; from < fan_in; from += PANEL) {
+        const ptrdiff_t width = NAME(vectors_at)(fan_in, from) * LANES;
+        const ptrdiff_t real_cols = fan_in - from < width ? fan_in - from : width;
+        for (ptrdiff_t first = 0; first < fan_out; first += PANEL) {
+            const ptrdiff_t w_width = NAME(vectors_at)(fan_out, first) * LANES;
+            const ptrdiff_t rows = fan_out - first < w_width ? fan_out - first : w_width;
+            const real *const block = W + first * (fan_in + 1) + from * w_width;
+            for (ptrdiff_t o = 0; o < rows; o++, turned += width) {
+                for (ptrdiff_t i = 0; i < real_cols; i++) turned[i] = block[i * w_width + o];
+                for (ptrdiff_t i = real_cols; i < width; i++) turned[i] = 0;
+            }
+        }
+    }
+}
+
+/* An update of panelled W~: l2 and decay reach the weights, not the biases in the last row. */
+static double NAME(panel_update)(real *theta, real *first, real *second, const real *grad,
+                                 ptrdiff_t fan_in, ptrdiff_t fan_out, const fm_update_t *u) {
+    fm_update_t of_biases = *u;
+    of_biases.l2 = of_biases.decay = 0;
+    double norm2 = 0;
+    for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
+        const ptrdiff_t width = NAME(vectors_at)(fan_out, c) * LANES;
+        norm2 += NAME(update)(theta, first, second, grad, fan_in * width, u);
+        const ptrdiff_t at = fan_in * width;
+        NAME(update)(theta + at, first + at, second ? second + at : NULL, grad + at, width,
+                     &of_biases);
+        theta += at + width, first += at + width, grad += at + width;
+        if (second) second += at + width;
+    }
+    return norm2;
+}
+
+/* For clipping: grad = (grad + l2 theta) scale, biases without l2; sums as in regularise. */
+static void NAME(panel_regularise)(real *grad, double *sums, const real *theta, ptrdiff_t fan_in,
+                                   ptrdiff_t fan_out, double l2, double scale) {
+    double of_biases[2] = {0, 0};
+    for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
+        const ptrdiff_t width = NAME(vectors_at)(fan_out, c) * LANES, at = fan_in * width;
+        NAME(regularise)(grad, sums, theta, at, l2, scale);
+        NAME(regularise)(grad + at, of_biases, theta + at, width, 0, scale);
+        grad += at + width, theta += at + width;
+    }
+    sums[1] += of_biases[1];
+}

@@ -1,0 +1,153 @@
+"""SGD, Adam and AdamW on a bare network: the loop, its schedules, its state."""
+
+import copy
+
+import numpy as np
+import pytest
+import reference
+import reference_epoch
+
+from fastmlp import Network
+from fastmlp.solvers import SGD, Adam, AdamW, Status, minimize
+
+SOLVERS = {
+    "sgd": SGD(batch_size=7, nesterovs_momentum=False),
+    "nesterov": SGD(0.05, batch_size=7, max_norm=0.1),
+    "invscaling": SGD(0.05, "invscaling", power_t=0.3, batch_size=7),
+    "cosine": SGD(0.05, "cosine", batch_size=7),
+    "adam": Adam(0.01, batch_size=7),
+    "adamw": AdamW(0.01, beta_1=0.8, batch_size=7, learning_rate="cosine", weight_decay=0.3),
+}
+EPOCHS = 4
+
+
+@pytest.fixture
+def problem(rng):
+    network = Network([3, 5, 2], activation="tanh")
+    X, y = rng.normal(size=(25, 3)), rng.normal(size=(25, 2))
+    w = rng.uniform(0.5, 2, size=25)
+    return network, network.objective(X, y, sample_weight=w, alpha=0.1), network.init(0), (X, y, w)
+
+
+def run(problem, solver, **options):
+    _, objective, theta0, _ = problem
+    options = {"tol": 0.0, "max_iter": EPOCHS, "random_state": 3} | options
+    return minimize(objective, theta0, solver=solver, **options)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_runs_are_those_of_the_oracle(name, problem):
+    network, _, theta, (X, y, w) = problem
+    solver = SOLVERS[name]
+    oracle = reference.Reference(network.layers, "tanh")
+    parameters = {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+    parameters |= {"weight_decay": 0.0} | solver.get_params()
+
+    class Hyper:
+        update = "adam" if isinstance(solver, Adam) else "sgd" if name == "sgd" else "nesterov"
+        batch_size, rates, max_norm = 7, None, solver.max_norm or np.inf
+        momentum, weight_decay = parameters["momentum"], parameters["weight_decay"]
+        beta_1, beta_2, epsilon = (parameters[key] for key in ("beta_1", "beta_2", "epsilon"))
+
+    draws = np.random.RandomState(3)
+    order = np.arange(25)
+    first, second, t, losses = np.zeros_like(theta), np.zeros_like(theta), 0, []
+    for epoch in range(EPOCHS):
+        permutation = np.arange(25)
+        draws.shuffle(permutation)
+        order = order[permutation]
+        steps = 4 * epoch + np.arange(4)
+        Hyper.rates = np.full(4, solver.learning_rate_init)
+        if solver.learning_rate == "cosine":
+            Hyper.rates = Hyper.rates * (1 + np.cos(np.pi * steps / (4 * EPOCHS))) / 2
+        if solver.learning_rate == "invscaling" and epoch:
+            Hyper.rates = Hyper.rates / (25 * epoch + 1) ** 0.3
+        theta, first, second, t, loss = reference_epoch.epoch(
+            oracle, theta, first, second, t, X, y, order, Hyper, w, alpha=0.1
+        )
+        losses.append(loss)
+    result = run(problem, solver)
+    assert np.allclose(result.theta, theta, rtol=1e-9, atol=1e-12)
+    assert np.allclose(result.history["loss"], losses, rtol=1e-9)
+    assert result.status is Status.MAX_ITER and result.n_iter == EPOCHS
+    assert result.state.t == t == 16 and result.state.n_seen == 100
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SOLVERS if "cos" not in name and name != "adamw"]
+)
+def test_a_run_in_two_parts_is_one_run(name, problem):
+    solver = copy.copy(SOLVERS[name]).set_params(shuffle=False)
+    whole = run(problem, solver)
+    half = run(problem, solver, max_iter=EPOCHS // 2)
+    moments = half.state.first.copy()
+    rest = minimize(
+        problem[1], half.theta, solver=solver, max_iter=EPOCHS // 2, tol=0.0, state=half.state
+    )
+    assert np.array_equal(rest.theta, whole.theta)
+    assert half.history["loss"] + rest.history["loss"] == whole.history["loss"]
+    assert np.array_equal(half.state.first, moments)  # the state given is not changed
+
+
+def test_theta0_and_solver_are_not_changed(problem):
+    theta0, solver = problem[2].copy(), Adam()
+    run(problem, solver)
+    assert np.array_equal(theta0, problem[2]) and solver == Adam()
+
+
+def test_the_best_theta_by_validation_comes_back(problem):
+    seen = []
+
+    def validation(theta):
+        seen.append(theta.copy())
+        return [1.0, 3.0, 2.0, 3.0][len(seen) - 1], 0.5
+
+    result = run(problem, SGD(), validation=validation)
+    assert np.array_equal(result.theta, seen[1])
+    assert result.history["validation_score"] == [1.0, 3.0, 2.0, 3.0]
+
+
+def test_divergence_is_a_result(problem):
+    result = run(problem, SGD(1e200, batch_size=5), max_iter=50)
+    assert result.status is Status.DIVERGED and result.n_iter < 5
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_errors_in_a_callback(error, problem):
+    def callback(epoch, record):
+        raise error
+
+    if error is KeyboardInterrupt:
+        assert run(problem, Adam(), callback=callback).status is Status.INTERRUPTED
+    else:
+        with pytest.raises(RuntimeError):
+            run(problem, Adam(), callback=callback)
+
+
+def test_a_state_of_another_network_is_refused(problem):
+    network = Network([3, 1])
+    other = minimize(
+        network.objective(np.eye(3), np.ones(3)), network.init(0), solver="adam", max_iter=1
+    )
+    with pytest.raises(ValueError, match="The state belongs to 4 parameters, not to"):
+        run(problem, Adam(), state=other.state)
+
+
+@pytest.mark.parametrize(
+    ("solver", "pattern"),
+    [
+        (SGD(learning_rate_init=-1), "learning_rate_init=-1 is not a positive number"),
+        (SGD(momentum=1.1), "momentum=1.1"),
+        (SGD(power_t=-1), "power_t"),
+        (SGD(batch_size="all"), "batch_size='all'"),
+        (Adam(batch_size=1.5), "batch_size=1.5"),
+        (Adam(learning_rate="adaptive"), "one of 'constant', 'cosine'"),
+        (Adam(epsilon=0), "epsilon=0"),
+        (Adam(beta_2=1), "beta_2=1"),
+        (AdamW(weight_decay=-1), "weight_decay=-1"),
+        (AdamW(max_norm=0), "max_norm=0"),
+    ],
+)
+def test_bad_hyper_parameters(solver, pattern, problem):
+    with pytest.raises(ValueError, match=pattern):
+        run(problem, solver)
