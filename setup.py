@@ -45,7 +45,7 @@ LIBRARIES = [
     ]
 ]
 
-MODULES = ["kernels", "blas", "network", "minibatch", "curvature", "matrix"]
+MODULES = ["kernels", "blas", "network", "panels", "minibatch", "curvature", "matrix"]
 
 # Every extension is offered the static libraries; only `kernels` refers to them and links them.
 EXTENSIONS = [

@@ -11,11 +11,27 @@ from scipy import sparse
 # A tile's tape should stay within the caches, and still feed matrix products well.
 _TILE_BYTES = 4 << 20
 
+# Weights of one layer up to this size are swept on panels, the others by BLAS.
+_PANEL_BYTES = 320 << 10
+_PANEL_TILE_BYTES = 96 << 10
+
 
 def tile_rows(widths: tuple[int, ...], itemsize: int) -> int:
     """Rows of a tile for a network of these widths."""
     per_row = itemsize * (2 * sum(widths) + 2 * max(widths))
     return int(min(2048, max(128, _TILE_BYTES // per_row)))
+
+
+def fits_panels(widths: tuple[int, ...], itemsize: int) -> bool:
+    """Whether the project's own tiles serve a network better than BLAS does: every matrix of
+    weights stays in the caches."""
+    largest = max((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
+    return largest * itemsize <= _PANEL_BYTES
+
+
+def panel_rows(widths: tuple[int, ...], itemsize: int) -> int:
+    """Rows of a tile that goes through all layers while its activations stay close."""
+    return int(min(256, max(32, _PANEL_TILE_BYTES // (itemsize * (sum(widths) + max(widths))))))
 
 
 def check_rows(X: Any, n_features: int, dtype: np.dtype):

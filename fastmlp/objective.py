@@ -12,13 +12,16 @@ from fastmlp._arrays import (
     check_strength,
     check_vector,
     check_weights,
+    fits_panels,
     n_rows,
+    panel_rows,
     tile_rows,
 )
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import matrix as _matrix
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import network as _sweeps
+from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
 from fastmlp.losses import check_targets
 
@@ -163,10 +166,12 @@ class NetworkObjective:
             order = self._index[order]
         if self._scratch is None:
             self._scratch = np.empty(self.n_params, self.dtype)
+        tape, panels = self._sweep.batch_tapes(batch_size)
         return _minibatch.epoch(
             self._network._layers,
             self._sweep.source,
-            self._sweep.tape(gathers=True, rows_needed=batch_size),
+            tape,
+            panels,
             theta,
             self._scratch,
             state,
@@ -307,20 +312,29 @@ class Sweep:
         self._index = index
         if index is None and not self.source.direct:
             self._index = np.arange(self._n, dtype=np.intp)
-        self._tapes: dict[tuple[int, bool], Any] = {}
+        self._tapes: dict[int, Any] = {}
+        self._batch: tuple[int, tuple] | None = None
 
-    def tape(self, gathers: bool, rows_needed: int, most: int | None = None):
-        """A tape for tiles of at most rows_needed rows; kept for the next call."""
-        widths = tuple(self.layers.widths)
-        rows = min(rows_needed, most or tile_rows(widths, self._itemsize))
-        key = (rows, gathers)
-        if key not in self._tapes:
-            self._tapes = {key: _sweeps.Tape(self.layers, rows, self._itemsize, gathers)}
-        return self._tapes[key]
+    def batch_tapes(self, batch_size: int):
+        """What an epoch needs: a tape for BLAS or one in panels, the other being None."""
+        if self._batch is None or self._batch[0] != batch_size:
+            widths = tuple(self.layers.widths)
+            if fits_panels(widths, self._itemsize):
+                rows = min(batch_size, panel_rows(widths, self._itemsize))
+                tapes = (None, _panels.PanelTape(self.layers, rows, self._itemsize))
+            else:
+                rows = min(batch_size, tile_rows(widths, self._itemsize))
+                tapes = (_sweeps.Tape(self.layers, rows, self._itemsize, True), None)
+            self._batch = (batch_size, tapes)
+        return self._batch[1]
 
     def tape_and_index(self, most: int | None = None):
-        """The tape and the index for a sweep over all rows."""
-        return self.tape(self._index is not None, self._n, most), self._index
+        """The tape, kept for the next call, and the index for a sweep over all rows."""
+        rows = min(self._n, most or tile_rows(tuple(self.layers.widths), self._itemsize))
+        if rows not in self._tapes:
+            gathers = self._index is not None
+            self._tapes = {rows: _sweeps.Tape(self.layers, rows, self._itemsize, gathers)}
+        return self._tapes[rows], self._index
 
     def raw(self, theta, n, n_raw, apply_output):
         """Outputs (n, n_raw), before or after the output activation."""

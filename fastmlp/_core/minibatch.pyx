@@ -16,6 +16,7 @@ from fastmlp._core.network cimport (
     load,
     tiles,
 )
+from fastmlp._core.panels cimport PanelTape, pack, step, tile_gradient, turn
 
 
 cdef struct Step:
@@ -25,9 +26,13 @@ cdef struct Step:
     double max_norm
 
 
-def epoch(Layers layers, Source source, Tape tape, real[::1] theta, real[::1] grad, state,
-          const Py_ssize_t[::1] order, double alpha, hyper, int update_code):
+def epoch(Layers layers, Source source, Tape tape, PanelTape panels, real[::1] theta,
+          real[::1] grad, state, const Py_ssize_t[::1] order, double alpha, hyper,
+          int update_code):
     """Run all batches of ``order``; theta and state are updated in place.
+
+    The layers are swept over BLAS with ``tape`` and ``grad``, or on ``panels`` unless that is
+    None.
 
     Returns the mean over rows of the batches' losses, L2 term included, as scikit-learn's
     ``loss_``. A batch whose weights sum to zero is skipped.
@@ -40,14 +45,17 @@ def epoch(Layers layers, Source source, Tape tape, real[::1] theta, real[::1] gr
     cdef Py_ssize_t batch, begin, rows, counted = 0
     cdef long long t = state.t
     cdef double total = 0, last = 0, weight_sum
-    cdef Step step
     cdef uint64_t mode
-    step.update.kind = update_code
-    step.update.momentum = hyper.momentum
-    step.update.beta_1, step.update.beta_2 = hyper.beta_1, hyper.beta_2
-    step.update.epsilon = hyper.epsilon
-    step.weight_decay = hyper.weight_decay
-    step.max_norm = hyper.max_norm
+    cdef bint on_panels = panels is not None
+    cdef Step plan
+    plan.update.kind = update_code
+    plan.update.momentum = hyper.momentum
+    plan.update.beta_1, plan.update.beta_2 = hyper.beta_1, hyper.beta_2
+    plan.update.epsilon = hyper.epsilon
+    plan.weight_decay = hyper.weight_decay
+    plan.max_norm = hyper.max_norm
+    if on_panels:
+        pack(layers, panels, &theta[0], &first[0], second_, False)
     try:
         with nogil:
             for batch in range((n + batch_size - 1) // batch_size):
@@ -56,18 +64,24 @@ def epoch(Layers layers, Source source, Tape tape, real[::1] theta, real[::1] gr
                 weight_sum = sum_of_weights(source, &order[begin], rows, &theta[0])
                 if weight_sum <= 0:
                     continue
-                step.update.rate = rates[batch]
+                set_rate(&plan, rates[batch], t + 1)
                 mode = fm_flush_begin()
                 try:
-                    total += rows * one_batch(layers, source, tape, &theta[0], &grad[0],
-                                              &first[0], second_, &order[begin], rows,
-                                              weight_sum, alpha, &step, t + 1, &last)
+                    if on_panels:
+                        total += rows * panel_batch(layers, source, panels, &order[begin], rows,
+                                                    weight_sum, alpha, &plan, &last, &theta[0])
+                    else:
+                        total += rows * one_batch(layers, source, tape, &theta[0], &grad[0],
+                                                  &first[0], second_, &order[begin], rows,
+                                                  weight_sum, alpha, &plan, &last)
                 finally:
                     fm_flush_end(mode)
                 t += 1
                 counted += rows
     finally:
         state.t = t
+        if on_panels:
+            pack(layers, panels, &theta[0], &first[0], second_, True)
     return total / counted if counted else 0.0
 
 
@@ -84,10 +98,36 @@ cdef double sum_of_weights(Source source, const Py_ssize_t *index, Py_ssize_t ro
     return total
 
 
+cdef void set_rate(Step *plan, double rate, long long t) noexcept nogil:
+    """The rate of step t, Adam's bias correction included; the decay goes by the plain rate."""
+    cdef fm_update_t *u = &plan.update
+    u.decay = rate * plan.weight_decay
+    u.rate = rate
+    if u.kind == FM_UPDATE_adam:
+        u.rate = rate * sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))
+
+
+cdef double panel_batch(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
+                        Py_ssize_t rows, double weight_sum, double alpha, Step *plan,
+                        double *last, real *dummy) except? -1 nogil:
+    """Gradient over the batch on panels, tile by tile, then one step; returns the batch's loss."""
+    cdef Py_ssize_t start, n
+    cdef double value = 0, norm2
+    turn(layers, tape, dummy)
+    start = 0
+    while start < rows:
+        n = min(tape.rows, rows - start)
+        check_signals(last)
+        value += tile_gradient(layers, source, tape, index + start, n, start > 0, dummy)
+        start += n
+    norm2 = step(layers, tape, &plan.update, 1 / weight_sum, alpha, plan.max_norm, dummy)
+    return (value + 0.5 * alpha * norm2) / weight_sum
+
+
 cdef double one_batch(Layers layers, Source source, Tape tape, real *theta,
                       real *grad, real *first, real *second, const Py_ssize_t *index,
-                      Py_ssize_t rows, double weight_sum, double alpha, Step *step,
-                      long long t, double *last) except? -1 nogil:
+                      Py_ssize_t rows, double weight_sum, double alpha, Step *plan,
+                      double *last) except? -1 nogil:
     """Gradient over the batch, tile by tile, then one step; returns the batch's loss."""
     cdef Py_ssize_t tile, start, n
     cdef double value = 0
@@ -101,21 +141,18 @@ cdef double one_batch(Layers layers, Source source, Tape tape, real *theta,
                               <const real *> tape.y, <const real *> tape.w, n, layers.n_raw,
                               &layers.loss)
         backward_sweep(layers, theta, grad, tape, n, start > 0)
-    cdef double norm2 = apply_step(layers, theta, grad, first, second, weight_sum, alpha, step, t)
+    cdef double norm2 = apply_step(layers, theta, grad, first, second, weight_sum, alpha, plan)
     return (value + 0.5 * alpha * norm2) / weight_sum
 
 
 cdef double apply_step(Layers layers, real *theta, real *grad, real *first, real *second,
-                       double weight_sum, double alpha, Step *step, long long t) noexcept nogil:
+                       double weight_sum, double alpha, Step *plan) noexcept nogil:
     """One optimiser step, weights and biases in turn; returns ||W||^2 before it."""
-    cdef fm_update_t u = step.update
-    cdef double rate = u.rate
+    cdef fm_update_t u = plan.update
     cdef double scale = 1 / weight_sum, l2 = alpha, norm2 = 0
     cdef double[2] sums
     cdef Py_ssize_t l, begin, bias, fan_out
-    if u.kind == FM_UPDATE_adam:
-        u.rate = rate * sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))
-    if step.max_norm < INFINITY:
+    if plan.max_norm < INFINITY:
         sums[0] = sums[1] = 0
         for l in range(layers.n_layers):
             fan_out = layers.width[l + 1]
@@ -123,11 +160,11 @@ cdef double apply_step(Layers layers, real *theta, real *grad, real *first, real
             kernels.regularise(grad + begin, sums, theta + begin, bias - begin, alpha, scale)
             kernels.regularise(grad + bias, sums, theta + bias, fan_out, 0, scale)
         l2 = 0
-        scale = 1 if sums[1] <= step.max_norm * step.max_norm else step.max_norm / sqrt(sums[1])
+        scale = 1 if sums[1] <= plan.max_norm * plan.max_norm else plan.max_norm / sqrt(sums[1])
     for l in range(layers.n_layers):
         fan_out = layers.width[l + 1]
         begin, bias = layers.offset[l], layers.offset[l + 1] - fan_out
-        u.l2, u.scale, u.decay = l2, scale, rate * step.weight_decay
+        u.l2, u.scale, u.decay = l2, scale, plan.update.decay
         norm2 += kernels.update(theta + begin, first + begin, part(second, begin), grad + begin,
                                 bias - begin, &u)
         u.l2, u.decay = 0, 0

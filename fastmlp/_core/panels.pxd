@@ -11,6 +11,7 @@ cdef class PanelTape:
     cdef void **a
     cdef Py_ssize_t *ld                   # (n_layers + 1,)
     cdef Py_ssize_t *offset               # (n_layers + 1,) where the panels of W~_l begin
+    cdef Py_ssize_t *turned_at            # (n_layers + 1,) [l]: where those of W_(l+1)' begin
     cdef void *delta
     cdef void *spare
     cdef void *raw                        # (rows, n_raw), as the loss takes it

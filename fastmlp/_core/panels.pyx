@@ -7,8 +7,8 @@ own: W~ is W with the biases as its last row.
 
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport uintptr_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_relu, fm_update_t, real
@@ -28,7 +28,7 @@ cdef class PanelTape:
     """
 
     def __cinit__(self, Layers layers, Py_ssize_t rows, Py_ssize_t itemsize):
-        cdef Py_ssize_t l, n = layers.n_layers, widest = 0, turned = 0
+        cdef Py_ssize_t l, n = layers.n_layers, widest = 0
         cdef size_t used = 0
         cdef char *base
         self.rows = rows
@@ -36,7 +36,8 @@ cdef class PanelTape:
         self.a = <void **> calloc(n + 1, sizeof(void *))
         self.ld = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
-        if not (self.z and self.a and self.ld and self.offset):
+        self.turned_at = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        if not (self.z and self.a and self.ld and self.offset and self.turned_at):
             raise MemoryError("no room for the tape")
         self.ld[0] = layers.width[0] + 1
         for l in range(1, n + 1):
@@ -44,7 +45,9 @@ cdef class PanelTape:
             self.offset[l] = self.offset[l - 1] + (
                 (layers.width[l - 1] + 1) * padded(layers.width[l], itemsize))
             widest = max(widest, self.ld[l])
-            turned = max(turned, layers.width[l] * padded(layers.width[l - 1], itemsize))
+            self.turned_at[l] = self.turned_at[l - 1]
+            if l > 1:
+                self.turned_at[l] += layers.width[l] * padded(layers.width[l - 1], itemsize)
         # A dry pass that counts, then the same pass that hands out.
         for dry in (True, False):
             if not dry:
@@ -68,17 +71,18 @@ cdef class PanelTape:
             self.grad = take(base, &used, self.offset[n] * itemsize, dry)
             self.first = take(base, &used, self.offset[n] * itemsize, dry)
             self.second = take(base, &used, self.offset[n] * itemsize, dry)
-            self.turned = take(base, &used, turned_size(layers, itemsize) * itemsize, dry)
+            self.turned = take(base, &used, self.turned_at[n] * itemsize, dry)
         if itemsize == sizeof(float):
-            write_ones[float](layers, self, NULL, 0, rows)
+            write_ones(layers, self, <float *> NULL, 0, rows)
         else:
-            write_ones[double](layers, self, NULL, 0, rows)
+            write_ones(layers, self, <double *> NULL, 0, rows)
 
     def __dealloc__(self):
         free(self.z)
         free(self.a)
         free(self.ld)
         free(self.offset)
+        free(self.turned_at)
         free(self.memory)
 
 
@@ -86,14 +90,6 @@ cdef Py_ssize_t padded(Py_ssize_t cols, Py_ssize_t itemsize) noexcept:
     if itemsize == sizeof(float):
         return kernels.table.f.padded(cols)
     return kernels.table.d.padded(cols)
-
-
-cdef Py_ssize_t turned_size(Layers layers, Py_ssize_t itemsize) noexcept:
-    """Room for the panels of W' of every layer but the first."""
-    cdef Py_ssize_t l, size = 0
-    for l in range(2, layers.n_layers + 1):
-        size += layers.width[l] * padded(layers.width[l - 1], itemsize)
-    return size
 
 
 cdef void *take(char *base, size_t *used, Py_ssize_t n_bytes, bint dry) noexcept:
@@ -128,19 +124,10 @@ cdef void pack(Layers layers, PanelTape tape, real *theta, real *first, real *se
 cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil:
     """Panels of W' of every layer but the first, from the panels of W~."""
     cdef Py_ssize_t l
-    cdef real *to = <real *> tape.turned
     for l in range(1, layers.n_layers):
-        kernels.panel_turn(to, <const real *> tape.theta + tape.offset[l], layers.width[l],
+        kernels.panel_turn(<real *> tape.turned + tape.turned_at[l],
+                           <const real *> tape.theta + tape.offset[l], layers.width[l],
                            layers.width[l + 1])
-        to += layers.width[l + 1] * padded_width(layers, tape, l, <real *> NULL)
-
-
-cdef Py_ssize_t padded_width(Layers layers, PanelTape tape, Py_ssize_t l,
-                             real *dummy) noexcept nogil:
-    if real is float:
-        return kernels.table.f.padded(layers.width[l])
-    else:
-        return kernels.table.d.padded(layers.width[l])
 
 
 cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
@@ -183,7 +170,6 @@ cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py
     cdef real *delta = <real *> tape.delta
     cdef real *spare = <real *> tape.spare
     cdef real *swap
-    cdef const real *turned = <const real *> tape.turned + turned_length(layers, dummy)
     cdef const real *gate
     load_tile(layers, source, tape, index, rows, dummy)
     forward(layers, tape, rows, dummy)
@@ -203,12 +189,12 @@ cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py
                            tape.ld[l], accumulate)
         if l == 1:
             break
-        turned -= layers.width[l] * padded_width(layers, tape, l - 1, dummy)
         gate = NULL
         if layers.activation[l - 2].kind == FM_relu:
             gate = <const real *> tape.a[l - 1]
-        kernels.panel_delta(spare, delta, turned, gate, rows, layers.width[l - 1],
-                            layers.width[l], tape.ld[l - 1], tape.ld[l])
+        kernels.panel_delta(spare, delta, <const real *> tape.turned + tape.turned_at[l - 1],
+                            gate, rows, layers.width[l - 1], layers.width[l], tape.ld[l - 1],
+                            tape.ld[l])
         if gate == NULL:
             kernels.backward(spare, <real *> NULL, <const real *> tape.z[l - 1],
                              <const real *> tape.a[l - 1], rows, tape.ld[l - 1],
@@ -217,16 +203,6 @@ cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py
         delta = spare
         spare = swap
     return value
-
-
-cdef Py_ssize_t turned_length(Layers layers, real *dummy) noexcept nogil:
-    cdef Py_ssize_t l, size = 0
-    for l in range(1, layers.n_layers):
-        if real is float:
-            size += layers.width[l + 1] * kernels.table.f.padded(layers.width[l])
-        else:
-            size += layers.width[l + 1] * kernels.table.d.padded(layers.width[l])
-    return size
 
 
 cdef double step(Layers layers, PanelTape tape, fm_update_t *u, double scale, double l2,
