@@ -164,16 +164,16 @@ class NetworkObjective:
             raise ValueError(f"Unknown update {hyper.update!r}; known are {', '.join(UPDATES)}.")
         if self._index is not None:
             order = self._index[order]
-        if self._scratch is None:
-            self._scratch = np.empty(self.n_params, self.dtype)
         tape, panels = self._sweep.batch_tapes(batch_size)
+        if self._scratch is None and panels is None:
+            self._scratch = np.empty(self.n_params, self.dtype)
         return _minibatch.epoch(
             self._network._layers,
             self._sweep.source,
             tape,
             panels,
             theta,
-            self._scratch,
+            theta if panels is not None else self._scratch,  # panels bring their own gradient
             state,
             order,
             self._alpha,
