@@ -24,9 +24,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
     ]
 
 HEADERS = sorted(
-    os.path.join("src_c", name)
-    for name in os.listdir("src_c")
-    if name.endswith((".h", ".def"))
+    os.path.join("src_c", name) for name in os.listdir("src_c") if name.endswith((".h", ".def"))
 )
 
 # The linker reads them in this order: the dispatcher asks for the tables of the others.
@@ -45,7 +43,17 @@ LIBRARIES = [
     ]
 ]
 
-MODULES = ["kernels", "blas", "network", "panels", "minibatch", "curvature", "matrix"]
+MODULES = [
+    "kernels",
+    "blas",
+    "network",
+    "panels",
+    "predictor",
+    "minibatch",
+    "curvature",
+    "matrix",
+    "gauss_newton",
+]
 
 # Every extension is offered the static libraries; only `kernels` refers to them and links them.
 EXTENSIONS = [
@@ -71,7 +79,6 @@ DIRECTIVES = {
 
 if sys.maxsize < 2**32:
     sys.exit("fastmlp needs a 64-bit Python.")
-
 
 
 class BuildExt(build_ext):

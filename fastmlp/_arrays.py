@@ -24,8 +24,7 @@ def tile_rows(widths: tuple[int, ...], itemsize: int) -> int:
 
 
 def fits_panels(widths: tuple[int, ...], itemsize: int) -> bool:
-    """Whether the project's own tiles serve a network better than BLAS does: every matrix of
-    weights stays in the caches."""
+    """Whether the project's own tiles serve a network better than BLAS does."""
     largest = max((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
     return largest * itemsize <= _PANEL_BYTES
 

@@ -152,9 +152,7 @@ class Network:
         """
         if isinstance(init, str):
             first: Activation | None = self._hidden[0] if self._hidden else None
-            init = initialisation.draw(
-                self.layers, first.name if first else "", init, random_state
-            )
+            init = initialisation.draw(self.layers, first.name if first else "", init, random_state)
         elif not isinstance(init, (tuple, list)) or len(init) != 2:
             raise ValueError(
                 f"init must be one of {', '.join(initialisation.NAMES)}, or (coefs, intercepts); "

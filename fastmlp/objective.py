@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from fastmlp._arrays import (
     check_rows,
@@ -17,16 +18,17 @@ from fastmlp._arrays import (
     panel_rows,
     tile_rows,
 )
+from fastmlp._assembly import CurvatureSweep
 from fastmlp._core import curvature as _curvature
-from fastmlp._core import matrix as _matrix
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import network as _sweeps
 from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
+from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
 
 
-class NetworkObjective:
+class NetworkObjective(CurvedObjective):
     """The loss of a network on data, by theta; made by :meth:`fastmlp.Network.objective`.
 
     ``value = sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` with l2 = alpha / sum_i w_i. It holds
@@ -46,11 +48,10 @@ class NetworkObjective:
         self._network = network
         self.dtype = network.dtype
         self.n_params = network.n_params
+        self._given_X = X if sparse.issparse(X) else np.asarray(X)
         X = check_rows(X, network.n_features, self.dtype)
         n = n_rows(X)
-        self._y = check_targets(
-            y, network._loss, network._output, n, network.n_raw, self.dtype
-        )
+        self._y = check_targets(y, network._loss, network._output, n, network.n_raw, self.dtype)
         self._w = check_weights(sample_weight, n, self.dtype)
         self._index = check_rows_index(rows, n)
         self.n_samples = n if self._index is None else self._index.size
@@ -66,6 +67,8 @@ class NetworkObjective:
         self._sweep = Sweep(network._layers, X, self._kernel_targets(), self._w, self._index)
         self._sweep64: Sweep | None = self._sweep if self.dtype == np.float64 else None
         self._scratch: np.ndarray | None = None
+        self._curvature_sweep: CurvatureSweep | None = None
+        self._decayed: np.ndarray | None = None
 
     def _kernel_targets(self):
         return None if self._network._loss.is_custom else self._y
@@ -88,9 +91,7 @@ class NetworkObjective:
             value, delta = self._custom(theta)
             self._sweep.backprop(theta, grad, delta, self._l2)
         else:
-            value = self._sweep.value_grad(
-                theta, grad, self.n_samples, self._weight_sum, self._l2
-            )
+            value = self._sweep.value_grad(theta, grad, self.n_samples, self._weight_sum, self._l2)
         return value, grad
 
     def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -195,66 +196,8 @@ class NetworkObjective:
                 f"dtype {self.dtype}, changed in place."
             )
 
-    # -- curvature ---------------------------------------------------------------------------
-
-    def hessian(self, theta: Any) -> np.ndarray:
-        """The exact Hessian, (n_params, n_params) float64."""
-        return self._matrix(theta, _curvature.HESS)
-
-    def ggn(self, theta: Any) -> np.ndarray:
-        """The generalised Gauss-Newton matrix, (n_params, n_params) float64."""
-        return self._matrix(theta, _curvature.GGN)
-
-    def hess_mul(self, theta: Any, v: Any) -> np.ndarray:
-        """The Hessian times v, (n_params,) float64, without the matrix."""
-        return self._product(theta, v, _curvature.HESS)
-
-    def ggn_mul(self, theta: Any, v: Any) -> np.ndarray:
-        """The Gauss-Newton matrix times v, (n_params,) float64, without the matrix."""
-        return self._product(theta, v, _curvature.GGN)
-
-    def _matrix(self, theta: Any, kind: int) -> np.ndarray:
-        theta, sweep, second = self._curved(theta, kind)
-        try:
-            H = np.empty((self.n_params, self.n_params))
-        except MemoryError:
-            raise MemoryError(
-                f"A curvature matrix of {self.n_params} parameters takes "
-                f"{self.n_params**2 * 8 / 2**30:.1f} GiB, more than there is; hess_mul and "
-                "ggn_mul give products without it, and 'lbfgs' trains without it."
-            ) from None
-        layers = self._network._layers
-        tape, index = sweep.tape_and_index(_matrix.tile_rows(layers))
-        _matrix.matrix(
-            layers, sweep.source, tape, theta, H, index, self.n_samples, self._weight_sum,
-            self._l2, second,
-        )
-        return H
-
-    def _product(self, theta: Any, v: Any, kind: int) -> np.ndarray:
-        theta, sweep, second = self._curved(theta, kind)
-        v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
-        out = np.empty(self.n_params)
-        tape, index = sweep.tape_and_index()
-        _curvature.product(
-            self._network._layers, sweep.source, tape, theta, v, out, index, self.n_samples,
-            self._weight_sum, self._l2, second,
-        )
-        return out
-
-    def _curved(self, theta: Any, kind: int):
-        """Theta and sweep in float64 and the loss's second derivative."""
-        loss = self._network._loss
-        if kind == _curvature.GGN and not loss.curved and not loss.is_custom:
-            raise ValueError(
-                f"loss {loss.name!r} has no curvature: its second derivative is zero wherever it "
-                "exists, and so is the Gauss-Newton matrix. Use a first-order solver."
-            )
-        if loss.is_custom and loss.hess is None:
-            raise ValueError(
-                "The loss has no method hess(raw, y) -> (n, n_raw, n_raw), which curvature needs."
-            )
-        theta = self._check_theta(theta).astype(np.float64, copy=False)
+    def _wide_sweep(self) -> Sweep:
+        """The sweep over the data in float64."""
         if self._sweep64 is None:
             X = self._X
             y, w = self._kernel_targets(), self._w
@@ -265,25 +208,7 @@ class NetworkObjective:
                 None if w is None else w.astype(np.float64),
                 self._index,
             )
-        if not loss.is_custom:
-            return theta, self._sweep64, _curvature.Second(kind)
-        n_raw = self._network.n_raw
-        raw = self._sweep64.raw(theta, self.n_samples, n_raw, False)
-        y, w = self._selected()
-        share = np.ones(self.n_samples) if w is None else w.astype(np.float64)
-        delta = np.asarray(loss.value_grad(raw, y)[1], dtype=np.float64).reshape(raw.shape)
-        Q = np.asarray(loss.hess(raw, y), dtype=np.float64)
-        if Q.shape != (self.n_samples, n_raw, n_raw):
-            raise ValueError(
-                f"A loss's hess(raw, y) must return shape {(self.n_samples, n_raw, n_raw)}, got "
-                f"{Q.shape}."
-            )
-        second = _curvature.Second(
-            kind,
-            np.ascontiguousarray(share[:, None] * delta),
-            np.ascontiguousarray(share[:, None, None] * Q),
-        )
-        return theta, self._sweep64, second
+        return self._sweep64
 
     def _check_theta(self, theta: Any) -> np.ndarray:
         return check_vector(theta, self.n_params, self.dtype, "theta")

@@ -21,3 +21,12 @@ static void NAME(gather_csr)(real *out, const real *data, const ptrdiff_t *indic
             out[r * ld + indices[k]] += data[k];
     }
 }
+
+/* 1 if every entry is finite: 0 x differs from 0 exactly where x is NaN or infinite. */
+static int NAME(all_finite)(const real *x, ptrdiff_t n) {
+    ivec odd = (ivec)splat(0);
+    for (ptrdiff_t i = 0; i < n; i += LANES) odd |= load(x + i, n - i, 0) * 0 != 0;
+    for (int i = 0; i < LANES; i++)
+        if (odd[i]) return 0;
+    return 1;
+}

@@ -101,6 +101,7 @@ enum fm_curvature { FM_GGN, FM_HESS };
         void (*gather_csr)(real *out, const real *data, const ptrdiff_t *indices,                \
                            const ptrdiff_t *indptr, const ptrdiff_t *index, ptrdiff_t rows,      \
                            ptrdiff_t cols, ptrdiff_t ld);                                        \
+        int (*all_finite)(const real *x, ptrdiff_t n);                                           \
         /* ---- layers in panels (panels_body.h); ld: row strides ---- */                        \
         ptrdiff_t (*padded)(ptrdiff_t cols);                                                     \
         /* panels of m[rows, cols]; from panels to m if back */                                  \

@@ -107,9 +107,56 @@ static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t a_r
     }
 }
 
+/* z = a W~ for a single row: up to four panels at once, so that the sums of one do not wait for
+ * each other. */
+static inline __attribute__((always_inline)) void NAME(row_block)(real *z, const real *a,
+                                                                  const real *W, ptrdiff_t depth,
+                                                                  int relu, const int panels,
+                                                                  const int vectors) {
+    vec acc[4][2];
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; p++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) acc[p][v] = splat(0);
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        const vec x = splat(a[k]);
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; p++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[p][v] +=
+                    x * load(W + p * depth * PANEL + k * vectors * LANES + v * LANES, LANES, 0);
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; p++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            const vec t = acc[p][v];
+            store(z + p * PANEL + v * LANES, relu ? select_(t <= 0, splat(0), t) : t, LANES);
+        }
+}
+
+static void NAME(panel_row)(real *z, const real *a, const real *W, ptrdiff_t depth,
+                            ptrdiff_t cols, int relu) {
+    const ptrdiff_t wide = (cols + LANES - 1) / PANEL; /* panels of two vectors */
+    ptrdiff_t p = 0;
+    for (; p + 4 <= wide; p += 4)
+        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 4, 2);
+    for (; p + 2 <= wide; p += 2)
+        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 2, 2);
+    for (; p < wide; p++)
+        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 1, 2);
+    if (p * PANEL < cols)
+        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 1, 1);
+}
+
 static void NAME(panel_forward)(real *Z, const real *A, const real *W, ptrdiff_t rows,
                                 ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t ldz, ptrdiff_t lda,
                                 int relu) {
+    if (rows == 1) {
+        NAME(panel_row)(Z, A, W, fan_in + 1, fan_out, relu);
+        return;
+    }
     NAME(panel_product)(Z, (layout){PANEL, ldz}, A, lda, 1, W, NAME(panelled)(fan_in + 1), rows,
                         fan_in + 1, fan_out, NULL, relu ? NAME(RELU) : NAME(STORE));
 }

@@ -14,6 +14,8 @@ NETWORK = "fastmlp/_core/network.pyx"
 CURVATURE = "fastmlp/_core/curvature.pyx"
 MATRIX = "fastmlp/_core/matrix.pyx"
 MINIBATCH = "fastmlp/_core/minibatch.pyx"
+PANELS = "src_c/panels_body.h"
+PANEL_SWEEPS = "fastmlp/_core/panels.pyx"
 
 MUTATIONS = [
     (ACTIVATIONS, "(void)z, (void)p; return a * (1 - a); }", "(void)z, (void)p; return a; }"),
@@ -93,8 +95,8 @@ MUTATIONS = [
     ),
     (UPDATES, "m = b1 * m + c1 * g;", "m = b1 * m + c2 * g;"),
     (UPDATES, "/ (vsqrt(v) + epsilon)", "/ vsqrt(v + epsilon)"),
-    (ARRAYS, "out[r * cols + c] = from[c * col_stride];", "out[r * cols + c] = from[c];"),
-    (ARRAYS, "out[r * cols + indices[k]] += data[k];", "out[r * cols + indices[k]] = data[r];"),
+    (ARRAYS, "out[r * ld + c] = from[c * col_stride];", "out[r * ld + c] = from[c];"),
+    (ARRAYS, "out[r * ld + indices[k]] += data[k];", "out[r * ld + indices[k]] = data[r];"),
     (NETWORK, "beta, stride, fan_out, fan_out)", "beta, fan_in, fan_out, fan_out)"),
     (
         NETWORK,
@@ -131,14 +133,52 @@ MUTATIONS = [
     ),
     (MATRIX, "b.a[l, i * (h + 1) + h] = 1", "b.a[l, i * (h + 1) + h] = 0"),
     (MATRIX, "H[i, i] += l2", "H[i, i] += 2 * l2"),
+    # on BLAS
     (
         MINIBATCH,
-        "return (value + 0.5 * alpha * norm2) / weight_sum",
-        "return value / weight_sum + 0.5 * alpha * norm2",
+        "alpha, plan)\n    return (value + 0.5 * alpha * norm2) / weight_sum",
+        "alpha, plan)\n    return value / weight_sum + 0.5 * alpha * norm2",
     ),
-    (MINIBATCH, "if weight_sum <= 0:", "if weight_sum < 0:"),
-    (MINIBATCH, "step.max_norm / sqrt(sums[1])", "step.max_norm / sums[1]"),
+    (
+        MINIBATCH,
+        "backward_sweep(layers, theta, grad, tape, n, start > 0)",
+        "backward_sweep(layers, theta, grad, tape, n, False)",
+    ),
+    (MINIBATCH, "plan.max_norm / sqrt(sums[1])", "plan.max_norm / sums[1]"),
     (MINIBATCH, "u.l2, u.decay = 0, 0", "u.l2 = 0"),
+    # on panels
+    (
+        MINIBATCH,
+        "max_norm, dummy)\n    return (value + 0.5 * alpha * norm2) / weight_sum",
+        "max_norm, dummy)\n    return value / weight_sum + 0.5 * alpha * norm2",
+    ),
+    (
+        MINIBATCH,
+        "tile_gradient(layers, source, tape, index + start, n, start > 0, dummy)",
+        "tile_gradient(layers, source, tape, index + start, n, False, dummy)",
+    ),
+    (MINIBATCH, "    turn(layers, tape, dummy)\n", "    pass\n"),
+    (PANEL_SWEEPS, "        write_ones(layers, tape, dummy, l, rows)", "        pass"),
+    (PANEL_SWEEPS, "(tape.w if source.w != NULL else NULL)", "NULL"),
+    (PANEL_SWEEPS, "else max_norm / sqrt(sums[1])", "else max_norm / sums[1]"),
+    (PANEL_SWEEPS, "        l2 = 0\n", ""),
+    (PANELS, "x += load(c, LANES, 0);", "x -= load(c, LANES, 0);"),
+    (
+        PANELS,
+        "if (mode == NAME(RELU)) x = select_(x <= 0, splat(0), x);",
+        "if (mode == NAME(RELU)) x = select_(x >= 0, splat(0), x);",
+    ),
+    (PANELS, "LANES, 0) > 0, x, splat(0));", "LANES, 0) >= 0, x, splat(0));"),
+    (PANELS, "height = m / tiles, taller = m % tiles;", "height = m / tiles, taller = 0;"),
+    (PANELS, "relu ? select_(t <= 0, splat(0), t) : t", "t"),
+    (PANELS, "turned[i] = block[i * w_width + o];", "turned[i] = block[i * w_width];"),
+    (PANELS, "of_biases.l2 = of_biases.decay = 0;", "of_biases.l2 = 0;"),
+    (PANELS, "norm2 += NAME(update)(theta, first,", "norm2 = NAME(update)(theta, first,"),
+    (PANELS, "sums[1] += of_biases[1];", "sums[1] += of_biases[0];"),
+    # on both
+    (MINIBATCH, "if weight_sum <= 0:", "if weight_sum < 0:"),
+    (MINIBATCH, "set_rate(&plan, rates[batch], t + 1)", "set_rate(&plan, rates[batch], t + 2)"),
+    (MINIBATCH, "u.decay = rate * plan.weight_decay", "u.decay = plan.weight_decay"),
     (
         MINIBATCH,
         "sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))",

@@ -213,7 +213,7 @@ def test_solver_objects_of_two_kinds_differ():
     assert LBFGS() == LBFGS()
     assert LBFGS() != Newton()
     assert repr(Newton(step_size=0.5)) == (
-        "Newton(step_size=0.5, line_search='armijo', modification='saddle-free')"
+        "Newton(step_size=0.5, line_search='armijo', modification='saddle-free', radius=1.0)"
     )
 
 

@@ -7,7 +7,7 @@ cdef class Second:
     cdef const double[:, ::1] given_delta
     cdef const double[:, :, ::1] given_Q
     cdef bint given
-    cdef int curvature
+    cdef readonly int curvature
 
     cdef void gradient(self, double *delta, Layers layers, Tape tape, Py_ssize_t start,
                        Py_ssize_t rows) noexcept nogil

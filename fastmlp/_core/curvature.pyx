@@ -5,7 +5,16 @@ from libc.string cimport memcpy, memset
 from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
 from fastmlp._core.kernels cimport FM_GGN, FM_HESS
-from fastmlp._core.network cimport Layers, Source, Tape, check_signals, first_of, forward, load, tiles
+from fastmlp._core.network cimport (
+    Layers,
+    Source,
+    Tape,
+    check_signals,
+    first_of,
+    forward,
+    load,
+    tiles,
+)
 
 import numpy as np
 

@@ -52,6 +52,7 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_csr)(float *, const float *, const Py_ssize_t *, const Py_ssize_t *,
                            const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t) noexcept nogil
+        int (*all_finite)(const float *, Py_ssize_t) noexcept nogil
         Py_ssize_t (*padded)(Py_ssize_t) noexcept nogil
         void (*panel_copy)(float *, float *, Py_ssize_t, Py_ssize_t, int) noexcept nogil
         void (*panel_turn)(float *, const float *, Py_ssize_t, Py_ssize_t) noexcept nogil
@@ -59,7 +60,8 @@ cdef extern from "fastmlp.h" nogil:
                               Py_ssize_t, Py_ssize_t, Py_ssize_t, int) noexcept nogil
         void (*panel_delta)(float *, const float *, const float *, const float *, Py_ssize_t,
                             Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
-        void (*panel_grad)(float *, const float *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+        void (*panel_grad)(float *, const float *, const float *, Py_ssize_t, Py_ssize_t,
+                           Py_ssize_t,
                            Py_ssize_t, Py_ssize_t, int) noexcept nogil
         double (*panel_update)(float *, float *, float *, const float *, Py_ssize_t, Py_ssize_t,
                                const fm_update_t *) noexcept nogil
@@ -81,7 +83,8 @@ cdef extern from "fastmlp.h" nogil:
         double (*loss)(double *, const double *, const double *, const double *, Py_ssize_t,
                        Py_ssize_t, const fm_loss_t *) noexcept nogil
         void (*loss_mul)(double *, const double *, const double *, const double *,
-                         const double *, Py_ssize_t, Py_ssize_t, const fm_loss_t *, int) noexcept nogil
+                         const double *, Py_ssize_t, Py_ssize_t, const fm_loss_t *,
+                         int) noexcept nogil
         double (*update)(double *, double *, double *, const double *, Py_ssize_t,
                          const fm_update_t *) noexcept nogil
         void (*regularise)(double *, double *, const double *, Py_ssize_t, double,
@@ -92,6 +95,7 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_csr)(double *, const double *, const Py_ssize_t *, const Py_ssize_t *,
                            const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t) noexcept nogil
+        int (*all_finite)(const double *, Py_ssize_t) noexcept nogil
         Py_ssize_t (*padded)(Py_ssize_t) noexcept nogil
         void (*panel_copy)(double *, double *, Py_ssize_t, Py_ssize_t, int) noexcept nogil
         void (*panel_turn)(double *, const double *, Py_ssize_t, Py_ssize_t) noexcept nogil
@@ -99,7 +103,8 @@ cdef extern from "fastmlp.h" nogil:
                               Py_ssize_t, Py_ssize_t, Py_ssize_t, int) noexcept nogil
         void (*panel_delta)(double *, const double *, const double *, const double *, Py_ssize_t,
                             Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
-        void (*panel_grad)(double *, const double *, const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+        void (*panel_grad)(double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
+                           Py_ssize_t,
                            Py_ssize_t, Py_ssize_t, int) noexcept nogil
         double (*panel_update)(double *, double *, double *, const double *, Py_ssize_t, Py_ssize_t,
                                const fm_update_t *) noexcept nogil
@@ -164,6 +169,7 @@ cdef void gather(real *out, const real *X, const Py_ssize_t *index, Py_ssize_t r
 cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
                      const Py_ssize_t *indptr, const Py_ssize_t *index, Py_ssize_t rows,
                      Py_ssize_t cols, Py_ssize_t ld) noexcept nogil
+cdef int all_finite(const real *x, Py_ssize_t n) noexcept nogil
 cdef void panel_copy(real *panels, real *m, Py_ssize_t rows, Py_ssize_t cols,
                      int back) noexcept nogil
 cdef void panel_turn(real *turned, const real *W, Py_ssize_t fan_in,

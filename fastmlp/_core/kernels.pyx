@@ -165,6 +165,13 @@ cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
         table.d.gather_csr(out, data, indices, indptr, index, rows, cols, ld)
 
 
+cdef int all_finite(const real *x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        return table.f.all_finite(x, n)
+    else:
+        return table.d.all_finite(x, n)
+
+
 cdef void panel_copy(real *panels, real *m, Py_ssize_t rows, Py_ssize_t cols,
                      int back) noexcept nogil:
     if real is float:

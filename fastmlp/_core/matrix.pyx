@@ -8,12 +8,18 @@ Let S_(l,m) be, for one row, the second derivative of the loss by perturbations 
 
 and with a~ = (a, 1) the block of the Hessian between W~_l and W~_m (bias rows included), l <= m,
 
-    H[(p, j), (q, n)] = sum over rows of a~_(l-1)[p] (a~_(m-1)[q] S_(l,m)[j, n] + delta_m[n] B[q, j]),
+    H[(p, j), (q, n)] = sum over rows of
+                        a~_(l-1)[p] (a~_(m-1)[q] S_(l,m)[j, n] + delta_m[n] B[q, j]),
 
 where B = d a_(m-1) / d z_l obeys the same recursion in l as S. Without the terms in delta this is
 the generalised Gauss-Newton matrix. The blocks follow Bishop (1992), "Exact calculation of the
-Hessian matrix for the multilayer perceptron"; the sum over rows is a matrix product, so that
-BLAS-3 does the work, and its cost does not grow with the number of outputs as J'QJ would.
+Hessian matrix for the multilayer perceptron".
+
+The sum over rows is a matrix product once the factors are paired by what varies with them: (p, q)
+against (j, n), and (p, n) against (q, j) for the term in delta. Both factors of the first are
+symmetric for l = m, where a quarter of the products is enough. BLAS-3 does the work, no factor is
+larger than a layer's width squared, and the cost does not grow with the number of outputs as
+J'QJ would. Blocks are accumulated in that order of indices and sorted into H at the end.
 """
 
 from libc.string cimport memcpy, memset
@@ -22,13 +28,22 @@ from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
 from fastmlp._core.curvature cimport Second
 from fastmlp._core.kernels cimport FM_HESS
-from fastmlp._core.network cimport Layers, Source, Tape, check_signals, first_of, forward, load, tiles
+from fastmlp._core.network cimport Layers, Source, Tape, check_signals, first_of, forward, load
 
 import numpy as np
 
 
 cdef class Blocks:
-    """Scratch for one tile of rows."""
+    """Scratch for one tile of rows, and the sums over the rows that one thread has seen.
+
+    Parameters
+    ----------
+    layers : Layers
+    rows : int
+        The largest tile.
+    exact : bool
+        Whether the terms in delta are needed.
+    """
     cdef Py_ssize_t rows
     cdef double[:, ::1] a         # (n_layers, rows x (width + 1)): a~_0 .. a~_(L-1)
     cdef double[:, ::1] s         # (n_layers, rows x width): g'(z_l), l = 1 .. L-1
@@ -37,15 +52,18 @@ cdef class Blocks:
     cdef double[::1] diagonal     # S_(m,m), laid out [row, n, j]
     cdef double[::1] chain        # S_(l,m) over B, laid out [row, (n, q), j]
     cdef double[::1] spare
-    cdef double[::1] products     # R_j: [row, (q, n)]
+    cdef double[::1] products     # [row, (p, q)] or [row, (p, n)]
+    cdef double[::1] packed       # [row, (n, j <= n)]
+    cdef double[::1] sums         # all blocks
+    cdef Py_ssize_t[:, ::1] at    # (n_layers + 1, n_layers + 1): where block (l, m) begins in sums
+    cdef Py_ssize_t[:, ::1] at_B  # the same of its term in delta
 
-    def __cinit__(self, Layers layers, Py_ssize_t rows):
-        cdef Py_ssize_t L = layers.n_layers, l, wide = 0, pair = 0, block = 0
+    def __cinit__(self, Layers layers, Py_ssize_t rows, bint exact):
+        cdef Py_ssize_t L = layers.n_layers, l, m, wide = 0, pair = 0, used = 0
         for l in range(L + 1):
             wide = max(wide, layers.width[l])
         for l in range(1, L + 1):
             pair = max(pair, layers.width[l])
-            block = max(block, (layers.width[l - 1] + 1) * layers.width[l])
         self.rows = rows
         self.a = np.empty((L, rows * (wide + 1)))
         self.s = np.empty((L, rows * wide))
@@ -54,51 +72,71 @@ cdef class Blocks:
         self.diagonal = np.empty(rows * pair * pair)
         self.chain = np.empty(rows * 2 * pair * pair)
         self.spare = np.empty(rows * 2 * pair * pair)
-        self.products = np.empty(rows * block)
+        self.products = np.empty(rows * (wide + 1) ** 2)
+        self.packed = np.empty(rows * triangle(pair))
+        self.at = np.empty((L + 1, L + 1), dtype=np.intp)
+        self.at_B = np.empty((L + 1, L + 1), dtype=np.intp)
+        for m in range(1, L + 1):
+            for l in range(1, m + 1):
+                self.at[l, m] = used
+                if l == m:
+                    used += triangle(layers.width[l - 1] + 1) * triangle(layers.width[l])
+                    continue
+                used += ((layers.width[l - 1] + 1) * (layers.width[m - 1] + 1) * layers.width[l]
+                         * layers.width[m])
+                self.at_B[l, m] = used
+                if exact:
+                    used += ((layers.width[l - 1] + 1) * layers.width[m] * layers.width[l]
+                             * layers.width[m - 1])
+        self.sums = np.zeros(used)
+
+
+cdef Py_ssize_t triangle(Py_ssize_t n) noexcept nogil:
+    return n * (n + 1) // 2
 
 
 def tile_rows(Layers layers):
-    """Rows per tile: the scratch stays within some megabytes."""
-    cdef Py_ssize_t l, pair = 1, block = 1
-    for l in range(1, layers.n_layers + 1):
-        pair = max(pair, layers.width[l])
-        block = max(block, (layers.width[l - 1] + 1) * layers.width[l])
-    return max(1, min(256, (1 << 20) // (5 * pair * pair + block)))
+    """Rows per tile: the scratch stays within some tens of megabytes."""
+    cdef Py_ssize_t l, wide = 1
+    for l in range(layers.n_layers + 1):
+        wide = max(wide, layers.width[l] + 1)
+    return max(1, min(256, (1 << 22) // (6 * wide * wide)))
 
 
-def matrix(Layers layers, Source source, Tape tape, const double[::1] theta, double[:, ::1] H,
-           const Py_ssize_t[::1] index, Py_ssize_t n, double weight_sum, double l2,
-           Second second):
-    """H = the exact Hessian or the GGN of the mean loss over n rows, plus l2 on weights."""
-    cdef Py_ssize_t L = layers.n_layers, tile, start, rows, l, m, i, k, P = layers.n_params
+def accumulate(Blocks b, Layers layers, Source source, Tape tape, const double[::1] theta,
+               const Py_ssize_t[::1] index, Py_ssize_t begin, Py_ssize_t end, Second second):
+    """Add rows begin .. end to the sums."""
+    cdef Py_ssize_t start = begin, rows, m
     cdef const Py_ssize_t *rows_of = first_of(index)
-    cdef Blocks b = Blocks(layers, tape.rows)
     cdef bint exact = second.curvature == FM_HESS
     cdef double last = 0
-    H[:, :] = 0
     with nogil:
-        for tile in range(tiles(n, tape)):
-            start = tile * tape.rows
-            rows = min(tape.rows, n - start)
+        while start < end:
+            rows = min(b.rows, end - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, layers.n_raw, <double *> NULL)
             forward(layers, &theta[0], tape, rows)
             prepare(b, layers, &theta[0], tape, second, start, rows, exact)
-            for m in range(L, 0, -1):
-                layer_column(b, layers, &theta[0], H, m, rows, exact)
+            for m in range(layers.n_layers, 0, -1):
+                layer_column(b, layers, &theta[0], m, rows, exact)
                 check_signals(&last)
-        for l in range(L):
-            for i in range(layers.offset[l], layers.offset[l + 1]):
-                for k in range(i):
-                    if k < layers.offset[l]:
-                        H[i, k] = H[k, i] / weight_sum
-                        H[k, i] = H[i, k]
-                    else:
-                        H[i, k] = 0.5 * (H[i, k] + H[k, i]) / weight_sum
-                        H[k, i] = H[i, k]
-                H[i, i] /= weight_sum
-                if i < layers.offset[l + 1] - layers.width[l + 1]:
-                    H[i, i] += l2
+            start += rows
+
+
+def collect(list parts, Layers layers, double[:, ::1] H, double weight_sum, double l2, bint exact):
+    """H = the sums of all parts / weight_sum, plus l2 on weights."""
+    cdef Blocks b = parts[0]
+    cdef Py_ssize_t l, m, i
+    for part in parts[1:]:
+        np.add(b.sums, (<Blocks> part).sums, out=np.asarray(b.sums))
+    np.multiply(b.sums, 1 / weight_sum, out=np.asarray(b.sums))
+    with nogil:
+        for m in range(1, layers.n_layers + 1):
+            sort_diagonal(b, layers, H, m)
+            for l in range(1, m):
+                sort_block(b, layers, H, l, m, exact)
+            for i in range(layers.offset[m - 1], layers.offset[m] - layers.width[m]):
+                H[i, i] += l2
 
 
 cdef void prepare(Blocks b, Layers layers, const double *theta, Tape tape, Second second,
@@ -138,35 +176,32 @@ cdef void prepare(Blocks b, Layers layers, const double *theta, Tape tape, Secon
                 b.diagonal[(i * n_raw + l) * n_raw + k] = b.spare[i * n_raw + l]
 
 
-cdef void layer_column(Blocks b, Layers layers, const double *theta, double[:, ::1] H,
-                       Py_ssize_t m, Py_ssize_t rows, bint exact) noexcept nogil:
+cdef void layer_column(Blocks b, Layers layers, const double *theta, Py_ssize_t m,
+                       Py_ssize_t rows, bint exact) noexcept nogil:
     """The blocks (l, m) for l = m .. 1, and S_(m-1,m-1) for the next column."""
-    cdef Py_ssize_t l, i, n, h_m = layers.width[m], h_below = layers.width[m - 1], h, h_up, depth
+    cdef Py_ssize_t l, h_m = layers.width[m], h_below = layers.width[m - 1], h, h_up, depth
     cdef bint with_B = exact and m > 1
     cdef double *chain = &b.chain[0]
     cdef double *spare = &b.spare[0]
     cdef double *swap
     memcpy(chain, &b.diagonal[0], rows * h_m * h_m * sizeof(double))
-    block(b, layers, H, chain, h_m, m, m, rows, False)
+    add_diagonal(b, layers, chain, m, rows)
     for l in range(m - 1, 0, -1):
         h, h_up = layers.width[l], layers.width[l + 1]
         # S_(m,m) enters alone; from the next layer on B rides below it.
         depth = h_m if l == m - 1 or not with_B else h_m + h_below
         gemm(spare, chain, theta + layers.offset[l], rows * depth, h, h_up, False, True, 0, h_up,
              h_up, h)
+        scale_depth(spare, &b.s[l, 0], rows, depth, h)
         if l == m - 1:
-            scale_depth(spare, &b.s[l, 0], rows, h_m, h)
             next_diagonal(b, layers, theta, spare, l, rows, exact)
             if with_B:
                 append_identity(chain, spare, &b.s[l, 0], rows, h_m, h)
                 swap = spare
                 spare = chain
                 chain = swap
-                # the stacked result is in what is now spare
                 depth = h_m + h_below
-        else:
-            scale_depth(spare, &b.s[l, 0], rows, depth, h)
-        block(b, layers, H, spare, depth, l, m, rows, with_B)
+        add_block(b, layers, spare, depth, l, m, rows, with_B)
         swap = chain
         chain = spare
         spare = swap
@@ -211,34 +246,88 @@ cdef void next_diagonal(Blocks b, Layers layers, const double *theta, const doub
                 b.diagonal[(i * h + j) * h + j] += b.c[l, i * h + j]
 
 
-cdef void block(Blocks b, Layers layers, double[:, ::1] H, const double *S, Py_ssize_t depth,
-                Py_ssize_t l, Py_ssize_t m, Py_ssize_t rows, bint with_B) noexcept nogil:
-    """Add the tile's part of the block between layers l and m; S is [row, (n, q), j]."""
-    cdef Py_ssize_t h = layers.width[l], h_m = layers.width[m], f_m = layers.width[m - 1]
-    cdef Py_ssize_t f = layers.width[l - 1], P = layers.n_params, size = (f_m + 1) * h_m
-    cdef Py_ssize_t i, j, q, n
-    cdef double *R
-    cdef const double *S_i
-    cdef const double *a_i
-    cdef const double *delta_i
-    cdef double a, beta_q
-    for j in range(h):
-        for i in range(rows):
-            R = &b.products[i * size]
-            S_i = S + i * depth * h + j
-            a_i = &b.a[m - 1, i * (f_m + 1)]
-            # the bias row of R is S itself; the others are multiples of it
-            for n in range(h_m):
-                R[f_m * h_m + n] = S_i[n * h]
+cdef void add_diagonal(Blocks b, Layers layers, const double *S, Py_ssize_t m,
+                       Py_ssize_t rows) noexcept nogil:
+    """Block (m, m): (p, q <= p) against (n, j <= n); S is [row, n, j]."""
+    cdef Py_ssize_t h = layers.width[m], f = layers.width[m - 1] + 1
+    cdef Py_ssize_t n_left = triangle(f), n_right = triangle(h), i, p, q, n
+    cdef const double *a
+    cdef double *to
+    for i in range(rows):
+        a = &b.a[m - 1, i * f]
+        to = &b.products[i * n_left]
+        for p in range(f):
+            for q in range(p + 1):
+                to[q] = a[p] * a[q]
+            to += p + 1
+        to = &b.packed[i * n_right]
+        for n in range(h):
+            memcpy(to, S + (i * h + n) * h, (n + 1) * sizeof(double))
+            to += n + 1
+    gemm(&b.sums[b.at[m, m]], &b.products[0], &b.packed[0], n_left, n_right, rows, True, False, 1,
+         n_left, n_right, n_right)
+
+
+cdef void add_block(Blocks b, Layers layers, const double *S, Py_ssize_t depth, Py_ssize_t l,
+                    Py_ssize_t m, Py_ssize_t rows, bint with_B) noexcept nogil:
+    """Block (l, m), l < m: (p, q) against (n, j), and (p, n) against (q, j) for the term in delta.
+
+    S is [row, (n, q), j], B below S.
+    """
+    cdef Py_ssize_t h = layers.width[l], h_m = layers.width[m], f = layers.width[l - 1] + 1
+    cdef Py_ssize_t f_m = layers.width[m - 1] + 1
+    paired(&b.products[0], &b.a[l - 1, 0], &b.a[m - 1, 0], rows, f, f_m)
+    gemm(&b.sums[b.at[l, m]], &b.products[0], S, f * f_m, h_m * h, rows, True, False, 1, f * f_m,
+         depth * h, h_m * h)
+    if with_B:
+        paired(&b.products[0], &b.a[l - 1, 0], &b.delta[m, 0], rows, f, h_m)
+        gemm(&b.sums[b.at_B[l, m]], &b.products[0], S + h_m * h, f * h_m, (f_m - 1) * h, rows,
+             True, False, 1, f * h_m, depth * h, (f_m - 1) * h)
+
+
+cdef void paired(double *out, const double *left, const double *right, Py_ssize_t rows,
+                 Py_ssize_t n_left, Py_ssize_t n_right) noexcept nogil:
+    """out[i, (p, q)] = left[i, p] right[i, q]"""
+    cdef Py_ssize_t _i, p, q
+    for _i in range(rows):
+        for p in range(n_left):
+            for q in range(n_right):
+                out[q] = left[p] * right[q]
+            out += n_right
+        left += n_left
+        right += n_right
+
+
+cdef void sort_diagonal(Blocks b, Layers layers, double[:, ::1] H, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t h = layers.width[m], f = layers.width[m - 1] + 1, at = layers.offset[m - 1]
+    cdef Py_ssize_t p, q, n, j
+    cdef const double *sums = &b.sums[b.at[m, m]]
+    for p in range(f):
+        for q in range(p + 1):
+            for n in range(h):
+                for j in range(n + 1):
+                    H[at + p * h + n, at + q * h + j] = sums[0]
+                    H[at + p * h + j, at + q * h + n] = sums[0]
+                    H[at + q * h + n, at + p * h + j] = sums[0]
+                    H[at + q * h + j, at + p * h + n] = sums[0]
+                    sums += 1
+
+
+cdef void sort_block(Blocks b, Layers layers, double[:, ::1] H, Py_ssize_t l, Py_ssize_t m,
+                     bint exact) noexcept nogil:
+    cdef Py_ssize_t h = layers.width[l], h_m = layers.width[m], f = layers.width[l - 1] + 1
+    cdef Py_ssize_t f_m = layers.width[m - 1] + 1, row, column, p, q, n, j
+    cdef const double *sums = &b.sums[b.at[l, m]]
+    cdef const double *sums_B = &b.sums[b.at_B[l, m]] if exact else NULL
+    cdef double total
+    for p in range(f):
+        for j in range(h):
+            row = layers.offset[l - 1] + p * h + j
             for q in range(f_m):
-                a = a_i[q]
                 for n in range(h_m):
-                    R[q * h_m + n] = a * R[f_m * h_m + n]
-            if with_B:
-                delta_i = &b.delta[m, i * h_m]
-                for q in range(f_m):
-                    beta_q = S_i[(h_m + q) * h]
-                    for n in range(h_m):
-                        R[q * h_m + n] += beta_q * delta_i[n]
-        gemm(&H[layers.offset[l - 1] + j, layers.offset[m - 1]], &b.a[l - 1, 0], &b.products[0],
-             f + 1, size, rows, True, False, 1, f + 1, size, h * P)
+                    column = layers.offset[m - 1] + q * h_m + n
+                    total = sums[((p * f_m + q) * h_m + n) * h + j]
+                    if exact and q < f_m - 1:
+                        total += sums_B[((p * h_m + n) * (f_m - 1) + q) * h + j]
+                    H[row, column] = total
+                    H[column, row] = total

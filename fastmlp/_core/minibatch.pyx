@@ -2,7 +2,6 @@
 
 from libc.math cimport INFINITY, pow, sqrt
 from libc.stdint cimport uint64_t
-from libc.string cimport memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_UPDATE_adam, fm_update_t, fm_flush_begin, fm_flush_end, real

@@ -13,8 +13,6 @@ from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
 from fastmlp._core.kernels cimport FM_identity, real
 
-import numpy as np
-
 cdef extern from "<time.h>" nogil:
     struct timespec:
         long long tv_sec

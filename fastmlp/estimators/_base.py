@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import itertools
 from abc import abstractmethod
 
 import numpy as np
@@ -13,12 +11,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.activations import resolve_hidden
-from fastmlp.estimators import _data, _params, _report
+from fastmlp.estimators import _data, _params, _prediction, _report
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, Status
 from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
-from fastmlp.training import describe_divergence, predict, train
+from fastmlp.training import describe_divergence, train
 
 FLOATS = (np.float64, np.float32)
 
@@ -43,40 +41,6 @@ def unchanged_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-@functools.lru_cache(maxsize=64)
-def _predictor(layers, activations, output_activation, dtype):
-    """A network to predict with; outside of the estimators, whose state stays plain."""
-    return Network(
-        layers,
-        activation=[one if isinstance(one, str) else (one[0], dict(one[1])) for one in activations],
-        output_activation=output_activation,
-        dtype=dtype,
-    )
-
-
-def _address(array):
-    return array.__array_interface__["data"][0]
-
-
-def _as_theta(network, coefs, intercepts):
-    """The parameters as one vector: without a copy while they are still the views fit made."""
-    theta = coefs[0].base
-    if (
-        isinstance(theta, np.ndarray)
-        and theta.shape == (network.n_params,)
-        and theta.dtype == network.dtype
-        and theta.flags.c_contiguous
-    ):
-        at = _address(theta)
-        for part in itertools.chain.from_iterable(zip(coefs, intercepts, strict=True)):
-            if part.base is not theta or not part.flags.c_contiguous or _address(part) != at:
-                break
-            at += part.nbytes
-        else:
-            return theta
-    return network.pack(coefs, intercepts)
 
 
 def _has_best(result):
@@ -332,34 +296,32 @@ class BaseMLP(BaseEstimator):
 
     def _output(self, X):
         """Outputs of the network, (n_samples, n_outputs), by ``coefs_`` as they are now."""
+        # scikit-learn's checks take longer than a small prediction.
+        output = _prediction.plain_output(self, X)
+        if output is not None:
+            return output
         check_is_fitted(self)
-        X = self._check_X(X)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = X.astype(self.coefs_[0].dtype, copy=False)
         if self.x_mean_ is not None:
             X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
-        layers = (*(coef.shape[0] for coef in self.coefs_), self.coefs_[-1].shape[1])
-        activations = tuple(
-            one if isinstance(one, str) else (one[0], tuple(one[1].items()))
-            for one in self.activations_
-        )
-        network = _predictor(layers, activations, self.out_activation_, X.dtype)
-        theta = _as_theta(network, self.coefs_, self.intercepts_)
-        return predict(network, theta, X, self.n_threads)
+        return _prediction.output(self, X)
 
-    def _check_X(self, X):
-        dtype = self.coefs_[0].dtype
-        plain = (
-            type(X) is np.ndarray
-            and X.dtype == dtype
-            and X.ndim == 2
-            and len(X) > 0
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-        )
-        # scikit-learn's checks take longer than a small prediction.
-        if plain and np.isfinite(X).all():
-            return X
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return X.astype(dtype, copy=False)
+    def compile(self):
+        """Pack the fitted network for prediction at the lowest latency.
+
+        Returns
+        -------
+        Predictor
+            Immutable, picklable, without scikit-learn; its ``predict`` answers as this
+            estimator's does now. Later changes of the estimator do not reach it.
+        """
+        check_is_fitted(self)
+        return _prediction.compiled(self, *self._decision())
+
+    @abstractmethod
+    def _decision(self):
+        """What a compiled predictor makes of the outputs: decision, classes, threshold."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -300,11 +300,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             codes = targets > 0 if self._kind == "binary" else targets
         return lambda output: accuracy(codes, self._decode(output), sample_weight)
 
+    def _decision(self):
+        if self._kind == "multilabel":
+            return "multilabel", None, self._threshold()
+        # With one class both answers are it.
+        classes = self.classes_ if len(self.classes_) > 1 else np.repeat(self.classes_, 2)
+        return self._kind, classes, self._threshold()
+
+    def _threshold(self):
+        """The output above which the answer is yes."""
+        return 0.0 if self.out_activation_ == "identity" else 0.5
+
     def _decode(self, output):
         """Class codes, or an indicator matrix, from outputs of the network."""
         if self._kind == "multiclass":
             return output.argmax(axis=1)
-        positive = output > (0.0 if self.out_activation_ == "identity" else 0.5)
+        positive = output > self._threshold()
         return positive[:, 0] if self._kind == "binary" else positive
 
     def predict(self, X: Any) -> np.ndarray:

@@ -244,6 +244,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return targets
         return (targets - self.y_mean_) / self.y_scale_
 
+    def _decision(self):
+        return "number", None, 0.0
+
     def _default_score(self, targets, sample_weight):
         return lambda output: r2(targets, output, sample_weight)
 

@@ -45,9 +45,10 @@ class Point:
 class Run:
     """The state of one run: the accepted point, the records of the iterations, the stop rules."""
 
-    def __init__(self, objective, theta0, limits, callback, validation):
+    def __init__(self, objective, theta0, limits, callback, validation, rng=None):
         self.objective = objective
         self.limits = limits
+        self.rng = rng
         self.point = Point(theta0, np.nan, np.full(theta0.shape, np.nan))
         self._callback = callback
         self._validation = validation
@@ -80,9 +81,10 @@ class Run:
             )
         return Point(theta, float(loss), grad)
 
-    def start(self) -> Point:
-        """Evaluate the first point, which has to be finite."""
-        start = self.evaluate(self.point.theta)
+    def start(self, start: Point | None = None) -> Point:
+        """The first point, evaluated here unless it is given; it has to be finite."""
+        if start is None:
+            start = self.evaluate(self.point.theta)
         if not start.finite:
             raise ValueError(
                 "The loss or its gradient is not finite at theta0: "
@@ -152,7 +154,7 @@ class FullBatchSolver(Solver):
     def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
         if state is not None:
             raise ValueError(f"{type(self).__name__} keeps no state between runs; pass state=None.")
-        run = Run(objective, theta0, limits, callback, validation)
+        run = Run(objective, theta0, limits, callback, validation, rng)
         try:
             status = self._solve(run)
         except KeyboardInterrupt:

@@ -11,8 +11,10 @@ import numpy as np
 from fastmlp.solvers._base import Limits, Result, Solver
 from fastmlp.solvers._descent import GradientDescent
 from fastmlp.solvers._lbfgs import LBFGS
+from fastmlp.solvers._levenberg import LevenbergMarquardt
 from fastmlp.solvers._minibatch import SGD, Adam
 from fastmlp.solvers._newton import Newton
+from fastmlp.solvers._newton_cg import NewtonCG
 
 SOLVERS: dict[str, type[Solver]] = {
     "gd": GradientDescent,
@@ -20,6 +22,8 @@ SOLVERS: dict[str, type[Solver]] = {
     "adam": Adam,
     "lbfgs": LBFGS,
     "newton": Newton,
+    "lm": LevenbergMarquardt,
+    "newton-cg": NewtonCG,
 }
 
 
@@ -45,17 +49,21 @@ def minimize(
     ----------
     objective : object
         ``value_grad(theta) -> (float, ndarray of shape (n_params,))`` for "gd" and "lbfgs"; also
-        ``hessian(theta) -> ndarray of shape (n_params, n_params)`` for "newton", and ``epoch`` for
-        the mini-batch solvers. ``Network.objective`` gives one that has all of them. Attributes
+        ``hessian(theta) -> ndarray of shape (n_params, n_params)`` for "newton", ``ggn(theta)`` of
+        the same shape for "lm", ``ggn_mul(theta, v)`` for "newton-cg", and ``epoch`` for the
+        mini-batch solvers. ``Network.objective`` gives one that has all of them, and
+        :func:`least_squares_objective` makes one of a function of residuals. Attributes
         ``n_params`` and ``dtype`` are respected where it has them.
     theta0 : array-like of shape (n_params,)
         Where to start. It is not modified.
-    solver : {"gd", "sgd", "adam", "lbfgs", "newton"} or solver object, default="lbfgs"
-        A name stands for that solver with its defaults.
+    solver : str or solver object, default="lbfgs"
+        "gd", "sgd", "adam", "lbfgs", "newton", "lm" or "newton-cg" stands for that solver with its
+        defaults.
     max_iter : int, default=200
         Iterations, or epochs for the mini-batch solvers.
     tol : float, default=1e-4
-        Full batch: largest absolute entry of the gradient at convergence. Mini-batch, and the
+        Full batch: largest absolute entry of the gradient at convergence; "lm" and "newton-cg" ask
+        besides that the model promise no more than this share of the loss. Mini-batch, and the
         validation score of every solver: the improvement that counts as one.
     n_iter_no_change : int or inf, default=10
         Iterations without improvement of the validation score (mini-batch solvers without
@@ -90,7 +98,7 @@ def minimize(
     ValueError
         An argument is out of its range; the loss is not finite at ``theta0``.
     MemoryError
-        The Hessian would not fit ("newton").
+        The Hessian would not fit ("newton", "lm").
 
     Examples
     --------
@@ -156,7 +164,7 @@ def _check_objective(objective, solver):
         able = [
             name
             for name, known in SOLVERS.items()
-            if all(hasattr(objective, need) for need in known.needs)
+            if all(hasattr(objective, need) for need in known().needs)
         ]
         advice = f"It will do for {able}." if able else "No solver can work with it."
         raise TypeError(

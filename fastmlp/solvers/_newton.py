@@ -8,9 +8,11 @@ import scipy.linalg
 from fastmlp.solvers._base import Status
 from fastmlp.solvers._full_batch import FullBatchSolver, descend
 from fastmlp.solvers._newton_memory import check_hessian_fits
-from fastmlp.solvers._search import make_search
+from fastmlp.solvers._newton_trust import TrustModel
+from fastmlp.solvers._search import check_positive, make_search
+from fastmlp.solvers._trust import Radius, pursue
 
-MODIFICATIONS = ("saddle-free", "shift")
+MODIFICATIONS = ("saddle-free", "shift", "trust-region")
 # Curvatures below this share of the largest one are rounding as much as curvature; dividing by
 # them would throw theta far along directions in which the loss hardly changes.
 FLOOR = float(np.sqrt(np.finfo(np.float64).eps))
@@ -114,10 +116,16 @@ class Newton(FullBatchSolver):
     line_search : {"armijo", None}, default="armijo"
         "armijo": a step has to lower the loss, and shrinks until it does. None: every step of
         ``step_size`` is taken as long as it is finite, and the loss may rise.
-    modification : {"saddle-free", "shift"}, default="saddle-free"
+    modification : {"saddle-free", "shift", "trust-region"}, default="saddle-free"
         Where the Hessian is not positive definite. "saddle-free": its eigenvalues are replaced by
         their absolute values. "shift": a multiple of the identity is added, which is cheaper (no
-        eigenvectors) and shortens the step in all directions.
+        eigenvectors) and shortens the step in all directions. "trust-region": every step, also
+        where the Hessian is positive definite, minimises the model within a radius (More and
+        Sorensen 1983), and the gain decides on the step and the next radius; ``step_size`` and
+        ``line_search`` play no part, and the history has ``radius`` and ``gain`` in place of
+        ``step_size``.
+    radius : float, default=1.0
+        Of the first trust region.
 
     Raises
     ------
@@ -130,23 +138,33 @@ class Newton(FullBatchSolver):
     The cost of an iteration is that of the Hessian plus O(n_params^3). Converged when the largest
     absolute entry of the gradient and half the squared Newton decrement, 1/2 gradient' H^-1
     gradient, are both at most ``tol``: the second sees the distance to the minimum along flat
-    directions, in units of the loss.
+    directions, in units of the loss ("trust-region": in units of the loss reached).
     """
 
     needs = NewtonDescent.needs
 
-    def __init__(self, step_size=1.0, line_search="armijo", modification="saddle-free"):
+    def __init__(self, step_size=1.0, line_search="armijo", modification="saddle-free", radius=1.0):
         self.step_size = step_size
         self.line_search = line_search
         self.modification = modification
+        self.radius = radius
+
+    @property
+    def history_keys(self):
+        bound = ("radius", "gain") if self.modification == "trust-region" else ("step_size",)
+        return ("loss", "grad_norm", *bound, "seconds")
 
     def _solve(self, run) -> Status:
         search = make_search(
             self.line_search, self.step_size, grow=False, step_size_name="step_size"
         )
+        check_positive("radius", self.radius)
         if self.modification not in MODIFICATIONS:
             raise ValueError(
                 f"modification must be one of {MODIFICATIONS}, got {self.modification!r}."
             )
         check_hessian_fits(run.point.theta.size)
+        if self.modification == "trust-region":
+            model = TrustModel(run.objective)
+            return pursue(run, model, lambda local: Radius(self.radius), "radius")
         return descend(run, NewtonDescent(self.modification), search)

@@ -80,8 +80,13 @@ def make_search(line_search, step_size, *, grow, step_size_name):
     """The search named ``line_search`` (None or "armijo"), its arguments checked."""
     if line_search is not None and line_search != "armijo":
         raise ValueError(f"line_search must be None or 'armijo', got {line_search!r}.")
-    if isinstance(step_size, bool) or not isinstance(step_size, Real):
-        raise TypeError(f"{step_size_name} must be a real number, got {step_size!r}.")
-    if not 0 < step_size < np.inf:
-        raise ValueError(f"{step_size_name} must be positive and finite, got {step_size!r}.")
+    check_positive(step_size_name, step_size)
     return FixedRate(step_size) if line_search is None else Armijo(step_size, grow)
+
+
+def check_positive(name, number):
+    """Raise unless a solver's parameter is a positive finite number."""
+    if isinstance(number, bool) or not isinstance(number, Real):
+        raise TypeError(f"{name} must be a real number, got {number!r}.")
+    if not 0 < number < np.inf:
+        raise ValueError(f"{name} must be positive and finite, got {number!r}.")

@@ -1,0 +1,291 @@
+"""The second-order half of a network's objective: Hessians, Gauss-Newton matrices, products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp._arrays import check_vector
+from fastmlp._assembly import CurvatureSweep
+from fastmlp._core import curvature as _curvature
+
+# Rows of the Jacobian cost n_raw n_params^2 each, sums by layer pairs about n_params^2 however
+# many outputs there are, but with more done outside of BLAS: worth it from here on.
+MOST_PANEL_COST = 3.0
+
+
+class CurvedObjective:
+    """What :class:`fastmlp.objective.NetworkObjective` knows of second derivatives.
+
+    Attributes
+    ----------
+    n_threads : int or None
+        Threads for curvature matrices, at most; None: the cores of this process.
+    """
+
+    n_threads: int | None = None
+
+    @property
+    def n_residuals(self) -> int:
+        """Rows of the square root of the Gauss-Newton matrix: samples times raw outputs."""
+        return self.n_samples * self._network.n_raw
+
+    @property
+    def l2(self) -> float:
+        """Strength of the L2 term, ``l2/2 ||W||^2``."""
+        return self._l2
+
+    @property
+    def weight_sum(self) -> float:
+        """The sum of the weights of the samples."""
+        return self._weight_sum
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether the loss is the likelihood of Gaussian noise of unknown size."""
+        return self._network._loss.name == "squared_error"
+
+    @property
+    def decayed(self) -> np.ndarray:
+        """Mask (n_params,) of the parameters that the L2 term holds for: weights, not biases."""
+        mask = np.ones(self.n_params, dtype=bool)
+        for bias in self._network.unpack(np.arange(self.n_params, dtype=self.dtype))[1]:
+            mask[bias.astype(np.intp)] = False
+        return mask
+
+    # -- matrices ------------------------------------------------------------------------------
+
+    def hessian(self, theta: Any) -> np.ndarray:
+        """The exact Hessian, (n_params, n_params) float64."""
+        return self._matrix(theta, _curvature.HESS)
+
+    def ggn(self, theta: Any) -> np.ndarray:
+        """The generalised Gauss-Newton matrix, (n_params, n_params) float64."""
+        return self._matrix(theta, _curvature.GGN)
+
+    def value_grad_ggn(self, theta: Any) -> tuple[float, np.ndarray, np.ndarray]:
+        """The loss, its gradient and the Gauss-Newton matrix, all float64."""
+        if self._network.n_raw < MOST_PANEL_COST:
+            wide, sweep, second = self._curved(theta, _curvature.GGN)
+            self._check_room()
+            built = sweep.panel_matrix(wide, second, self._weight_sum, self._l2)
+            if built is not None:
+                value, grad, G = built
+                return self._complete(theta, wide, value), grad, G
+        value, grad = self.value_grad(theta)
+        return value, grad.astype(np.float64, copy=False), self.ggn(theta)
+
+    def _complete(self, theta, wide, value) -> float:
+        """A sum of losses as the objective's value; a custom loss is asked."""
+        if self._network._loss.is_custom:
+            return self.value(theta)
+        decay = 0.5 * self._l2 * float(np.sum(wide[self._decayed_index()] ** 2))
+        return value / self._weight_sum + decay
+
+    def _decayed_index(self) -> np.ndarray:
+        if self._decayed is None:
+            self._decayed = np.flatnonzero(self.decayed)
+        return self._decayed
+
+    def _matrix(self, theta: Any, kind: int) -> np.ndarray:
+        theta, sweep, second = self._curved(theta, kind)
+        self._check_room()
+        return sweep.matrix(theta, second, self._weight_sum, self._l2)
+
+    def _check_room(self) -> None:
+        try:
+            np.empty((self.n_params, self.n_params))
+        except MemoryError:
+            raise MemoryError(
+                f"A curvature matrix of {self.n_params} parameters takes "
+                f"{self.n_params**2 * 8 / 2**30:.1f} GiB, more than there is; hess_mul and "
+                "ggn_mul give products without it, 'newton-cg' and 'lbfgs' train without it."
+            ) from None
+
+    # -- products ------------------------------------------------------------------------------
+
+    def hess_mul(self, theta: Any, v: Any) -> np.ndarray:
+        """The Hessian times v, (n_params,) float64, without the matrix."""
+        return self._product(theta, v, _curvature.HESS)
+
+    def ggn_mul(self, theta: Any, v: Any) -> np.ndarray:
+        """The Gauss-Newton matrix times v, (n_params,) float64, without the matrix."""
+        return self._product(theta, v, _curvature.GGN)
+
+    def _product(self, theta: Any, v: Any, kind: int) -> np.ndarray:
+        theta, sweep, second = self._curved(theta, kind)
+        v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
+        return sweep.product(theta, v, second, self._weight_sum, self._l2)
+
+    def ggn_diagonal(self, theta: Any) -> np.ndarray | None:
+        """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64.
+
+        None where the loss's curvature is indefinite (a custom loss may be).
+        """
+        theta, sweep, second = self._curved(theta, _curvature.GGN)
+        diagonal = sweep.diagonal(theta, second)
+        if diagonal is None:
+            return None
+        diagonal /= self._weight_sum
+        diagonal[self._decayed_index()] += self._l2
+        return diagonal
+
+    def value_grad_gram(self, theta: Any) -> tuple[float, np.ndarray, Gram] | None:
+        """The loss, its gradient, and the Gauss-Newton matrix as a :class:`Gram`, without P x P.
+
+        None where the loss's curvature is indefinite (a custom loss may be).
+        """
+        wide, sweep, second = self._curved(theta, _curvature.GGN)
+        built = sweep.factors(wide, second)
+        if built is None:
+            return None
+        value, grad, pairs = built
+        grad /= self._weight_sum
+        decayed = self._decayed_index()
+        grad[decayed] += self._l2 * wide[decayed]
+        value = self._complete(theta, wide, value)
+        return value, grad, Gram(pairs, self._weight_sum, self._l2)
+
+    # -- parts of the data -----------------------------------------------------------------------
+
+    def subset(self, positions: np.ndarray):
+        """The same loss, L2 term included, on some of the rows.
+
+        Parameters
+        ----------
+        positions : ndarray of int
+            From 0 to ``n_samples - 1``.
+
+        Returns
+        -------
+        NetworkObjective
+        """
+        rows = positions if self._index is None else self._index[positions]
+        weights = None if self._w is None else self._w[rows]
+        return type(self)(self._network, self._given_X[rows], self._y[rows], weights, l2=self._l2)
+
+    def _curved(self, theta: Any, kind: int):
+        """Theta and sweep in float64 and the loss's second derivative."""
+        loss = self._network._loss
+        if kind == _curvature.GGN and not loss.curved and not loss.is_custom:
+            raise ValueError(
+                f"loss {loss.name!r} has no curvature: its second derivative is zero wherever it "
+                "exists, and so is the Gauss-Newton matrix. Use a first-order solver."
+            )
+        if loss.is_custom and loss.hess is None:
+            raise ValueError(
+                "The loss has no method hess(raw, y) -> (n, n_raw, n_raw), which curvature needs."
+            )
+        theta = self._check_theta(theta).astype(np.float64, copy=False)
+        if self._curvature_sweep is None:
+            self._curvature_sweep = CurvatureSweep(self._wide_sweep(), self.n_samples)
+        self._curvature_sweep.n_threads = self.n_threads
+        if not loss.is_custom:
+            return theta, self._curvature_sweep, _curvature.Second(kind)
+        n_raw = self._network.n_raw
+        raw = self._wide_sweep().raw(theta, self.n_samples, n_raw, False)
+        y, w = self._selected()
+        share = np.ones(self.n_samples) if w is None else w.astype(np.float64)
+        delta = np.asarray(loss.value_grad(raw, y)[1], dtype=np.float64).reshape(raw.shape)
+        Q = np.asarray(loss.hess(raw, y), dtype=np.float64)
+        if Q.shape != (self.n_samples, n_raw, n_raw):
+            raise ValueError(
+                f"A loss's hess(raw, y) must return shape {(self.n_samples, n_raw, n_raw)}, got "
+                f"{Q.shape}."
+            )
+        second = _curvature.Second(
+            kind,
+            np.ascontiguousarray(share[:, None] * delta),
+            np.ascontiguousarray(share[:, None, None] * Q),
+        )
+        return theta, self._curvature_sweep, second
+
+
+class Gram:
+    """A Gauss-Newton matrix G = J' J + l2 D by the rows of J, which are never formed.
+
+    Row (i, k) of J holds for layer l the outer product of a~_(l-1) and delta_l, over the square
+    root of the sum of weights; D is the identity on weights and zero on biases. Products of two
+    rows need the products of their a and delta alone.
+
+    Attributes
+    ----------
+    n_residuals : int
+        Rows of J.
+    """
+
+    def __init__(self, pairs, weight_sum, l2):
+        self._pairs = pairs
+        self._l2 = l2
+        self._scale = 1 / weight_sum
+        self.n_residuals = pairs[0][1].shape[0]
+        self._depth = self.n_residuals // pairs[0][0].shape[0]
+        self._weights, self._biases = self._products()
+
+    def _repeated(self, rows):
+        """Something per sample as something per residual."""
+        return rows if self._depth == 1 else np.repeat(rows, self._depth, axis=0)
+
+    def _products(self):
+        weights = np.zeros((self.n_residuals, self.n_residuals))
+        biases = np.zeros_like(weights)
+        for a, delta in self._pairs:
+            by_delta = delta @ delta.T
+            biases += by_delta
+            by_a = a @ a.T
+            if self._depth > 1:
+                by_a = np.kron(by_a, np.ones((self._depth, self._depth)))
+            by_delta *= by_a
+            weights += by_delta
+        weights *= self._scale
+        biases *= self._scale
+        return weights, biases
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """Of G, (n_params,)."""
+        parts = []
+        for a, delta in self._pairs:
+            squares = delta**2
+            weights = self._scale * (self._repeated(a**2).T @ squares) + self._l2
+            parts += [weights.ravel(), self._scale * squares.sum(axis=0)]
+        return np.concatenate(parts)
+
+    def kernel(self, damping: float) -> np.ndarray:
+        """``J (l2 D + damping I)^-1 J'``, (n_residuals, n_residuals)."""
+        return self._weights / (self._l2 + damping) + self._biases / damping
+
+    def divide(self, v: np.ndarray, damping: float) -> np.ndarray:
+        """``(l2 D + damping I)^-1 v``, (n_params,)."""
+        out, at = np.empty_like(v), 0
+        for a, delta in self._pairs:
+            bias = at + a.shape[1] * delta.shape[1]
+            end = bias + delta.shape[1]
+            out[at:bias] = v[at:bias] / (self._l2 + damping)
+            out[bias:end] = v[bias:end] / damping
+            at = end
+        return out
+
+    def mul(self, v: np.ndarray) -> np.ndarray:
+        """``J v``, (n_residuals,)."""
+        out, at = np.zeros(self.n_residuals), 0
+        for a, delta in self._pairs:
+            fan_in, fan_out = a.shape[1], delta.shape[1]
+            bias = at + fan_in * fan_out
+            rz = a @ v[at:bias].reshape(fan_in, fan_out) + v[bias : bias + fan_out]
+            out += np.einsum("ij,ij->i", self._repeated(rz), delta)
+            at = bias + fan_out
+        return np.sqrt(self._scale) * out
+
+    def transpose_mul(self, u: np.ndarray) -> np.ndarray:
+        """``J' u``, (n_params,)."""
+        parts = []
+        for a, delta in self._pairs:
+            weighted = u[:, None] * delta
+            if self._depth > 1:
+                weights = self._repeated(a).T @ weighted
+            else:
+                weights = a.T @ weighted
+            parts += [weights.ravel(), weighted.sum(axis=0)]
+        return np.sqrt(self._scale) * np.concatenate(parts)

@@ -1,0 +1,127 @@
+"""A trained network, packed for prediction and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp._arrays import check_vector
+from fastmlp._core.predictor import Packed
+
+_FLOATS = (np.float32, np.float64)
+
+
+class Predictor:
+    """Predict with a trained network at the lowest latency; ``estimator.compile()`` makes one.
+
+    It is small, never changes, pickles (between machines, too), may be shared by threads, and
+    does not need scikit-learn. Scales of inputs and targets are folded into the weights.
+
+    Parameters
+    ----------
+    network : Network
+        The shape.
+    theta : ndarray of shape (n_params,)
+        The parameters; copied.
+    decision : {"number", "binary", "multiclass", "multilabel"}, default="number"
+        What ``predict`` makes of the outputs.
+    classes : ndarray, optional
+        Labels, for "binary" and "multiclass".
+    threshold : float, default=0.5
+        The output above which a "binary" or "multilabel" answer is yes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.predictor import Predictor
+    >>> net = Network([2, 3, 1])
+    >>> predict = Predictor(net, net.init(random_state=0)).predict
+    >>> predict(np.zeros((4, 2))).shape
+    (4,)
+    """
+
+    __slots__ = (
+        "_classes",
+        "_decision",
+        "_dtype",
+        "_n_raw",
+        "_network",
+        "_packed",
+        "_threshold",
+        "_width",
+    )
+
+    def __init__(self, network, theta, decision="number", classes=None, threshold=0.5):
+        theta = check_vector(theta, network.n_params, network.dtype, "theta")
+        self.__setstate__((network, theta, decision, classes, threshold))
+
+    def __getstate__(self):
+        return self._network, self._packed.theta, self._decision, self._classes, self._threshold
+
+    def __setstate__(self, state):
+        self._network, theta, self._decision, self._classes, self._threshold = state
+        self._packed = Packed(self._network._layers, theta)
+        self._dtype = self._network.dtype
+        self._n_raw = self._network.n_raw
+        self._width = self._network.n_features
+
+    def __repr__(self) -> str:
+        return f"Predictor({self._network!r}, decision={self._decision!r})"
+
+    def predict(self, x: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """Predict for one row or many.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, n_features) or (n_features,)
+            Rows, of any numeric dtype; fastest in the network's own.
+        out : ndarray of shape (n_samples, n_raw), optional
+            Where numbers are written; C-contiguous and of the network's dtype. Not for labels.
+
+        Returns
+        -------
+        ndarray
+            What the estimator's ``predict`` gives: (n_samples,), or (n_samples, n_outputs) for
+            several outputs. For a single row x of shape (n_features,), without the first axis.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+        """
+        if self._decision == "number":
+            result = self.outputs(x, out)
+            return result[..., 0] if self._n_raw == 1 and out is None else result
+        if out is not None:
+            raise ValueError("out is for numbers; this network predicts labels.")
+        result = self.outputs(x)
+        if self._decision == "multiclass":
+            return self._classes[result.argmax(-1)]
+        yes = result > self._threshold
+        if self._decision == "multilabel":
+            return yes.astype(np.intp)
+        return self._classes[yes[..., 0].astype(np.intp)]
+
+    __call__ = predict
+
+    def outputs(self, x: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """The network's outputs, (n_samples, n_raw), or (n_raw,) for a single row."""
+        if type(x) is not np.ndarray or x.dtype != self._dtype or x.strides[-1] != x.itemsize:
+            x = self._rows(x)
+        if out is None:
+            out = np.empty((*x.shape[:-1], self._n_raw), self._dtype)
+        if not self._packed.forward(x, out):
+            raise ValueError("x holds NaN or infinity.")
+        return out
+
+    def _rows(self, x: Any) -> np.ndarray:
+        x = np.asarray(x)
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"x must be numeric, got dtype {x.dtype}.")
+        if x.ndim not in (1, 2):
+            raise ValueError(
+                f"x must have shape (n_samples, {self._width}) or ({self._width},), got {x.shape}."
+            )
+        return np.ascontiguousarray(x, self._dtype)

@@ -1,0 +1,246 @@
+"""Levenberg-Marquardt on the generalised Gauss-Newton matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from fastmlp.solvers._base import Result, Status
+from fastmlp.solvers._evidence import Evidence
+from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
+from fastmlp.solvers._newton_memory import check_hessian_fits
+from fastmlp.solvers._search import check_positive
+from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
+
+SCALINGS = ("identity", "marquardt")
+EPS = float(np.finfo(np.float64).eps)
+
+
+class DampedModel:
+    """Local models from the matrix G: ``(G + damping S) step = -grad``.
+
+    Parameters
+    ----------
+    objective : object
+        As :class:`LevenbergMarquardt` takes it.
+    scaling : {"identity", "marquardt"}
+        S: the identity, or the largest diagonal of G met so far.
+    evidence : Evidence or None
+        Re-estimates the L2 strength at every point.
+    """
+
+    def __init__(self, objective, scaling, evidence):
+        self.objective = objective
+        self.evidence = evidence
+        self.value = loss_of(objective)
+        self._marquardt = scaling == "marquardt"
+        self._largest = 0.0
+        self._together = getattr(objective, "value_grad_ggn", None)
+
+    def at(self, theta):
+        if self._together is not None:
+            loss, grad, G = self._together(theta)
+        else:
+            loss, grad = self.objective.value_grad(theta)
+            G = self.objective.ggn(theta)
+        grad = np.array(grad, dtype=np.float64)
+        G = np.array(G, dtype=np.float64, order="C", copy=None)
+        if G.shape != (theta.size, theta.size):
+            raise ValueError(
+                f"ggn returned an array of shape {G.shape}; expected {(theta.size, theta.size)}."
+            )
+        # The loss of a trial and that of a point are compared: both by value, whose rounding in
+        # float32 is not that of the float64 sum beside the matrix.
+        if theta.dtype != np.float64 or not np.isfinite(loss):
+            loss = self.value(theta)
+        value, record = self.value, {}
+        if self.evidence is not None:
+            loss, record = self.evidence.renew(theta, float(loss), grad, G)
+            value = self.evidence.penalised(self.value)
+        diagonal = np.diagonal(G)
+        scale = 1.0
+        if self._marquardt:
+            self._largest = np.maximum(self._largest, diagonal)
+            # a dead parameter's zero would leave it undamped
+            scale = np.maximum(self._largest, EPS * self._largest.max(initial=0.0))
+        return Damped(Point(theta, float(loss), grad), G, scale, value, record)
+
+    def first_size(self, local, damping):
+        """Damping is relative to the largest entry of G / S on the diagonal."""
+        largest = 1.0 if self._marquardt else float(np.diagonal(local.G).max())
+        return largest if largest > 0 and np.isfinite(largest) else 1.0
+
+
+class Damped:
+    """One point's matrix, factored anew for each damping and not assembled again."""
+
+    def __init__(self, point, G, scale, value, record):
+        self.point, self.G, self.value, self.record = point, G, value, record
+        self._scale = scale
+
+    def step(self, damping):
+        if not np.isfinite(self.G).all():
+            return None
+        matrix = self.G.copy()
+        n_params = matrix.shape[0]
+        matrix.reshape(-1)[:: n_params + 1] += damping * self._scale
+        # The transpose of a row-major matrix is what LAPACK overwrites without a copy.
+        factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
+        if info != 0:
+            return None
+        step, _ = dpotrs(factor, -self.point.grad, lower=1, overwrite_b=1)
+        predicted = 0.5 * float(step @ (damping * self._scale * step - self.point.grad))
+        return Proposal(step, predicted)
+
+    def decrement(self, least):
+        proposal = self.step(least)
+        return np.inf if proposal is None else proposal.predicted
+
+
+class DualModel:
+    """Local models from J J', which is smaller than J' J where residuals are few.
+
+    With M = l2 D + damping I, by Woodbury's identity
+
+        (M + J' J)^-1 grad = M^-1 grad - M^-1 J' (I + J M^-1 J')^-1 J M^-1 grad.
+    """
+
+    evidence = None
+
+    def __init__(self, objective):
+        self.objective = objective
+        self.value = loss_of(objective)
+
+    def at(self, theta):
+        loss, grad, gram = self.objective.value_grad_gram(theta)
+        if theta.dtype != np.float64:
+            loss = self.value(theta)
+        grad = np.asarray(grad, dtype=np.float64)
+        return DualDamped(Point(theta, float(loss), grad), gram, self.value)
+
+    def first_size(self, local, damping):
+        largest = float(np.max(local.gram.diagonal))
+        return largest if largest > 0 and np.isfinite(largest) else 1.0
+
+
+class DualDamped:
+    """One point's products of residual gradients."""
+
+    def __init__(self, point, gram, value):
+        self.point, self.gram, self.value = point, gram, value
+        self.record = {}
+
+    def step(self, damping):
+        gram, grad = self.gram, self.point.grad
+        kernel = gram.kernel(damping)
+        if not np.isfinite(kernel).all():
+            return None
+        kernel.reshape(-1)[:: kernel.shape[0] + 1] += 1
+        factor, info = dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
+        if info != 0:
+            return None
+        scaled = gram.divide(grad, damping)
+        by_residual, _ = dpotrs(factor, gram.mul(scaled), lower=1, overwrite_b=1)
+        step = gram.divide(gram.transpose_mul(by_residual), damping) - scaled
+        predicted = 0.5 * float(step @ (damping * step - grad))
+        return Proposal(step, predicted)
+
+    def decrement(self, least):
+        proposal = self.step(least)
+        return np.inf if proposal is None else proposal.predicted
+
+
+class LevenbergMarquardt(FullBatchSolver):
+    """Levenberg-Marquardt: ``(G + damping S) step = -gradient``, G the Gauss-Newton matrix.
+
+    For squared error G is J'J, and the method is the classical one for least squares; for other
+    losses it is the generalised Gauss-Newton matrix J' Q J, Q the loss's curvature. Best for
+    networks of up to a few thousand parameters that have to fit well.
+
+    Parameters
+    ----------
+    damping : float, default=1e-3
+        Of the first step, relative to the largest diagonal entry of G (of G / S, for "marquardt").
+        Afterwards the gain decides (Nielsen 1999).
+    scaling : {"identity", "marquardt"}, default="identity"
+        S: the identity, or the largest diagonal of G so far (Marquardt 1963; More 1978), which
+        makes the path independent of the scale of each parameter.
+    evidence : bool, default=False
+        Bayesian regularisation: the weight decay, and for squared error the noise level, are
+        re-estimated at every accepted step by MacKay's evidence, as MATLAB's trainbr does
+        (Foresee and Hagan 1997). The objective's own weight decay is the first guess. The history
+        has ``weight_decay`` (alpha of the prior exp(-alpha/2 ||W||^2)), ``noise`` (its standard
+        deviation), ``effective_params`` and ``log_evidence``; the last ones are ``Result.state``.
+
+    Raises
+    ------
+    ValueError
+        By a run: the loss has no curvature (absolute error, quantile, perceptron).
+    MemoryError
+        By a run, before anything is computed: G does not fit.
+
+    Notes
+    -----
+    A rejected step costs a factorisation and no assembly. Where the objective has fewer residuals
+    than parameters, and ``value_grad_gram``, the smaller system of the residuals is solved
+    (``scaling="identity"`` without evidence).
+
+    Converged when the largest absolute entry of the gradient is at most ``tol`` and the decrease
+    that the nearly undamped model still promises is at most ``tol`` times the loss (the relative
+    offset of Bates and Watts, Technometrics 23, 179, 1981).
+
+    References
+    ----------
+    Madsen, Nielsen and Tingleff, Methods for non-linear least squares problems (2004).
+    Schraudolph, Neural Computation 14, 1723 (2002). MacKay, Neural Computation 4, 415 (1992).
+    Foresee and Hagan, Proc. ICNN (1997), 1930.
+    """
+
+    needs = ("value_grad", "ggn")
+    history_keys = ("loss", "grad_norm", "damping", "gain", "seconds")
+
+    def __init__(self, damping=1e-3, scaling="identity", evidence=False):
+        self.damping = damping
+        self.scaling = scaling
+        self.evidence = evidence
+
+    def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
+        evidence = None
+        if self.evidence:
+            evidence = Evidence(objective, state)
+        elif state is not None:
+            raise ValueError("LevenbergMarquardt without evidence keeps no state; pass state=None.")
+        run = Run(objective, theta0, limits, callback, validation)
+        try:
+            status = self._pursue(run, evidence)
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        keys = self.history_keys if evidence is None else (*self.history_keys, *Evidence.keys)
+        result = run.result(status, keys)
+        result.state = None if evidence is None else evidence.state
+        return result
+
+    def _pursue(self, run, evidence):
+        check_positive("damping", self.damping)
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"scaling must be one of {SCALINGS}, got {self.scaling!r}.")
+        model = self._model(run.objective, run.point.theta, evidence)
+
+        def make_bound(local):
+            unit = model.first_size(local, self.damping)
+            return Damping(self.damping * unit, EPS * unit)
+
+        return pursue(run, model, make_bound, "damping")
+
+    def _model(self, objective, theta, evidence):
+        few = getattr(objective, "n_residuals", np.inf) < theta.size
+        if (
+            few
+            and self.scaling == "identity"
+            and evidence is None
+            and getattr(objective, "value_grad_gram", None) is not None
+            and objective.value_grad_gram(theta) is not None
+        ):
+            return DualModel(objective)
+        check_hessian_fits(theta.size)
+        return DampedModel(objective, self.scaling, evidence)

@@ -1,0 +1,243 @@
+"""Newton-CG: curvature by products alone, within a trust region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from numbers import Integral
+
+import numpy as np
+
+from fastmlp.solvers._base import Status
+from fastmlp.solvers._full_batch import FullBatchSolver, Point
+from fastmlp.solvers._search import check_positive
+from fastmlp.solvers._trust import Proposal, Radius, loss_of, pursue
+
+CURVATURES = {"ggn": "ggn_mul", "hessian": "hess_mul"}
+# The preconditioner keeps this share of its mean everywhere: a parameter without curvature of its
+# own is no reason to trust a long step in it.
+FLOOR = 1e-2
+
+
+@dataclass
+class Path:
+    """The way of one run of conjugate gradients; its length grows, so any radius cuts it once."""
+
+    steps: list[np.ndarray] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
+    predicted: list[float] = field(default_factory=list)
+
+
+class ProductModel:
+    """Local models from curvature products, on all rows or on a fresh sample at every point.
+
+    Parameters
+    ----------
+    objective : object
+        With ``ggn_mul`` or ``hess_mul``; ``subset`` where there is a batch size.
+    curvature : {"ggn", "hessian"}
+        Which.
+    max_cg : int
+        Products per point, at most.
+    batch_size : int or None
+        Rows per sample.
+    rng : RandomState or Generator
+        Draws the samples.
+    """
+
+    def __init__(self, objective, curvature, max_cg, batch_size, rng):
+        self._objective = objective
+        self._product = CURVATURES[curvature]
+        self._max_cg = max_cg
+        self._batch_size = batch_size
+        self._rng = rng
+
+    def at(self, theta):
+        objective = self._objective
+        if self._batch_size is not None and self._batch_size < objective.n_samples:
+            rows = self._rng.permutation(objective.n_samples)[: self._batch_size]
+            objective = objective.subset(np.sort(rows))
+        loss, grad = objective.value_grad(theta)
+        point = Point(theta, float(loss), np.array(grad, dtype=np.float64))
+        diagonal = None
+        if self._product == "ggn_mul" and hasattr(objective, "ggn_diagonal"):
+            diagonal = objective.ggn_diagonal(theta)
+        return ConjugateSteps(
+            point, objective, getattr(objective, self._product), diagonal, self._max_cg
+        )
+
+
+class ConjugateSteps:
+    """One point: the path of conjugate gradients, made once and cut by every radius.
+
+    A rejected radius costs nothing: the path to a smaller one is the beginning of the same path.
+
+    References
+    ----------
+    Steihaug, SIAM J. Numer. Anal. 20, 626 (1983).
+    """
+
+    record: dict = {}
+
+    def __init__(self, point, objective, product, diagonal, max_cg):
+        self.point = point
+        # A trial is compared on the rows of this point: common random numbers.
+        self.value = loss_of(objective)
+        self._product = product
+        self._max_cg = max_cg
+        self._precondition = np.ones(point.grad.size)
+        if diagonal is not None and np.isfinite(diagonal).all() and diagonal.max() > 0:
+            mean = diagonal.mean()
+            self._precondition = (np.maximum(diagonal, 0) + FLOOR * mean) / ((1 + FLOOR) * mean)
+        self._path = None
+        self._negative = False
+
+    def step(self, radius):
+        if self._path is None:
+            self._path = self._walk(radius)
+        path = self._path
+        for k, norm in enumerate(path.norms):
+            if norm >= radius:
+                return self._cut(k, radius)
+        if not path.norms:
+            return None
+        return Proposal(path.steps[-1], path.predicted[-1], False, path.norms[-1])
+
+    def decrement(self, least):
+        path = self._walk(np.inf)
+        if self._negative:  # a saddle: what there is to gain has no bound
+            return np.inf
+        self._path = path
+        return path.predicted[-1] if path.predicted else 0.0
+
+    def _cut(self, k, radius):
+        """The point of the path between its vertices k - 1 and k at which its norm is radius."""
+        path = self._path
+        before = path.steps[k - 1] if k else np.zeros_like(path.steps[0])
+        along = path.steps[k] - before
+        scaled = self._precondition * along
+        a, b = float(along @ scaled), float(before @ scaled)
+        c = (path.norms[k - 1] if k else 0.0) ** 2 - radius**2
+        t = (-b + np.sqrt(max(b * b - a * c, 0.0))) / a
+        # Along a segment the model is a parabola through three known values.
+        low = path.predicted[k - 1] if k else 0.0
+        slope = self._slopes[k]
+        full = path.predicted[k] - low
+        predicted = low + t * slope + t * t * (full - slope)
+        return Proposal(before + t * along, predicted, True, radius)
+
+    def _walk(self, radius):
+        """Conjugate gradients from zero until the residual is small or the radius is crossed.
+
+        Where the curvature along a direction is not positive the model falls for ever: the last
+        segment of the path leads out to the radius.
+        """
+        path, self._slopes, self._negative = Path(), [], False
+        M, grad = self._precondition, self.point.grad
+        step = np.zeros_like(grad)
+        residual = -grad
+        z = residual / M
+        direction = z
+        rz = float(residual @ z)
+        # the forcing sequence that makes the convergence superlinear
+        stop = rz * min(0.25, np.sqrt(np.sqrt(rz))) ** 2
+        predicted = norm2 = cross = 0.0
+        length2 = rz
+        for _ in range(self._max_cg):
+            if not rz > 0:
+                break
+            with np.errstate(over="ignore", invalid="ignore"):
+                product = self._product(self.point.theta, direction)
+            curvature = float(direction @ product)
+            if not np.isfinite(curvature):
+                break
+            self._negative = curvature <= 1e-16 * length2
+            if self._negative:
+                reach = radius if np.isfinite(radius) else 1.0
+                alpha = 2 * (reach + np.sqrt(norm2)) / np.sqrt(length2)
+            else:
+                alpha = rz / curvature
+            self._slopes.append(alpha * rz)
+            predicted += alpha * rz - 0.5 * alpha**2 * curvature
+            norm2 += 2 * alpha * cross + alpha**2 * length2
+            step = step + alpha * direction
+            path.steps.append(step)
+            path.norms.append(float(np.sqrt(norm2)))
+            path.predicted.append(predicted)
+            if self._negative or norm2 >= radius**2:
+                break
+            residual = residual - alpha * product
+            z = residual / M
+            rz_new = float(residual @ z)
+            if rz_new <= stop:
+                break
+            beta = rz_new / rz
+            cross = beta * (cross + alpha * length2)
+            length2 = rz_new + beta**2 * length2
+            direction = z + beta * direction
+            rz = rz_new
+        return path
+
+
+class NewtonCG(FullBatchSolver):
+    """Newton's method without a matrix: conjugate gradients on curvature products.
+
+    For networks whose curvature matrix does not fit or takes too long. Each step solves the model
+    within a trust region by conjugate gradients (Steihaug), preconditioned with the diagonal of the
+    Gauss-Newton matrix (``curvature="ggn"``) where the objective has ``ggn_diagonal``.
+
+    Parameters
+    ----------
+    curvature : {"ggn", "hessian"}, default="ggn"
+        Gauss-Newton products, which never see negative curvature, or exact ones.
+    max_cg : int, default=50
+        Products per step, at most.
+    radius : float, default=1.0
+        Of the first trust region, in the preconditioner's norm.
+    batch_size : int or None, default=None
+        Rows of a sample that is drawn anew at each accepted point; loss, gradient, products and the
+        gain of a trial are computed on the same sample. None: all rows. The history's loss is
+        that of the sample.
+
+    Notes
+    -----
+    Converged when the largest absolute entry of the gradient is at most ``tol`` and the decrease
+    that the model promises is at most ``tol`` times the loss.
+
+    References
+    ----------
+    Steihaug, SIAM J. Numer. Anal. 20, 626 (1983); Martens, Deep learning via Hessian-free
+    optimization, ICML (2010).
+    """
+
+    history_keys = ("loss", "grad_norm", "radius", "gain", "seconds")
+
+    def __init__(self, curvature="ggn", max_cg=50, radius=1.0, batch_size=None):
+        self.curvature = curvature
+        self.max_cg = max_cg
+        self.radius = radius
+        self.batch_size = batch_size
+
+    @property
+    def needs(self):
+        more = () if self.batch_size is None else ("subset", "n_samples")
+        return ("value_grad", CURVATURES.get(self.curvature, "ggn_mul"), *more)
+
+    def _solve(self, run) -> Status:
+        self._check()
+        model = ProductModel(run.objective, self.curvature, self.max_cg, self.batch_size, run.rng)
+        return pursue(run, model, lambda local: Radius(self.radius), "radius")
+
+    def _check(self):
+        if self.curvature not in CURVATURES:
+            raise ValueError(
+                f"curvature must be one of {tuple(CURVATURES)}, got {self.curvature!r}."
+            )
+        for name in ("max_cg", "batch_size"):
+            number = getattr(self, name)
+            if name == "batch_size" and number is None:
+                continue
+            if isinstance(number, bool) or not isinstance(number, Integral):
+                raise TypeError(f"{name} must be an integer, got {number!r}.")
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number!r}.")
+        check_positive("radius", self.radius)

@@ -1,0 +1,169 @@
+"""Full-batch runs that trust a quadratic model: the second flat trial loop.
+
+Where :func:`fastmlp.solvers._full_batch.descend` takes a direction and searches along it, these
+runs bound the step, by damping or by a radius, and let the quotient of the true decrease and the
+model's, the gain, decide both whether to accept and how far to trust the model next.
+
+* A **model** makes local models: ``at(theta)`` does the expensive work at one point.
+* A **local model** has the ``point``; ``step(size)`` returns a :class:`Proposal`, or None where the
+  damped matrix is not positive definite; ``value(theta)`` is the loss of a trial;
+  ``decrement(least)`` is the decrease that the model promises with (nearly) no bound;
+  ``record`` is what it adds to the history.
+* A **bound** has ``size``, ``least``, and learns from ``accept`` and ``reject``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastmlp.solvers._base import Status
+from fastmlp.solvers._full_batch import QUIET, Point, Run
+from fastmlp.solvers._search import ROUNDING
+
+# The share of the promised decrease that an accepted step has to gain at least.
+LEAST_GAIN = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A step within the bound, the decrease that the model promises for it, its size."""
+
+    step: np.ndarray
+    predicted: float
+    at_bound: bool = True
+    norm: float = np.nan
+
+
+@dataclass
+class Damping:
+    """Nielsen's rule: damping follows the gain, and rejections in a row raise it ever faster.
+
+    References
+    ----------
+    Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, Technical University of
+    Denmark.
+    """
+
+    size: float
+    least: float
+    factor: float = field(default=2.0, init=False)
+
+    def accept(self, gain: float, proposal: Proposal) -> None:
+        # the bound on gain only keeps the cube finite
+        shrink = max(1 / 3, 1 - (2 * min(gain, 2.0) - 1) ** 3)
+        self.size = max(self.size * shrink, self.least)
+        self.factor = 2.0
+
+    def reject(self, proposal: Proposal | None) -> None:
+        self.size *= self.factor
+        self.factor *= 2
+
+
+@dataclass
+class Radius:
+    """A trust region's radius: doubled by a good step that reaches it, cut by a bad one.
+
+    References
+    ----------
+    Nocedal and Wright, Numerical Optimization (2006), algorithm 4.1.
+    """
+
+    size: float
+    least: float = 0.0
+
+    def accept(self, gain: float, proposal: Proposal) -> None:
+        if gain < 0.25:
+            self.size = 0.25 * proposal.norm
+        elif gain > 0.75 and proposal.at_bound:
+            self.size *= 2
+
+    def reject(self, proposal: Proposal | None) -> None:
+        # A step well within the radius that fails says that the radius is far too large.
+        self.size = 0.25 * (self.size if proposal is None else min(self.size, proposal.norm))
+
+
+def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
+    """Propose a bounded step, compare the gain with the promise, until there is a reason to stop.
+
+    Parameters
+    ----------
+    run : Run
+        Moved on in place.
+    model : object
+        Makes local models; see the module.
+    make_bound : callable
+        ``make_bound(local) -> Damping or Radius`` for the first local model.
+    bound_name : str
+        The history's name for the bound's size: "damping" or "radius".
+
+    Returns
+    -------
+    Status
+    """
+    tol = run.limits.tol
+    with np.errstate(**QUIET):
+        local = model.at(run.point.theta)
+    run.start(local.point)
+    bound = make_bound(local)
+    fresh = True
+    while True:
+        point = local.point
+        if (
+            fresh
+            and point.grad_norm <= tol
+            and local.decrement(bound.least) <= tol * abs(point.loss)
+        ):
+            return Status.CONVERGED
+        fresh = False
+        with np.errstate(**QUIET):
+            proposal = local.step(bound.size)
+            if proposal is None:
+                theta = None
+            else:
+                theta = (point.theta + proposal.step).astype(point.theta.dtype, copy=False)
+        size = bound.size
+        if theta is None or not np.isfinite(theta).all():
+            bound.reject(None)
+            if not 0 < bound.size < np.inf:
+                return Status.NO_PROGRESS
+            continue
+        if np.array_equal(theta, point.theta):
+            return _at_rest(point, tol)
+        with np.errstate(**QUIET):
+            loss = local.value(theta)
+        actual = point.loss - loss
+        # A difference of two losses below this says nothing; the gradient has to decide.
+        noise = ROUNDING * np.finfo(theta.dtype).eps * abs(point.loss)
+        blind = proposal.predicted <= noise and abs(actual) <= noise
+        gain = 1.0 if blind else actual / max(proposal.predicted, np.finfo(float).tiny)
+        accept = bool(np.isfinite(loss)) and gain > LEAST_GAIN
+        if accept:
+            with np.errstate(**QUIET):
+                trial = model.at(theta)
+            accept = trial.point.finite
+            if blind and not np.abs(trial.point.grad).sum() < np.abs(point.grad).sum():
+                return _at_rest(point, tol)
+        if accept:
+            bound.accept(gain, proposal)
+            local, fresh = trial, True
+            status = run.advance(trial.point, **{bound_name: size}, gain=gain, **trial.record)
+        else:
+            bound.reject(proposal)
+            status = None
+        status = status or run.out_of_limits()
+        if status is not None:
+            return status
+
+
+def _at_rest(point: Point, tol: float) -> Status:
+    return Status.CONVERGED if point.grad_norm <= tol else Status.NO_PROGRESS
+
+
+def loss_of(objective):
+    """The objective's loss as a function of theta, by ``value`` where it has one."""
+    value = getattr(objective, "value", None)
+    if value is not None:
+        return lambda theta: float(value(theta))
+    return lambda theta: float(objective.value_grad(theta)[0])

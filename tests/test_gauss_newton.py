@@ -1,0 +1,181 @@
+"""The Gauss-Newton matrix beside its gradient, its diagonal, and its dual form."""
+
+import numpy as np
+import pytest
+import reference
+from cases import draw_case, relative_error
+
+from fastmlp import Network, curvature
+
+# Sums of at most a few hundred products of numbers of order one; the dual system's condition
+# number is at most 1e4 for the damping below.
+EXACT = 1e-12
+SOLVED = 1e-9
+CURVED = [pair for pair in reference.PAIRS if pair[0] not in reference.FLAT_LOSSES]
+
+
+def make(case, dtype=np.float64):
+    network = Network(**case.arguments, dtype=dtype)
+    alpha = case.l2 * case.sample_weight.sum()
+    return network.objective(*case.data, sample_weight=case.sample_weight, alpha=alpha)
+
+
+@pytest.fixture(params=["panels", "layer pairs"])
+def assembly(request, monkeypatch):
+    """Either way to the matrix, whatever the shape of the network."""
+    monkeypatch.setattr(curvature, "MOST_PANEL_COST", np.inf if request.param == "panels" else 0)
+
+
+@pytest.mark.parametrize("pair", CURVED, ids="-".join)
+def test_value_gradient_and_matrix_equal_the_oracle(pair, assembly):
+    for seed in range(3):
+        case = draw_case(seed, pair)
+        expected = case.twin.ggn(case.theta, *case.data, **case.extras)
+        assert np.abs(expected).max() > 0
+        value, grad, G = make(case).value_grad_ggn(case.theta)
+        twin_value, twin_grad = case.twin.value_grad(case.theta, *case.data, **case.extras)
+        assert abs(value - twin_value) <= EXACT * max(1, abs(twin_value))
+        assert relative_error(grad, twin_grad) < EXACT
+        assert relative_error(G, expected) < EXACT
+        assert np.array_equal(G, G.T)
+
+
+@pytest.mark.parametrize("pair", CURVED, ids="-".join)
+def test_diagonal_equals_the_matrix(pair):
+    case = draw_case(5, pair)
+    expected = np.diag(case.twin.ggn(case.theta, *case.data, **case.extras))
+    assert relative_error(make(case).ggn_diagonal(case.theta), expected) < EXACT
+
+
+@pytest.mark.parametrize("pair", CURVED, ids="-".join)
+def test_dual_step_equals_the_primal_step(pair):
+    damping = 0.1
+    for seed in range(3):
+        case = draw_case(seed, pair, n_samples=4)
+        objective = make(case)
+        value, grad, gram = objective.value_grad_gram(case.theta)
+        twin_value, twin_grad = case.twin.value_grad(case.theta, *case.data, **case.extras)
+        assert abs(value - twin_value) <= EXACT * max(1, abs(twin_value))
+        assert relative_error(grad, twin_grad) < EXACT
+        G = case.twin.ggn(case.theta, *case.data, **case.extras)
+        assert relative_error(gram.diagonal, np.diag(G)) < EXACT
+        primal = np.linalg.solve(G + damping * np.eye(grad.size), grad)
+        scaled = gram.divide(grad, damping)
+        kernel = gram.kernel(damping) + np.eye(gram.n_residuals)
+        by_residual = np.linalg.solve(kernel, gram.mul(scaled))
+        dual = scaled - gram.divide(gram.transpose_mul(by_residual), damping)
+        assert relative_error(dual, primal) < SOLVED
+
+
+def test_gram_products_are_those_of_one_matrix():
+    case = draw_case(2, ("log_loss", "softmax"), n_samples=5)
+    _, _, gram = make(case).value_grad_gram(case.theta)
+    J = np.array([gram.transpose_mul(unit) for unit in np.eye(gram.n_residuals)])
+    assert np.abs(J).max() > 0
+    assert relative_error(gram.mul(case.v), J @ case.v) < EXACT
+    G = case.twin.ggn(case.theta, *case.data, sample_weight=case.sample_weight)
+    assert relative_error(J.T @ J, G) < EXACT
+
+
+def test_float32_data_is_summed_in_float64(assembly):
+    case = draw_case(3, ("squared_error", "identity"))
+    _, grad, G = make(case, np.float32).value_grad_ggn(case.theta.astype(np.float32))
+    assert grad.dtype == G.dtype == np.float64
+    expected = case.twin.ggn(case.theta, *case.data, **case.extras)
+    assert relative_error(G, expected) < 30 * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_threads_share_the_rows(n_outputs, assembly):
+    rng = np.random.default_rng(0)
+    net = Network([4, 20, 12, n_outputs], activation="tanh")
+    theta = net.init(random_state=0)
+    X, y = rng.normal(size=(1001, 4)), rng.normal(size=(1001, n_outputs))
+    results = []
+    for n_threads in (1, 3):
+        objective = net.objective(X, y, rows=rng.permutation(1001), alpha=1.0)
+        objective.n_threads = n_threads
+        results.append((*objective.value_grad_ggn(theta), objective.hessian(theta)))
+    for one, three in zip(*results, strict=True):
+        assert relative_error(three, one) < EXACT
+
+
+def test_indefinite_custom_loss_falls_back_to_layer_pairs():
+    class Saddle:
+        def value_grad(self, raw, y):
+            return raw[:, 0] * raw[:, 1], raw[:, ::-1].copy()
+
+        def hess(self, raw, y):
+            return np.tile(np.array([[0.0, 1.0], [1.0, 0.0]]), (len(raw), 1, 1)) - 0.1 * np.eye(2)
+
+    rng = np.random.default_rng(0)
+    net = Network([2, 3, 2], activation="tanh", loss=Saddle())
+    theta, X = net.init(random_state=0), rng.normal(size=(6, 2))
+    objective = net.objective(X, np.zeros(6))
+    _, _, G = objective.value_grad_ggn(theta)
+    J = net.jacobian(theta, X)
+    Q = np.array([[-0.1, 1.0], [1.0, -0.1]])
+    assert relative_error(G, np.einsum("ikp,kl,ilq->pq", J, Q, J) / 6) < EXACT
+    assert objective.value_grad_gram(theta) is None
+    assert objective.ggn_diagonal(theta) is None
+
+
+def test_subset_is_the_loss_on_some_rows():
+    rng = np.random.default_rng(0)
+    net = Network([3, 4, 2], activation="tanh")
+    theta = net.init(random_state=0)
+    X, y, w = rng.normal(size=(20, 3)), rng.normal(size=(20, 2)), rng.uniform(1, 2, 20)
+    rows = np.arange(19, 3, -1)
+    full = net.objective(X, y, sample_weight=w, alpha=2.0, rows=rows)
+    part = full.subset(np.array([1, 5, 6]))
+    picked = rows[[1, 5, 6]]
+    expected = net.value(theta, X[picked], y[picked], w[picked], l2=2.0 / w[rows].sum())
+    assert part.value(theta) == pytest.approx(expected, rel=1e-14)
+
+
+def test_decayed_are_weights():
+    net = Network([2, 3, 1])
+    coefs = [np.ones((2, 3)), np.ones((3, 1))]
+    mask = net.pack(coefs, [np.zeros(3), np.zeros(1)])
+    objective = net.objective(np.ones((4, 2)), np.ones(4))
+    assert np.array_equal(objective.decayed, mask == 1)
+    assert objective.n_residuals == 4
+
+
+def test_flat_losses_are_refused_by_name():
+    net = Network([2, 1], loss="quantile")
+    objective = net.objective(np.ones((4, 2)), np.ones(4))
+    for method in ("value_grad_ggn", "value_grad_gram", "ggn_diagonal"):
+        with pytest.raises(ValueError, match="'quantile' has no curvature"):
+            getattr(objective, method)(net.init(random_state=0))
+
+
+def test_jax_agrees():
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    jnp = jax.numpy
+    rng = np.random.default_rng(0)
+    net = Network([3, 5, 4, 2], activation="tanh", loss="log_loss", output_activation="softmax")
+    theta = net.init(random_state=1)
+    X, y, w = rng.normal(size=(9, 3)), np.eye(2)[rng.integers(2, size=9)], rng.uniform(size=9)
+    shapes = list(zip(net.layers, net.layers[1:], strict=False))
+
+    def raw(theta):
+        a, at = X, 0
+        for layer, (fan_in, fan_out) in enumerate(shapes):
+            W = theta[at : at + fan_in * fan_out].reshape(fan_in, fan_out)
+            at += fan_in * fan_out + fan_out
+            z = a @ W + theta[at - fan_out : at]
+            a = jnp.tanh(z) if layer + 1 < len(shapes) else z
+        return a
+
+    def loss(theta):
+        return -jnp.sum(w[:, None] * y * jax.nn.log_softmax(raw(theta))) / w.sum()
+
+    expected = jax.hessian(loss)(theta)
+    assert relative_error(net.hessian(theta, X, y, w), expected) < 1e-9
+    assert relative_error(net.jacobian(theta, X), jax.jacobian(raw)(theta)) < 1e-9
+    J, p = np.asarray(jax.jacobian(raw)(theta)), np.asarray(jax.nn.softmax(raw(theta)))
+    Q = w[:, None, None] * (p[:, :, None] * np.eye(2) - p[:, :, None] * p[:, None, :]) / w.sum()
+    G = np.einsum("ikp,ikl,ilq->pq", J, Q, J)
+    assert relative_error(net.ggn(theta, X, y, w), G) < 1e-9

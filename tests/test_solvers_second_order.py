@@ -1,0 +1,451 @@
+"""Levenberg-Marquardt, Newton-CG and Newton's trust region: laws, rates, hard cases."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+from fastmlp import Network
+from fastmlp.solvers import (
+    LevenbergMarquardt,
+    Newton,
+    NewtonCG,
+    Status,
+    least_squares_objective,
+    minimize,
+)
+from fastmlp.solvers._full_batch import Point
+from fastmlp.solvers._newton_cg import ConjugateSteps
+from fastmlp.solvers._newton_trust import bounded_minimum
+from fastmlp.solvers._trust import Damping, Proposal, Radius
+
+EPS = np.finfo(np.float64).eps
+SECOND_ORDER = {
+    "lm": LevenbergMarquardt(),
+    "lm marquardt": LevenbergMarquardt(scaling="marquardt"),
+    "newton trust-region": Newton(modification="trust-region"),
+    "newton-cg": NewtonCG(),
+    "newton-cg exact": NewtonCG(curvature="hessian"),
+}
+every = pytest.mark.parametrize("solver", SECOND_ORDER.values(), ids=SECOND_ORDER)
+
+
+def smooth_problem(n=200, dtype=np.float64, layers=(3, 6, 1), loss="squared_error", seed=0, **more):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, size=(n, layers[0])).astype(dtype)
+    signal = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, -1]
+    powers = 1 + np.arange(layers[-1])
+    y = {
+        "squared_error": lambda: signal[:, None] ** powers + 0.05 * rng.normal(size=(n, 1)),
+        "log_loss": lambda: (signal + 0.3 * rng.normal(size=n) > 0).astype(int),
+        "poisson": lambda: rng.poisson(np.exp(signal)),
+    }[loss]()
+    net = Network(layers, activation="tanh", loss=loss, dtype=dtype)
+    return net.objective(X, y, **more), net.init(random_state=seed)
+
+
+@every
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "poisson"])
+def test_loss_never_rises_and_the_gradient_vanishes(solver, loss):
+    objective, theta0 = smooth_problem(loss=loss, alpha=0.5)
+    result = minimize(objective, theta0, solver=solver, max_iter=300, tol=1e-7)
+    losses = np.array([objective.value(theta0), *result.history["loss"]])
+    assert np.all(np.diff(losses) <= 16 * EPS * losses[:-1])
+    # Without the residuals' own curvature the last digits of the gradient take linear convergence.
+    exact = isinstance(solver, Newton) or getattr(solver, "curvature", "") == "hessian"
+    assert result.status is Status.CONVERGED or not exact
+    assert np.abs(objective.value_grad(result.theta)[1]).max() <= (1e-7 if exact else 2e-5)
+    assert result.loss == pytest.approx(objective.value(result.theta), rel=1e-12)
+    sizes = set(map(len, result.history.values()))
+    assert sizes == {result.n_iter}
+    bound = "damping" if isinstance(solver, LevenbergMarquardt) else "radius"
+    assert list(result.history) == ["loss", "grad_norm", bound, "gain", "seconds"]
+    assert all(gain > 0 for gain in result.history["gain"])
+
+
+@every
+def test_one_step_solves_a_linear_gaussian_problem(solver):
+    rng = np.random.default_rng(0)
+    X, y, alpha = rng.normal(size=(50, 4)), rng.normal(size=50), 0.7
+    net = Network([4, 1])
+    if isinstance(solver, LevenbergMarquardt):
+        solver = LevenbergMarquardt(damping=1e-12, scaling=solver.scaling)
+    else:
+        solver = type(solver)(**{**solver.get_params(), "radius": 1e3})
+    result = minimize(
+        net.objective(X, y, alpha=alpha), np.zeros(5), solver=solver, max_iter=1, tol=0
+    )
+    design = np.column_stack([X, np.ones(50)])
+    ridge = np.linalg.solve(design.T @ design + alpha * np.diag([1, 1, 1, 1, 0]), design.T @ y)
+    tolerance = 1e-1 if isinstance(solver, NewtonCG) else 1e-9  # its first step is a rough one
+    assert np.abs(result.theta - ridge).max() < tolerance
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [Newton(), Newton(modification="trust-region")],
+    ids=["line search", "trust region"],
+)
+def test_newton_converges_quadratically(solver):
+    objective, theta0 = smooth_problem(layers=(3, 2, 1), alpha=0.2)
+    near = minimize(objective, theta0, solver=solver, max_iter=400, tol=1e-3).theta
+    best = minimize(objective, near, solver=solver, max_iter=400, tol=1e-14).theta
+    assert np.linalg.eigvalsh(objective.hessian(best))[0] > 1e-5  # a regular minimum
+    rng = np.random.default_rng(0)
+    errors, theta = [], best + 5e-4 * rng.normal(size=best.size)
+    errors.append(np.linalg.norm(theta - best))
+    for _ in range(3):
+        theta = minimize(objective, theta, solver=solver, max_iter=1, tol=0).theta
+        errors.append(np.linalg.norm(theta - best))
+    constant = errors[1] / errors[0] ** 2
+    assert errors[1] < 0.3 * errors[0]
+    for before, after in zip(errors[1:], errors[2:], strict=False):
+        assert after <= 10 * constant * before**2 + 1e-11
+
+
+def test_levenberg_marquardt_converges_quadratically_without_residuals():
+    net = Network([2, 3, 1], activation="tanh")
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(100, 2))
+    truth = net.init(random_state=3)
+    objective = net.objective(X, net.predict(truth, X))
+    start = truth + 0.02 * rng.normal(size=truth.size)
+    result = minimize(
+        objective, start, solver=LevenbergMarquardt(damping=1e-9), max_iter=20, tol=1e-15
+    )
+    losses = np.array(result.history["loss"])
+    assert result.loss < 1e-26
+    # the residual is the error of the step before, squared: its order is two
+    orders = np.diff(np.log(losses[losses > 1e-24]))
+    assert orders[-1] < 1.6 * orders[0]
+
+
+def degenerate(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
+    net = Network([3, 5, 1], activation="relu" if kind == "dead units" else "tanh")
+    theta0 = net.init(random_state=0)
+    if kind == "dead units":
+        net.unpack(theta0)[1][0][:3] = -1e3
+    elif kind == "duplicated features":
+        X[:, 2] = X[:, 1]
+    elif kind == "constant features":
+        X[:] = 0
+    elif kind == "more parameters than rows":
+        X, y = X[:6], y[:6]
+    elif kind == "equal units":
+        theta0[:] = 0.1
+    return net.objective(X, y), theta0
+
+
+@every
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "dead units",
+        "duplicated features",
+        "constant features",
+        "more parameters than rows",
+        "equal units",
+    ],
+)
+def test_rank_deficient_jacobian(solver, kind):
+    objective, theta0 = degenerate(kind)
+    result = minimize(objective, theta0, solver=solver, max_iter=60, tol=1e-8)
+    assert np.isfinite(result.theta).all()
+    assert np.isfinite(result.loss) and result.loss < objective.value(theta0)
+    if kind == "more parameters than rows":
+        assert result.loss < 1e-8
+    if kind == "constant features":
+        assert result.loss == pytest.approx(0.5 * np.var(objective._y), rel=1e-6)
+
+
+def test_zero_gradient_at_the_start_is_convergence():
+    net = Network([2, 3, 1], activation="tanh")
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    objective = net.objective(X, np.zeros(10))
+    for solver in SECOND_ORDER.values():
+        result = minimize(objective, np.zeros(net.n_params), solver=solver)
+        assert (result.status, result.n_iter, result.loss) == (Status.CONVERGED, 0, 0.0)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_dual_and_primal_take_the_same_path(alpha):
+    objective, theta0 = smooth_problem(n=20, layers=(3, 8, 2), alpha=alpha)
+    assert objective.n_residuals < objective.n_params
+
+    class Primal:
+        value, value_grad, ggn = objective.value, objective.value_grad, objective.ggn
+
+    paths = [
+        minimize(one, theta0, solver="lm", max_iter=6, tol=0).theta for one in (objective, Primal())
+    ]
+    assert np.abs(paths[0] - theta0).max() > 0.1
+    assert np.abs(paths[0] - paths[1]).max() < 1e-6
+
+
+@every
+def test_float32_network(solver):
+    objective, theta0 = smooth_problem(dtype=np.float32, alpha=0.5)
+    wide, theta64 = smooth_problem(alpha=0.5)
+    result = minimize(objective, theta0, solver=solver, max_iter=300, tol=1e-5)
+    assert result.theta.dtype == np.float32
+    best = minimize(wide, theta64, solver=solver, max_iter=300, tol=1e-9)
+    assert result.loss == pytest.approx(best.loss, rel=1e-3)
+
+
+def test_weight_two_is_a_row_twice():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 2)), rng.normal(size=40)
+    w = rng.integers(0, 3, size=40).astype(float)
+    net = Network([2, 4, 1], activation="tanh")
+    rows = np.repeat(np.arange(40), w.astype(int))
+    runs = [
+        minimize(objective, net.init(random_state=0), solver="lm", max_iter=5, tol=0).theta
+        for objective in (net.objective(X, y, sample_weight=w), net.objective(X[rows], y[rows]))
+    ]
+    assert np.abs(runs[0] - runs[1]).max() < 1e-8
+
+
+@every
+def test_flat_losses_are_refused_by_name(solver):
+    net = Network([2, 3, 1], loss="absolute_error")
+    objective = net.objective(np.ones((4, 2)), np.arange(4.0))
+    if isinstance(solver, Newton) or getattr(solver, "curvature", "") == "hessian":
+        # the Hessian exists: the residuals have no curvature, the network has
+        minimize(objective, net.init(random_state=0), solver=solver, max_iter=2)
+        return
+    with pytest.raises(ValueError, match="'absolute_error' has no curvature"):
+        minimize(objective, net.init(random_state=0), solver=solver)
+
+
+class TestLeastSquares:
+    t = np.linspace(0, 2, 30)
+
+    def residuals(self, theta, t):
+        return theta[0] * np.exp(-theta[1] * t) + theta[2] - (2 * np.exp(-1.5 * t) + 0.3)
+
+    def jacobian(self, theta, t):
+        e = np.exp(-theta[1] * t)
+        return np.column_stack([e, -theta[0] * t * e, np.ones_like(t)])
+
+    @pytest.mark.parametrize("solver", ["lm", "newton-cg", "lbfgs"])
+    def test_a_scipy_residual_function(self, solver):
+        objective = least_squares_objective(self.residuals, self.jacobian, args=(self.t,))
+        result = minimize(objective, [1.0, 1.0, 0.0], solver=solver, max_iter=2000, tol=1e-9)
+        scipys = scipy.optimize.least_squares(
+            self.residuals, [1.0, 1.0, 0.0], self.jacobian, args=(self.t,), method="lm"
+        )
+        assert result.status.converged
+        assert np.allclose(result.theta, scipys.x, atol=1e-2 if solver == "lbfgs" else 1e-5)
+
+    def test_fewer_residuals_than_parameters(self):
+        objective = least_squares_objective(
+            lambda x: np.array([x[0] * x[1] - 2, x[2] - 1]),
+            lambda x: np.array([[x[1], x[0], 0.0], [0.0, 0.0, 1.0]]),
+        )
+        result = minimize(objective, np.ones(3), solver="lm", tol=1e-12)
+        assert result.loss < 1e-20
+
+    @pytest.mark.parametrize(
+        ("fun", "jac", "message"),
+        [
+            (lambda x: np.ones((2, 2)), None, r"fun must return shape \(m,\), got \(2, 2\)"),
+            (lambda x: np.ones(2), lambda x: np.ones(3), r"jac must return shape \(2, 3\)"),
+        ],
+    )
+    def test_wrong_shapes(self, fun, jac, message):
+        with pytest.raises(ValueError, match=message):
+            minimize(least_squares_objective(fun, jac), np.ones(3), solver="lm")
+
+
+def test_powell_singular_function():
+    # singular at its minimum: damping has to keep the steps finite all the way
+    def residuals(x):
+        return np.array(
+            [
+                x[0] + 10 * x[1],
+                np.sqrt(5) * (x[2] - x[3]),
+                (x[1] - 2 * x[2]) ** 2,
+                np.sqrt(10) * (x[0] - x[3]) ** 2,
+            ]
+        )
+
+    def jacobian(x):
+        a, b = 2 * (x[1] - 2 * x[2]), 2 * np.sqrt(10) * (x[0] - x[3])
+        return np.array(
+            [
+                [1, 10, 0, 0],
+                [0, 0, np.sqrt(5), -np.sqrt(5)],
+                [0, a, -2 * a, 0],
+                [b, 0, 0, -b],
+            ]
+        )
+
+    objective = least_squares_objective(residuals, jacobian)
+    for scaling in ("identity", "marquardt"):
+        solver = LevenbergMarquardt(scaling=scaling)
+        result = minimize(objective, [3.0, -1, 0, 1], solver=solver, max_iter=100, tol=1e-12)
+        assert result.loss < 1e-12
+
+
+class TestBoundedMinimum:
+    @pytest.mark.parametrize("lowest", [-2.0, 0.0, 1.0])
+    @pytest.mark.parametrize("radius", [1e-3, 0.5, 10.0])
+    def test_optimality(self, lowest, radius):
+        rng = np.random.default_rng(0)
+        eigenvalues = np.sort(np.append(rng.uniform(1.5, 4, size=5), lowest))
+        slopes = rng.normal(size=6)
+        s, at_bound = bounded_minimum(eigenvalues, slopes, radius)
+        length = np.linalg.norm(s)
+        assert length <= radius * (1 + 2e-3)
+        shift = -(slopes @ s + s @ (eigenvalues * s)) / (s @ s)
+        assert shift >= max(0, -lowest) - 1e-6 * abs(shift)
+        assert np.allclose((eigenvalues + shift) * s, -slopes, rtol=1e-6, atol=1e-6)
+        assert at_bound == (length > radius * (1 - 2e-3))
+
+    def test_hard_case(self):
+        eigenvalues, slopes = np.array([-1.0, 2.0]), np.array([0.0, 1.0])
+        s, at_bound = bounded_minimum(eigenvalues, slopes, 2.0)
+        assert at_bound
+        assert np.linalg.norm(s) == pytest.approx(2.0)
+        assert s[1] == pytest.approx(-1 / 3)
+
+    def test_no_curvature_at_all(self):
+        s, at_bound = bounded_minimum(np.zeros(2), np.array([3.0, 4.0]), 1.0)
+        assert at_bound
+        assert np.allclose(s, [-0.6, -0.8], rtol=2e-3)
+
+
+class Bowl:
+    """A quadratic with known curvature, for the path of conjugate gradients."""
+
+    def __init__(self, eigenvalues):
+        self.eigenvalues = np.asarray(eigenvalues)
+
+    def value_grad(self, theta):
+        grad = self.eigenvalues * theta
+        return 0.5 * float(theta @ grad), grad
+
+    def ggn_mul(self, theta, v):
+        return self.eigenvalues * v
+
+
+class TestConjugateSteps:
+    def make(self, eigenvalues, theta):
+        objective = Bowl(eigenvalues)
+        loss, grad = objective.value_grad(theta)
+        point = Point(theta, loss, grad)
+        return ConjugateSteps(point, objective, objective.ggn_mul, None, 20), objective
+
+    @pytest.mark.parametrize("radius", [2.0, 0.7, 0.05])
+    @pytest.mark.parametrize("eigenvalues", [[1.0, 3.0, 10.0], [-1.0, 2.0, 5.0]])
+    def test_promise_is_the_models_decrease(self, eigenvalues, radius):
+        theta = np.array([1.0, -0.5, 0.3])
+        local, objective = self.make(eigenvalues, theta)
+        for r in (2.0, radius):  # the second one cuts the path of the first
+            proposal = local.step(r)
+            after, _ = objective.value_grad(theta + proposal.step)
+            assert local.point.loss - after == pytest.approx(proposal.predicted, rel=1e-9)
+            assert np.linalg.norm(proposal.step) <= r * (1 + 1e-9)
+            assert proposal.at_bound == (np.linalg.norm(proposal.step) > r * (1 - 1e-9))
+
+    def test_a_saddle_promises_without_bound(self):
+        local, _ = self.make([-1.0, 2.0, 5.0], np.array([1.0, -0.5, 0.3]))
+        assert local.decrement(0.0) == np.inf
+
+
+def test_newton_cg_on_samples():
+    objective, theta0 = smooth_problem(n=4000, alpha=0.1)
+    solver = NewtonCG(batch_size=1000)
+    runs = [
+        minimize(objective, theta0, solver=solver, max_iter=30, tol=1e-6, random_state=seed)
+        for seed in (0, 0, 1)
+    ]
+    full = minimize(objective, theta0, solver="newton-cg", max_iter=30, tol=1e-6)
+    assert np.array_equal(runs[0].theta, runs[1].theta)
+    assert not np.array_equal(runs[0].theta, runs[2].theta)
+    for run in runs:
+        assert objective.value(run.theta) < 1.5 * objective.value(full.theta) + 1e-3
+
+
+class TestBounds:
+    def test_nielsen(self):
+        bound = Damping(1.0, 1e-3)
+        proposal = Proposal(np.zeros(1), 1.0)
+        for expected in (2.0, 8.0, 64.0):
+            bound.reject(proposal)
+            assert bound.size == expected
+        bound.accept(1.0, proposal)
+        assert bound.size == pytest.approx(64 / 3)
+        bound.reject(proposal)
+        assert bound.size == pytest.approx(128 / 3)
+        bound.accept(0.5, proposal)
+        assert bound.size == pytest.approx(128 / 3)
+        for _ in range(20):
+            bound.accept(0.99, proposal)
+        assert bound.size == 1e-3
+
+    def test_radius(self):
+        bound = Radius(1.0)
+        bound.accept(0.9, Proposal(np.zeros(1), 1.0, True, 1.0))
+        assert bound.size == 2.0
+        bound.accept(0.9, Proposal(np.zeros(1), 1.0, False, 0.5))
+        assert bound.size == 2.0
+        bound.accept(0.1, Proposal(np.zeros(1), 1.0, True, 2.0))
+        assert bound.size == 0.5
+        bound.reject(Proposal(np.zeros(1), 1.0, False, 0.2))
+        assert bound.size == pytest.approx(0.05)
+
+
+class TestHistoryAndStops:
+    @every
+    def test_validation_restores_the_best(self, solver):
+        objective, theta0 = smooth_problem(n=30, layers=(3, 12, 1))
+        held_out, _ = smooth_problem(n=200, seed=5)
+        twin = Network([3, 12, 1], activation="tanh")
+        held_out = twin.objective(held_out._X, held_out._y)
+
+        def validate(theta):
+            loss = held_out.value(theta)
+            return -loss, loss
+
+        result = minimize(
+            objective, theta0, solver=solver, max_iter=60, tol=1e-6, validation=validate
+        )
+        scores = result.history["validation_score"]
+        assert validate(result.theta)[0] == max(scores)
+
+    @every
+    def test_interruption_keeps_the_last_accepted_point(self, solver):
+        objective, theta0 = smooth_problem()
+        seen = []
+
+        def stop(iteration, record):
+            seen.append(record["loss"])
+            if iteration == 3:
+                raise KeyboardInterrupt
+
+        result = minimize(objective, theta0, solver=solver, tol=0, callback=stop)
+        assert result.status is Status.INTERRUPTED
+        assert objective.value(result.theta) == pytest.approx(seen[-1], rel=1e-12)
+
+    @every
+    def test_max_time(self, solver):
+        objective, theta0 = smooth_problem()
+        result = minimize(objective, theta0, solver=solver, tol=0, max_time=0.0)
+        assert result.status is Status.MAX_TIME
+        assert result.n_iter <= 1
+
+    @every
+    def test_not_finite_at_the_start(self, solver):
+        class Nowhere(Bowl):
+            def value_grad(self, theta):
+                return np.nan, theta
+
+            def ggn(self, theta):
+                return np.eye(2)
+
+            hessian, hess_mul = ggn, Bowl.ggn_mul
+
+        with pytest.raises(ValueError, match="not finite at theta0"):
+            minimize(Nowhere([1.0, 2.0]), np.ones(2), solver=solver)
