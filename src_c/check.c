@@ -220,6 +220,64 @@ static fm_loss_t canonical(int loss) {
         free(X), free(out), free(index);                                                         \
     }                                                                                            \
                                                                                                  \
+    /* The three products of a layer and their inverse copies, against plain loops; padding of      \
+     * activations and deltas is NaN and must reach nothing but padding. */                         \
+    static void check_panels##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {   \
+        const ptrdiff_t lda = k->padded(in + 1), ldd = k->padded(out), ldb = k->padded(in);      \
+        real *theta = filled((size_t)((in + 1) * out), sizeof(real));                            \
+        real *back = filled((size_t)((in + 1) * out), sizeof(real));                             \
+        real *W = filled((size_t)((in + 1) * ldd), sizeof(real));                                \
+        real *turned = filled((size_t)(out * ldb), sizeof(real));                                \
+        real *grad = filled((size_t)((in + 1) * ldd), sizeof(real));                             \
+        real *A = filled((size_t)(rows * lda), sizeof(real));                                    \
+        real *D = filled((size_t)(rows * ldd), sizeof(real));                                    \
+        real *Z = filled((size_t)(rows * ldd), sizeof(real));                                    \
+        real *B = filled((size_t)(rows * ldb), sizeof(real));                                    \
+        real *G = filled((size_t)(rows * ldb), sizeof(real));                                    \
+        for (ptrdiff_t r = 0; r < rows; r++) {                                                   \
+            A[r * lda + in] = 1;                                                                 \
+            for (ptrdiff_t c = in + 1; c < lda; c++) A[r * lda + c] = NAN;                       \
+            for (ptrdiff_t c = out; c < ldd; c++) D[r * ldd + c] = NAN;                          \
+        }                                                                                        \
+        k->panel_copy(W, theta, in + 1, out, 0);                                                 \
+        k->panel_copy(W, back, in + 1, out, 1);                                                  \
+        int ok = memcmp(theta, back, (size_t)((in + 1) * out) * sizeof(real)) == 0;              \
+        k->panel_turn(turned, W, in, out);                                                       \
+        for (int relu = 0; relu < 2; relu++) {                                                   \
+            k->panel_forward(Z, A, W, rows, in, out, ldd, lda, relu);                            \
+            for (ptrdiff_t r = 0; r < rows; r++)                                                 \
+                for (ptrdiff_t o = 0; o < out; o++) {                                            \
+                    double z = 0;                                                                \
+                    for (ptrdiff_t i = 0; i <= in; i++)                                          \
+                        z += (double)A[r * lda + i] * theta[i * out + o];                        \
+                    ok &= near##s(Z[r * ldd + o], relu && z < 0 ? 0 : z);                        \
+                }                                                                                \
+        }                                                                                        \
+        for (int gated = 0; gated < 2; gated++) {                                                \
+            k->panel_delta(B, D, turned, gated ? G : NULL, rows, in, out, ldb, ldd);             \
+            for (ptrdiff_t r = 0; r < rows; r++)                                                 \
+                for (ptrdiff_t i = 0; i < in; i++) {                                             \
+                    double d = 0;                                                                \
+                    for (ptrdiff_t o = 0; o < out; o++)                                          \
+                        d += (double)D[r * ldd + o] * theta[i * out + o];                        \
+                    ok &= near##s(B[r * ldb + i], gated && G[r * ldb + i] <= 0 ? 0 : d);         \
+                }                                                                                \
+        }                                                                                        \
+        k->panel_grad(grad, A, D, rows, in, out, lda, ldd, 0);                                   \
+        k->panel_grad(grad, A, D, rows, in, out, lda, ldd, 1);                                   \
+        k->panel_copy(grad, back, in + 1, out, 1);                                               \
+        for (ptrdiff_t i = 0; i <= in; i++)                                                      \
+            for (ptrdiff_t o = 0; o < out; o++) {                                                \
+                double g = 0;                                                                    \
+                for (ptrdiff_t r = 0; r < rows; r++)                                             \
+                    g += 2 * (double)A[r * lda + i] * D[r * ldd + o];                            \
+                ok &= near##s(back[i * out + o], g);                                             \
+            }                                                                                    \
+        expect(ok, "panels", #real, (long)(rows * 1000000 + in * 1000 + out));                   \
+        free(theta), free(back), free(W), free(turned), free(grad);                              \
+        free(A), free(D), free(Z), free(B), free(G);                                             \
+    }                                                                                            \
+                                                                                                 \
     static void check_all##s(const kernels_t *k) {                                               \
         for (ptrdiff_t n = 1; n <= 70; n++) {                                                    \
             check_activations##s(k, 3, n), check_activations##s(k, n, 1);                        \
@@ -227,6 +285,8 @@ static fm_loss_t canonical(int loss) {
             if (n > 1) check_softmax##s(k, 4, n);                                                \
             check_updates##s(k, n);                                                              \
             check_arrays##s(k, 5, n);                                                            \
+            check_panels##s(k, 1 + n % 14, n, 1 + n * 7 % 70);                                   \
+            check_panels##s(k, n, 3, 9), check_panels##s(k, 1, n, n);                            \
         }                                                                                        \
         check_activations##s(k, 900, 40), check_losses##s(k, 1700, 1);                           \
         check_updates##s(k, 100003);                                                             \

@@ -1,0 +1,160 @@
+"""Packed prediction gives what the network and the estimators give."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from fastmlp import MLPClassifier, MLPRegressor, Network
+from fastmlp.activations import HIDDEN_NAMES, OUTPUT_NAMES
+from fastmlp.predictor import Predictor
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", range(12))
+def test_outputs_are_those_of_the_network(case, dtype):
+    rng = np.random.default_rng(case)
+    hidden = rng.integers(1, 70, case % 4).tolist()
+    n_raw = int(rng.integers(2, 20))
+    net = Network(
+        [int(rng.integers(1, 30)), *hidden, n_raw],
+        [HIDDEN_NAMES[(case + k) % len(HIDDEN_NAMES)] for k in range(len(hidden))],
+        OUTPUT_NAMES[case % len(OUTPUT_NAMES)],
+        dtype=dtype,
+    )
+    theta = net.init(random_state=case)
+    predictor = Predictor(net, theta)
+    for n in (1, 2, 47, 48, 49, 200):
+        X = rng.normal(size=(n, net.n_features)).astype(dtype)
+        expected = net.predict(theta, X)
+        assert np.abs(expected).max() > 0
+        np.testing.assert_allclose(
+            predictor.outputs(X), expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype]
+        )
+        np.testing.assert_allclose(
+            predictor.outputs(X[0]), expected[0], rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype]
+        )
+
+
+def make(rng):
+    net = Network([3, 8, 2], "tanh")
+    return net, Predictor(net, net.init(random_state=0)), rng.normal(size=(5, 3))
+
+
+def test_any_layout_and_dtype_works(rng):
+    _, predictor, X = make(rng)
+    X = np.round(X * 4)
+    expected = predictor.predict(X)
+    wide = np.zeros((5, 6))
+    wide[:, ::2] = X
+    for same in (
+        np.asfortranarray(X),
+        wide[:, ::2],
+        X.astype(np.float16),
+        X.astype(np.int64),
+        X.astype(">f8"),
+        X.tolist(),
+        X[::-1].copy()[::-1],
+    ):
+        np.testing.assert_array_equal(predictor.predict(same), expected)
+
+
+def test_out_is_filled(rng):
+    _, predictor, X = make(rng)
+    out = np.empty((5, 2))
+    assert predictor.predict(X, out=out) is out
+    np.testing.assert_array_equal(out, predictor.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("x", "out", "message"),
+    [
+        (np.ones((2, 4)), None, "3 columns"),
+        (np.ones((2, 2, 3)), None, "3 columns|shape"),
+        (np.array([[1.0, np.nan, 2.0]]), None, "NaN or infinity"),
+        (np.array([[1.0, np.inf, 2.0]]), None, "NaN or infinity"),
+        (np.array([["a", "b", "c"]]), None, "numeric"),
+        (np.ones((2, 3)), np.empty((2, 2), np.float32), "out must be float64"),
+        (np.ones((2, 3)), np.empty((3, 2)), "2 columns and 2 rows"),
+        (np.ones((2, 3)), np.empty((2, 4))[:, ::2], "contiguous"),
+        (np.float64(1.0), None, "shape"),
+    ],
+)
+def test_bad_input(rng, x, out, message):
+    _, predictor, _ = make(rng)
+    with pytest.raises(ValueError, match=message):
+        predictor.predict(x, out=out)
+
+
+def test_read_only_out_is_refused(rng):
+    _, predictor, X = make(rng)
+    out = np.empty((5, 2))
+    out.flags.writeable = False
+    with pytest.raises((ValueError, BufferError)):
+        predictor.predict(X, out=out)
+
+
+def test_it_pickles_and_never_changes(rng):
+    net, _, X = make(rng)
+    theta = net.init(random_state=1)
+    predictor = Predictor(net, theta)
+    expected = predictor.predict(X)
+    theta[:] = 0
+    np.testing.assert_array_equal(predictor.predict(X), expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(predictor)).predict(X), expected)
+
+
+def test_threads_share_one(rng):
+    net = Network([10, 64, 64, 3])
+    predictor = Predictor(net, net.init(random_state=0))
+    blocks = [rng.normal(size=(n, 10)) for n in range(1, 60)]
+    expected = [predictor.predict(X) for X in blocks]
+    with ThreadPoolExecutor(4) as pool:
+        for got, wanted in zip(pool.map(predictor.predict, blocks * 5), expected * 5, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("labels", ["binary", "multiclass", "multilabel", "one class"])
+def test_a_compiled_classifier_decides_as_the_classifier(rng, labels, standardize):
+    X = rng.normal(3, 2, size=(80, 4))
+    y = {
+        "binary": np.where(X[:, 0] > 3, "yes", "no"),
+        "multiclass": np.digitize(X[:, 0], [2, 4]) * 10,
+        "multilabel": (X[:, :3] > 3).astype(int),
+        "one class": np.full(80, 7),
+    }[labels]
+    model = MLPClassifier(
+        hidden_layer_sizes=(9,), solver="lbfgs", max_iter=20, standardize=standardize
+    ).fit(X, y)
+    np.testing.assert_array_equal(model.compile().predict(X), model.predict(X))
+    assert model.compile().predict(X[0]).shape == model.predict(X[:1])[0].shape
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_compiled_regressor_folds_the_scales(rng, n_outputs):
+    X = rng.normal([5, 100, -3], [1, 20, 0.1], size=(60, 3))
+    y = X @ rng.normal(size=(3, n_outputs)) + 1000
+    y = y[:, 0] if n_outputs == 1 else y
+    model = MLPRegressor(
+        hidden_layer_sizes=(7,), solver="lbfgs", max_iter=30, standardize=True, random_state=0
+    ).fit(X, y)
+    assert model.predict(X).std() > 1
+    np.testing.assert_allclose(model.compile().predict(X), model.predict(X), rtol=1e-9)
+
+
+def test_predict_sees_every_change_of_the_coefficients(rng):
+    X = rng.normal(size=(30, 3))
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])
+    first = model.predict(X)
+    model.intercepts_[-1] += 1.0  # in place
+    np.testing.assert_allclose(model.predict(X), first + 1, rtol=1e-12)
+    model.intercepts_[-1] = model.intercepts_[-1] + 1.0  # another array
+    np.testing.assert_allclose(model.predict(X), first + 2, rtol=1e-12)
+    model.intercepts_[-1][:] += 1.0  # the other array in place
+    np.testing.assert_allclose(model.predict(X), first + 3, rtol=1e-12)
+    model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
+    assert np.ptp(model.predict(X)) == 0
