@@ -8,7 +8,14 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-C_FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+C_FLAGS = [
+    "-std=gnu11",
+    "-O3",
+    "-g0",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+]
 
 # instruction set: flags; every name has a kernels_<name>.c
 ISAS = {"baseline": []}
@@ -62,7 +69,7 @@ EXTENSIONS = [
         [f"fastmlp/_core/{name}.pyx"],
         include_dirs=["src_c"],
         depends=HEADERS,
-        extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math"],
+        extra_compile_args=["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"],
     )
     for name in MODULES
 ]
@@ -83,6 +90,10 @@ if sys.maxsize < 2**32:
 
 class BuildExt(build_ext):
     """build_ext alone (--inplace, editable installs) would not build the static libraries."""
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.parallel = os.cpu_count()
 
     def run(self):
         self.run_command("build_clib")

@@ -14,6 +14,7 @@ _TILE_BYTES = 4 << 20
 # Weights of one layer up to this size are swept on panels, the others by BLAS. Measured with
 # `python -m bench` at 256 KB (1.2 times BLAS), 0.5 MB (1.1), 1.6 MB (1.1) and 3.2 MB (0.85).
 _PANEL_BYTES = 2 << 20
+_PANEL_BYTES_WHOLE = 64 << 10
 _PANEL_TILE_BYTES = 96 << 10
 
 
@@ -23,10 +24,13 @@ def tile_rows(widths: tuple[int, ...], itemsize: int) -> int:
     return int(min(2048, max(128, _TILE_BYTES // per_row)))
 
 
-def fits_panels(widths: tuple[int, ...], itemsize: int) -> bool:
-    """Whether the project's own tiles serve a network better than BLAS does."""
+def fits_panels(widths: tuple[int, ...], itemsize: int, whole: bool = False) -> bool:
+    """Whether the project's own tiles serve a network better than BLAS does.
+
+    ``whole``: for sweeps over all rows, where BLAS has tall matrices and maybe several threads.
+    """
     largest = max((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
-    return largest * itemsize <= _PANEL_BYTES
+    return largest * itemsize <= min(_PANEL_BYTES, _PANEL_BYTES_WHOLE if whole else _PANEL_BYTES)
 
 
 def panel_rows(widths: tuple[int, ...], itemsize: int) -> int:

@@ -116,6 +116,22 @@ class CurvatureSweep:
         _gauss_newton.collect(G, grad, layers, theta, weight_sum, l2)
         return sum(values), grad, G
 
+    def bend(self, theta, v, second, weight_sum) -> np.ndarray:
+        """``J' Q d2 raw / dv2 / weight_sum``, (n_params,)."""
+        layers = self._layers
+        rows = min(self._n, 256)
+        parts = self._ranges(20.0 * layers.n_params)
+        tapes = self._tapes(len(parts), rows)
+        sums = np.zeros((len(parts), layers.n_params))
+
+        def work(k):
+            _gauss_newton.bend(
+                sums[k], layers, self._source, tapes[k], theta, v, self._index, *parts[k], second
+            )
+
+        in_threads(work, len(parts))
+        return sums.sum(axis=0) / weight_sum
+
     def factors(self, theta, second):
         """Sum of losses, its gradient, and per layer (a, delta); None: indefinite."""
         layers, n = self._layers, self._n

@@ -118,6 +118,16 @@ class CurvedObjective:
         v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
         return sweep.product(theta, v, second, self._weight_sum, self._l2)
 
+    def bend(self, theta: Any, v: Any) -> np.ndarray:
+        """``J' Q d2 raw / dv2``, (n_params,) float64: how the outputs bend along ``theta + t v``.
+
+        The Gauss-Newton product of an acceleration a with ``G a = -bend`` cancels it to second
+        order (Transtrum and Sethna 2012).
+        """
+        theta, sweep, second = self._curved(theta, _curvature.GGN)
+        v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
+        return sweep.bend(theta, v, second, self._weight_sum)
+
     def ggn_diagonal(self, theta: Any) -> np.ndarray | None:
         """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64.
 

@@ -239,6 +239,7 @@ class Sweep:
             self._index = np.arange(self._n, dtype=np.intp)
         self._tapes: dict[int, Any] = {}
         self._batch: tuple[int, tuple] | None = None
+        self._order: np.ndarray | None = None
 
     def batch_tapes(self, batch_size: int):
         """What an epoch needs: a tape for BLAS or one in panels, the other being None."""
@@ -270,6 +271,15 @@ class Sweep:
 
     def value_grad(self, theta, grad, n, weight_sum, l2):
         """The loss; its gradient into grad unless that is None."""
+        widths = tuple(self.layers.widths)
+        if fits_panels(widths, self._itemsize, whole=True):
+            rows = min(n, panel_rows(widths, self._itemsize))
+            _, tape = self.batch_tapes(rows)
+            if self._order is None:
+                self._order = np.arange(n, dtype=np.intp) if self._index is None else self._index
+            return _panels.value_grad(
+                self.layers, self.source, tape, theta, grad, self._order, weight_sum, l2
+            )
         tape, index = self.tape_and_index()
         return _sweeps.value_grad(
             self.layers, self.source, tape, theta, grad, index, n, weight_sum, l2

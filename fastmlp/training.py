@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp._arrays import tile_rows
-from fastmlp._threads import blas_threads, default_threads
+from fastmlp._threads import available_cpus, blas_threads, default_threads
 from fastmlp.solvers import Result, Status, minimize
 from fastmlp.solvers._base import Solver
 
@@ -93,6 +94,71 @@ def train(
     if one_epoch and result.status not in (Status.DIVERGED, Status.INTERRUPTED):
         result = dataclasses.replace(result, status=Status.ONE_EPOCH)
     return result
+
+
+def train_starts(
+    network, X, y, *, thetas, random_states, callback=None, in_turn=False, n_threads=None, **fit
+) -> tuple[int, list[Result]]:
+    """Train a network from several initial points, in parallel, and say which end is the best.
+
+    Parameters
+    ----------
+    network, X, y, callback, n_threads, **fit
+        As for :func:`train`; the callback is called from several threads.
+    thetas : list of ndarray of shape (n_params,)
+        The initial points.
+    random_states : list of RandomState
+        One for each.
+    in_turn : bool
+        One start after the other: where a score cannot be asked for by several threads at once.
+
+    Returns
+    -------
+    best : int
+        The start with the highest validation score; without validation, with the highest evidence
+        where the solver estimates it; else with the lowest loss.
+    results : list of Result
+        Of every start. After Ctrl-C all of them have the status INTERRUPTED.
+    """
+    stopped = threading.Event()
+
+    def stop(iteration, record):
+        return stopped.is_set() or (callback is not None and callback(iteration, record))
+
+    n_workers = 1 if in_turn else min(len(thetas), n_threads or available_cpus())
+
+    def one(theta, random_state):
+        return train(
+            network,
+            X,
+            y,
+            theta0=theta,
+            random_state=random_state,
+            callback=stop,
+            n_threads=n_threads if n_workers == 1 else 1,
+            **fit,
+        )
+
+    with ThreadPoolExecutor(n_workers) as pool:
+        futures = [pool.submit(one, *start) for start in zip(thetas, random_states, strict=True)]
+        try:
+            results = [future.result() for future in futures]
+        except KeyboardInterrupt:
+            stopped.set()
+            results = [
+                dataclasses.replace(future.result(), status=Status.INTERRUPTED)
+                for future in futures
+            ]
+    return int(np.argmax([_merit(result) for result in results])), results
+
+
+def _merit(result: Result) -> float:
+    """What the best of several starts has most of."""
+    if "validation_score" in result.history:
+        merit = np.nanmax([-np.inf, *result.history["validation_score"]])
+    else:
+        merit = getattr(result.state, "log_evidence", -result.loss)
+    return merit if np.isfinite(merit) and np.isfinite(result.theta).all() else -np.inf
 
 
 def predict(network, theta, X, n_threads: int | None = None) -> np.ndarray:

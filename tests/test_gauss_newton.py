@@ -67,6 +67,25 @@ def test_dual_step_equals_the_primal_step(pair):
         assert relative_error(dual, primal) < SOLVED
 
 
+@pytest.mark.parametrize("pair", CURVED, ids="-".join)
+def test_bend_equals_the_second_difference_of_the_outputs(pair):
+    case = draw_case(4, pair, hidden="tanh")
+    network, h = Network(**case.arguments), 2e-4
+    ahead, here, behind = (network.raw(case.theta + t * case.v, case.X) for t in (h, 0, -h))
+    J = network.jacobian(case.theta, case.X)
+    curv = case.twin.terms(here, case.y)[3]
+    weight = case.sample_weight / case.sample_weight.sum()
+    second = (ahead - 2 * here + behind) / h**2
+    expected = np.einsum("i,ikp,ikl,il->p", weight, J, curv, second)
+    # the difference's own error: h^2 for the next derivatives, eps / h^2 for rounding
+    assert relative_error(make(case).bend(case.theta, case.v), expected) < 1e-5
+
+
+def test_a_linear_network_does_not_bend():
+    case = draw_case(4, ("squared_error", "identity"), deepest=0)
+    assert not make(case).bend(case.theta, case.v).any()
+
+
 def test_gram_products_are_those_of_one_matrix():
     case = draw_case(2, ("log_loss", "softmax"), n_samples=5)
     _, _, gram = make(case).value_grad_gram(case.theta)

@@ -21,6 +21,7 @@ from fastmlp.solvers._trust import Damping, Proposal, Radius
 EPS = np.finfo(np.float64).eps
 SECOND_ORDER = {
     "lm": LevenbergMarquardt(),
+    "lm plain": LevenbergMarquardt(acceleration=False),
     "lm marquardt": LevenbergMarquardt(scaling="marquardt"),
     "newton trust-region": Newton(modification="trust-region"),
     "newton-cg": NewtonCG(),
@@ -175,6 +176,7 @@ def test_dual_and_primal_take_the_same_path(alpha):
 
     class Primal:
         value, value_grad, ggn = objective.value, objective.value_grad, objective.ggn
+        bend = objective.bend
 
     paths = [
         minimize(one, theta0, solver="lm", max_iter=6, tol=0).theta for one in (objective, Primal())
@@ -191,6 +193,28 @@ def test_float32_network(solver):
     assert result.theta.dtype == np.float32
     best = minimize(wide, theta64, solver=solver, max_iter=300, tol=1e-9)
     assert result.loss == pytest.approx(best.loss, rel=1e-3)
+
+
+def test_acceleration_saves_iterations():
+    iterations = {}
+    for acceleration in (False, True):
+        solver = LevenbergMarquardt(acceleration=acceleration)
+        counts = []
+        for seed in range(5):
+            rng = np.random.default_rng(seed)
+            X = rng.uniform(-1, 1, size=(200, 1))
+            net = Network([1, 8, 1], activation="tanh")
+            result = minimize(
+                net.objective(X, np.sin(6 * X[:, 0])),
+                net.init(random_state=seed),
+                solver=solver,
+                max_iter=300,
+                tol=0,
+                callback=lambda iteration, record: record["loss"] < 1e-8,
+            )
+            counts.append(result.n_iter)
+        iterations[acceleration] = np.median(counts)
+    assert iterations[True] < 0.8 * iterations[False]
 
 
 def test_weight_two_is_a_row_twice():

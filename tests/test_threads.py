@@ -121,7 +121,7 @@ def test_many_threads_at_random():
     too_many = []
 
     def fit(seed):
-        for n in np.random.default_rng(seed).integers(1, 4, size=50):
+        for n in np.random.default_rng(seed).integers(1, 4, size=20):
             with blas_threads(int(n)):
                 if max(in_force()) > n:
                     too_many.append(n)
@@ -252,7 +252,7 @@ class TestFork:
         for thread in threads:
             thread.start()
         try:
-            for _ in range(10):
+            for _ in range(5):
                 run_forked(child)
         finally:
             stop.set()

@@ -275,3 +275,78 @@ def diagonal(double[::1] out, Layers layers, Source source, Tape tape, Scratch s
                     down(s, layers, &theta[0], tape, l, rows)
             start += rows
     return bool(definite)
+
+
+def bend(double[::1] out, Layers layers, Source source, Tape tape, const double[::1] theta,
+         const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin, Py_ssize_t end,
+         Second second):
+    """out += J' Q d2 raw / dv2, over rows begin .. end: how the residuals bend along theta + t v.
+
+    Two tangents go forward, d/dt and d2/dt2; the ordinary backward sweep carries the second home.
+    """
+    cdef Py_ssize_t start = begin, rows, l, i, L = layers.n_layers, fan_in, fan_out, stride
+    cdef const Py_ssize_t *rows_of = first_of(index)
+    cdef double[:, ::1] work = np.empty((6, tape.rows * max(layers.widths)))
+    cdef double *rz
+    cdef double *rrz
+    cdef double *ra
+    cdef double *rra
+    cdef double *s
+    cdef double *c
+    cdef const double *W
+    cdef const double *V
+    cdef double last = 0
+    rz, rrz, ra, rra, s, c = (&work[0, 0], &work[1, 0], &work[2, 0], &work[3, 0], &work[4, 0],
+                              &work[5, 0])
+    with nogil:
+        while start < end:
+            rows = min(tape.rows, end - start)
+            check_signals(&last)
+            load(source, tape, rows_of, start, rows, layers.n_raw, <double *> NULL)
+            forward(layers, &theta[0], tape, rows)
+            for l in range(1, L + 1):
+                fan_in, fan_out = layers.width[l - 1], layers.width[l]
+                stride = tape.stride if l == 1 else fan_in
+                W, V = &theta[layers.offset[l - 1]], &v[layers.offset[l - 1]]
+                gemm(rz, <const double *> tape.a[l - 1], V, rows, fan_out, fan_in, False, False, 0,
+                     stride, fan_out, fan_out)
+                if l == 1:
+                    memset(rrz, 0, rows * fan_out * sizeof(double))
+                else:
+                    gemm(rz, ra, W, rows, fan_out, fan_in, False, False, 1, fan_in, fan_out,
+                         fan_out)
+                    for i in range(rows * fan_in):
+                        ra[i] *= 2
+                    gemm(rrz, ra, V, rows, fan_out, fan_in, False, False, 0, fan_in, fan_out,
+                         fan_out)
+                    gemm(rrz, rra, W, rows, fan_out, fan_in, False, False, 1, fan_in, fan_out,
+                         fan_out)
+                if l == L:
+                    break
+                kernels.slope(s, <const double *> tape.z[l], <const double *> tape.a[l],
+                              rows * fan_out, &layers.activation[l - 1])
+                kernels.curv(c, <const double *> tape.z[l], <const double *> tape.a[l],
+                             rows * fan_out, &layers.activation[l - 1])
+                bend_layer(ra, rra, rz, rrz, V + fan_in * fan_out, s, c, rows, fan_out)
+            second.mul(<double *> tape.delta, rrz, layers, tape, start, rows)
+            backward_sweep(layers, &theta[0], &out[0], tape, rows, True)
+            start += rows
+
+
+cdef void bend_layer(double *ra, double *rra, const double *rz, const double *rrz,
+                     const double *bias, const double *s, const double *c, Py_ssize_t rows,
+                     Py_ssize_t cols) noexcept nogil:
+    """ra = g' rz, rra = g'' rz^2 + g' rrz, with the bias's part of rz added here."""
+    cdef Py_ssize_t _i, j
+    cdef double r
+    for _i in range(rows):
+        for j in range(cols):
+            r = rz[j] + bias[j]
+            ra[j] = s[j] * r
+            rra[j] = c[j] * r * r + s[j] * rrz[j]
+        ra += cols
+        rra += cols
+        rz += cols
+        rrz += cols
+        s += cols
+        c += cols

@@ -54,7 +54,7 @@ def epoch(Layers layers, Source source, Tape tape, PanelTape panels, real[::1] t
     plan.weight_decay = hyper.weight_decay
     plan.max_norm = hyper.max_norm
     if on_panels:
-        pack(layers, panels, &theta[0], &first[0], second_, False)
+        pack_all(layers, panels, &theta[0], &first[0], second_, False)
     try:
         with nogil:
             for batch in range((n + batch_size - 1) // batch_size):
@@ -80,7 +80,7 @@ def epoch(Layers layers, Source source, Tape tape, PanelTape panels, real[::1] t
     finally:
         state.t = t
         if on_panels:
-            pack(layers, panels, &theta[0], &first[0], second_, True)
+            pack_all(layers, panels, &theta[0], &first[0], second_, True)
     return total / counted if counted else 0.0
 
 
@@ -95,6 +95,15 @@ cdef double sum_of_weights(Source source, const Py_ssize_t *index, Py_ssize_t ro
     for i in range(rows):
         total += w[index[i]]
     return total
+
+
+cdef void pack_all(Layers layers, PanelTape tape, real *theta, real *first, real *second,
+                   int back) noexcept nogil:
+    """theta and its moments into panels, or out of them."""
+    pack(layers, tape, tape.theta, theta, back)
+    pack(layers, tape, tape.first, first, back)
+    if second != NULL:
+        pack(layers, tape, tape.second, second, back)
 
 
 cdef void set_rate(Step *plan, double rate, long long t) noexcept nogil:

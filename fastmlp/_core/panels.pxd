@@ -25,8 +25,7 @@ cdef class PanelTape:
     cdef void *turned                     # panels of W', layer by layer
 
 
-cdef void pack(Layers layers, PanelTape tape, real *theta, real *first, real *second,
-               int back) noexcept nogil
+cdef void pack(Layers layers, PanelTape tape, void *panels, real *flat, int back) noexcept nogil
 cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil
 cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
                           Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil

@@ -12,7 +12,7 @@ from libc.string cimport memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_relu, fm_update_t, real
-from fastmlp._core.network cimport Layers, Source
+from fastmlp._core.network cimport Layers, Source, check_signals, penalise, squared_weights
 
 
 cdef class PanelTape:
@@ -108,17 +108,12 @@ cdef void write_ones(Layers layers, PanelTape tape, real *dummy, Py_ssize_t laye
         a[r * ld] = 1
 
 
-cdef void pack(Layers layers, PanelTape tape, real *theta, real *first, real *second,
-               int back) noexcept nogil:
-    """theta and its moments into panels, or out of them."""
-    cdef Py_ssize_t l, rows, cols, at, offset
+cdef void pack(Layers layers, PanelTape tape, void *panels, real *flat, int back) noexcept nogil:
+    """A vector laid out as theta into panels, or out of them."""
+    cdef Py_ssize_t l
     for l in range(layers.n_layers):
-        rows, cols = layers.width[l] + 1, layers.width[l + 1]
-        at, offset = tape.offset[l], layers.offset[l]
-        kernels.panel_copy(<real *> tape.theta + at, theta + offset, rows, cols, back)
-        kernels.panel_copy(<real *> tape.first + at, first + offset, rows, cols, back)
-        if second != NULL:
-            kernels.panel_copy(<real *> tape.second + at, second + offset, rows, cols, back)
+        kernels.panel_copy(<real *> panels + tape.offset[l], flat + layers.offset[l],
+                           layers.width[l] + 1, layers.width[l + 1], back)
 
 
 cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil:
@@ -162,23 +157,31 @@ cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, real *dummy) n
             write_ones(layers, tape, dummy, l, rows)
 
 
-cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                          Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil:
-    """Forward and backward over one tile: its loss; grad (in panels) overwritten or added to."""
-    cdef Py_ssize_t l, L = layers.n_layers, n_raw = layers.n_raw, r, c
-    cdef double value
-    cdef real *delta = <real *> tape.delta
-    cdef real *spare = <real *> tape.spare
-    cdef real *swap
-    cdef const real *gate
+cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
+                      Py_ssize_t rows, real *dummy) noexcept nogil:
+    """Forward over one tile: its loss; d loss / d raw is left in the tape."""
+    cdef Py_ssize_t r, c, n_raw = layers.n_raw, ld = tape.ld[layers.n_layers]
+    cdef real *raw = <real *> tape.raw
+    cdef const real *last = <const real *> tape.a[layers.n_layers]
     load_tile(layers, source, tape, index, rows, dummy)
     forward(layers, tape, rows, dummy)
     for r in range(rows):
         for c in range(n_raw):
-            (<real *> tape.raw)[r * n_raw + c] = (<real *> tape.a[L])[r * tape.ld[L] + c]
-    value = kernels.loss(<real *> tape.raw_delta, <const real *> tape.raw, <const real *> tape.y,
-                         <const real *> (tape.w if source.w != NULL else NULL), rows, n_raw,
-                         &layers.loss)
+            raw[r * n_raw + c] = last[r * ld + c]
+    return kernels.loss(<real *> tape.raw_delta, raw, <const real *> tape.y,
+                        <const real *> (tape.w if source.w != NULL else NULL), rows, n_raw,
+                        &layers.loss)
+
+
+cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
+                          Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil:
+    """Forward and backward over one tile: its loss; grad (in panels) overwritten or added to."""
+    cdef Py_ssize_t l, L = layers.n_layers, n_raw = layers.n_raw, r, c
+    cdef double value = tile_loss(layers, source, tape, index, rows, dummy)
+    cdef real *delta = <real *> tape.delta
+    cdef real *spare = <real *> tape.spare
+    cdef real *swap
+    cdef const real *gate
     memset(delta, 0, rows * tape.ld[L] * sizeof(real))
     for r in range(rows):
         for c in range(n_raw):
@@ -203,6 +206,31 @@ cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py
         delta = spare
         spare = swap
     return value
+
+
+def value_grad(Layers layers, Source source, PanelTape tape, const real[::1] theta,
+               real[::1] grad, const Py_ssize_t[::1] index, double weight_sum, double l2):
+    """As ``network.value_grad``, over the rows of index."""
+    cdef Py_ssize_t start = 0, rows, n = index.shape[0]
+    cdef real *theta_ = <real *> &theta[0]
+    cdef real *grad_ = NULL if grad is None else &grad[0]
+    cdef double value = 0, last = 0
+    with nogil:
+        pack(layers, tape, tape.theta, theta_, False)
+        turn(layers, tape, theta_)
+        while start < n:
+            rows = min(tape.rows, n - start)
+            check_signals(&last)
+            if grad_ == NULL:
+                value += tile_loss(layers, source, tape, &index[start], rows, theta_)
+            else:
+                value += tile_gradient(layers, source, tape, &index[start], rows, start > 0,
+                                       theta_)
+            start += rows
+        if grad_ != NULL:
+            pack(layers, tape, tape.grad, grad_, True)
+            penalise(layers, theta_, grad_, 1 / weight_sum, l2)
+    return value / weight_sum + 0.5 * l2 * squared_weights(layers, theta_)
 
 
 cdef double step(Layers layers, PanelTape tape, fm_update_t *u, double scale, double l2,

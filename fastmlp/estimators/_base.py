@@ -14,9 +14,9 @@ from fastmlp.activations import resolve_hidden
 from fastmlp.estimators import _data, _params, _prediction, _report
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
-from fastmlp.solvers import LBFGS, Status
+from fastmlp.solvers import LBFGS, EvidenceState, Status
 from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
-from fastmlp.training import describe_divergence, train
+from fastmlp.training import describe_divergence, train, train_starts
 
 FLOATS = (np.float64, np.float32)
 
@@ -125,25 +125,25 @@ class BaseMLP(BaseEstimator):
             if validation is not None:
                 validation, score = self._prepare_validation(network, *validation)
 
+            fit = {
+                "solver": solver,
+                "sample_weight": sample_weight,
+                "alpha": self.alpha,
+                "rows": rows,
+                "validation": validation,
+                "score": score,
+                "callback": self.callback,
+                "one_epoch": incremental,
+                "state": self._old_state(solver, fresh, incremental),
+                "n_threads": self.n_threads,
+                **self._limits(),
+            }
             with _report.explained_start(self):
-                result = train(
-                    network,
-                    X,
-                    targets,
-                    solver=solver,
-                    theta0=theta0,
-                    sample_weight=sample_weight,
-                    alpha=self.alpha,
-                    rows=rows,
-                    validation=validation,
-                    score=score,
-                    callback=self.callback,
-                    one_epoch=incremental,
-                    state=self._old_state(solver, fresh, incremental),
-                    n_threads=self.n_threads,
-                    random_state=rng,
-                    **self._limits(),
-                )
+                if self.n_starts > 1 and fresh and not incremental:
+                    result = self._best_start(network, X, targets, theta0, rng, fit)
+                else:
+                    result = train(network, X, targets, theta0=theta0, random_state=rng, **fit)
+                    self.starts_ = None
             diverged = result.status is Status.DIVERGED
             if diverged and not (validation is not None and _has_best(result)):
                 raise _report.divergence(self, describe_divergence(network, result))
@@ -151,6 +151,26 @@ class BaseMLP(BaseEstimator):
         if not incremental or result.status is Status.INTERRUPTED:
             _report.warn_about(self, solver, result)
         return self
+
+    def _best_start(self, network, X, targets, theta0, rng, fit):
+        """The best of ``n_starts`` fits; all of them are kept in ``starts_``."""
+        if not isinstance(self.init, str) or self.init == "zeros":
+            raise ValueError(
+                f"n_starts={self.n_starts} needs starts that differ; init={self.init!r} is always "
+                "the same."
+            )
+        thetas = [theta0, *(network.init(rng, self.init) for _ in range(self.n_starts - 1))]
+        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_starts)
+        best, self.starts_ = train_starts(
+            network,
+            X,
+            targets,
+            thetas=thetas,
+            random_states=[np.random.RandomState(seed) for seed in seeds],
+            in_turn=self.scoring not in (None, "loss"),
+            **fit,
+        )
+        return self.starts_[best]
 
     def _limits(self):
         names = ("max_iter", "tol", "n_iter_no_change", "max_fun", "verbose")
@@ -277,7 +297,8 @@ class BaseMLP(BaseEstimator):
             self.validation_scores_ = self.history_["validation_score"]
             self.validation_loss_curve_ = self.history_["validation_loss"]
         state = result.state
-        if state is not None:
+        self.evidence_ = state if isinstance(state, EvidenceState) else None
+        if isinstance(state, MiniBatchState):
             self._solver_state = dict(vars(state))
             self.t_ = state.n_seen
             best_loss, best_score = state.best_loss, state.best_score

@@ -114,6 +114,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callback: Callable[[int, dict], Any] | None = None,
         max_time: float | None = None,
         n_threads: int | None = None,
+        n_starts: int = 1,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -146,6 +147,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.callback = callback
         self.max_time = max_time
         self.n_threads = n_threads
+        self.n_starts = n_starts
 
     def fit(
         self,

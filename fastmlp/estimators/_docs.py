@@ -11,10 +11,12 @@ activation : str, tuple (name, parameters) or list, default="relu"
     Activation of the hidden layers: "identity", "logistic", "tanh", "relu", "softplus",
     "leaky_relu", "elu", "selu", "gelu", "silu" or "mish"; with parameters, as in
     ``("leaky_relu", {"eps": 0.1})``; or a list with one of these per hidden layer.
-solver : {"adam", "sgd", "lbfgs", "gd", "newton"} or solver object, default="adam"
+solver : str or solver object, default="adam"
+    "adam", "sgd", "lbfgs", "gd", "newton", "lm" or "newton-cg".
     "adam" and "sgd" work on mini-batches, the others on all of the data: "lbfgs" is SciPy's,
     "gd" takes steps of ``learning_rate_init`` times the gradient, "newton" uses the exact
-    Hessian. An object of :mod:`fastmlp.solvers` brings its own hyper-parameters; the flat ones
+    Hessian, "lm" is Levenberg-Marquardt on the Gauss-Newton matrix, "newton-cg" needs products
+    with that matrix alone. An object of :mod:`fastmlp.solvers` brings its own hyper-parameters; the flat ones
     below that belong to the solver (batch_size, learning_rate, learning_rate_init, power_t,
     shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored. ``fit``
     never changes it.
@@ -86,6 +88,11 @@ max_time : float, default=None
 n_threads : int, default=None
     Threads of the linear algebra; None takes one for small work and at most as many as this
     process may use.
+n_starts : int, default=1
+    Fits from so many initial weights, in parallel threads (one after the other with a scorer in
+    ``scoring``; the callback is called from all of them). The one with the highest validation
+    score is kept; without validation data, with the highest evidence if the solver estimates it,
+    else with the lowest loss. A fit that goes on from an earlier one has a single start.
 """
 
 ATTRIBUTES = """
@@ -105,6 +112,12 @@ best_validation_score_ : float or None
 history_ : dict of str to list
     Per epoch: ``loss``, ``validation_score``, ``validation_loss``, ``learning_rate``,
     ``seconds`` since the start of the fit, and what the solver adds.
+starts_ : list of Result or None
+    What became of every start, where ``n_starts`` is more than 1: ``theta``, ``loss``, ``status``,
+    ``history``.
+evidence_ : EvidenceState or None
+    Noise level, weight decay and effective number of parameters, where the solver is
+    ``LevenbergMarquardt(evidence=True)``; on the scale of the standardized data.
 status_ : str
     A sentence that says why the fit ended.
 n_iter_ : int

@@ -138,6 +138,7 @@ RULES = {
     "callback": either(NONE, CALLABLE),
     "max_time": either(NONE, real(0, closed="neither")),
     "n_threads": either(NONE, integer(1)),
+    "n_starts": integer(1),
 }
 
 

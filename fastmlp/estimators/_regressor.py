@@ -37,6 +37,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     scikit-learn's ``MLPRegressor``, trained by a compiled core: same parameters, same fitted
     attributes and, with the same ``random_state``, the same loss curve up to rounding.
 
+    How to choose the solver: up to some thousand weights and a fit that has to be close, "lm" (with
+    little data ``LevenbergMarquardt(evidence=True)``, which finds ``alpha`` by itself); many
+    samples, noisy targets or large networks, "adam"; in between, "lbfgs" and "newton-cg".
+
     Parameters
     ----------
     loss : str, tuple (name, parameters) or object, default="squared_error"
@@ -120,6 +124,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         callback: Callable[[int, dict], Any] | None = None,
         max_time: float | None = None,
         n_threads: int | None = None,
+        n_starts: int = 1,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -152,6 +157,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.callback = callback
         self.max_time = max_time
         self.n_threads = n_threads
+        self.n_starts = n_starts
 
     def fit(
         self,

@@ -16,7 +16,12 @@ _SCALE = "scale the data (standardize=True does)"
 
 def divergence(estimator, what: str) -> ValueError:
     """The error of a fit that left the finite numbers: scikit-learn's sentence, where, and why."""
-    batch_free = isinstance(estimator.solver, str) and estimator.solver in ("lbfgs", "newton")
+    batch_free = isinstance(estimator.solver, str) and estimator.solver in (
+        "lbfgs",
+        "newton",
+        "lm",
+        "newton-cg",
+    )
     rate = "" if batch_free else " or a learning rate that is too large"
     advice = "" if estimator.standardize else " Pass standardize=True, or scale X (and y) yourself."
     return ValueError(

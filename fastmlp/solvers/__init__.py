@@ -7,6 +7,7 @@ They know no network: an objective is any object with ``value_grad(theta)``, and
 
 from fastmlp.solvers._base import Limits, Result, Status
 from fastmlp.solvers._descent import GradientDescent
+from fastmlp.solvers._evidence import EvidenceState
 from fastmlp.solvers._lbfgs import LBFGS
 from fastmlp.solvers._least_squares import least_squares_objective
 from fastmlp.solvers._levenberg import LevenbergMarquardt
@@ -21,6 +22,7 @@ __all__ = [
     "SOLVERS",
     "Adam",
     "AdamW",
+    "EvidenceState",
     "GradientDescent",
     "LevenbergMarquardt",
     "Limits",

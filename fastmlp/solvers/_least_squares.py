@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+# The share of a step at which its bend is looked for (Transtrum and Sethna 2012, section 3).
+BEND_STEP = 0.1
+
 
 def least_squares_objective(
     fun: Callable[..., Any], jac: Callable[..., Any], args: tuple = (), kwargs: dict | None = None
@@ -89,6 +92,13 @@ class LeastSquares:
         """``J' J v``, (n_params,)."""
         _, jacobian = self._both(theta)
         return jacobian.T @ (jacobian @ v)
+
+    def bend(self, theta, v):
+        """``J' d2 r / dv2``, (n_params,), by a difference of residuals."""
+        residuals, jacobian = self._both(theta)
+        ahead = self._residuals(theta + BEND_STEP * v)
+        slope = (ahead - residuals) / BEND_STEP - jacobian @ v
+        return jacobian.T @ (2 / BEND_STEP * slope)
 
     def value_grad_gram(self, theta):
         """The loss, its gradient and J, for solutions in the space of the residuals."""

@@ -16,6 +16,53 @@ SCALINGS = ("identity", "marquardt")
 EPS = float(np.finfo(np.float64).eps)
 
 
+# An acceleration longer than this share of the velocity belongs to a step too long for either.
+MOST_ACCELERATION = 0.375
+
+
+class LocalModel:
+    """One point's model; a subclass factors its matrix and divides by it.
+
+    ``factor(damping)`` returns a function that solves ``(G + damping S) x = rhs``, or None where
+    the matrix is not positive definite.
+    """
+
+    def __init__(self, point, value, bend, scale, record):
+        self.point, self.value, self.record = point, value, record
+        self._bend = bend
+        self._scale = scale
+
+    def step(self, damping):
+        """The velocity ``-(G + damping S)^-1 grad``; a small acceleration that follows the bend.
+
+        Transtrum and Sethna, Improvements to the Levenberg-Marquardt algorithm for nonlinear
+        least-squares minimization, arXiv:1201.5885 (2012).
+        """
+        solve = self.factor(damping)
+        if solve is None:
+            return None
+        grad = self.point.grad
+        velocity = solve(-grad)
+        predicted = 0.5 * float(velocity @ (damping * self._scale * velocity - grad))
+        if self._bend is None or not np.isfinite(velocity).all():
+            return Proposal(velocity, predicted)
+        acceleration = solve(-0.5 * self._bend(self.point.theta, velocity))
+        length = self._norm(acceleration)
+        if not length <= MOST_ACCELERATION * self._norm(velocity):
+            return Proposal(velocity, predicted)
+        return Proposal(velocity + acceleration, predicted)
+
+    def _norm(self, v):
+        return float(np.sqrt(v @ (self._scale * v)))
+
+    def decrement(self, least):
+        """What the model promises with the least damping."""
+        solve = self.factor(least)
+        if solve is None:
+            return np.inf
+        return 0.5 * float(self.point.grad @ solve(self.point.grad))
+
+
 class DampedModel:
     """Local models from the matrix G: ``(G + damping S) step = -grad``.
 
@@ -25,14 +72,17 @@ class DampedModel:
         As :class:`LevenbergMarquardt` takes it.
     scaling : {"identity", "marquardt"}
         S: the identity, or the largest diagonal of G met so far.
+    acceleration : bool
+        Whether steps follow the bend of the residuals, where the objective tells it.
     evidence : Evidence or None
         Re-estimates the L2 strength at every point.
     """
 
-    def __init__(self, objective, scaling, evidence):
+    def __init__(self, objective, scaling, acceleration, evidence):
         self.objective = objective
         self.evidence = evidence
         self.value = loss_of(objective)
+        self._bend = getattr(objective, "bend", None) if acceleration else None
         self._marquardt = scaling == "marquardt"
         self._largest = 0.0
         self._together = getattr(objective, "value_grad_ggn", None)
@@ -63,38 +113,30 @@ class DampedModel:
             self._largest = np.maximum(self._largest, diagonal)
             # a dead parameter's zero would leave it undamped
             scale = np.maximum(self._largest, EPS * self._largest.max(initial=0.0))
-        return Damped(Point(theta, float(loss), grad), G, scale, value, record)
+        point = Point(theta, float(loss), grad)
+        return Damped(G, point, value, self._bend, scale, record)
 
-    def first_size(self, local, damping):
+    def unit(self, local):
         """Damping is relative to the largest entry of G / S on the diagonal."""
         largest = 1.0 if self._marquardt else float(np.diagonal(local.G).max())
         return largest if largest > 0 and np.isfinite(largest) else 1.0
 
 
-class Damped:
-    """One point's matrix, factored anew for each damping and not assembled again."""
+class Damped(LocalModel):
+    """A point's matrix, factored anew for each damping and not assembled again."""
 
-    def __init__(self, point, G, scale, value, record):
-        self.point, self.G, self.value, self.record = point, G, value, record
-        self._scale = scale
+    def __init__(self, G, *arguments):
+        super().__init__(*arguments)
+        self.G = G
 
-    def step(self, damping):
+    def factor(self, damping):
         if not np.isfinite(self.G).all():
             return None
         matrix = self.G.copy()
-        n_params = matrix.shape[0]
-        matrix.reshape(-1)[:: n_params + 1] += damping * self._scale
+        matrix.reshape(-1)[:: matrix.shape[0] + 1] += damping * self._scale
         # The transpose of a row-major matrix is what LAPACK overwrites without a copy.
         factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
-            return None
-        step, _ = dpotrs(factor, -self.point.grad, lower=1, overwrite_b=1)
-        predicted = 0.5 * float(step @ (damping * self._scale * step - self.point.grad))
-        return Proposal(step, predicted)
-
-    def decrement(self, least):
-        proposal = self.step(least)
-        return np.inf if proposal is None else proposal.predicted
+        return None if info != 0 else lambda rhs: dpotrs(factor, rhs, lower=1)[0]
 
 
 class DualModel:
@@ -105,33 +147,33 @@ class DualModel:
         (M + J' J)^-1 grad = M^-1 grad - M^-1 J' (I + J M^-1 J')^-1 J M^-1 grad.
     """
 
-    evidence = None
-
-    def __init__(self, objective):
+    def __init__(self, objective, acceleration):
         self.objective = objective
         self.value = loss_of(objective)
+        self._bend = getattr(objective, "bend", None) if acceleration else None
 
     def at(self, theta):
         loss, grad, gram = self.objective.value_grad_gram(theta)
         if theta.dtype != np.float64:
             loss = self.value(theta)
         grad = np.asarray(grad, dtype=np.float64)
-        return DualDamped(Point(theta, float(loss), grad), gram, self.value)
+        point = Point(theta, float(loss), grad)
+        return DualDamped(gram, point, self.value, self._bend, 1.0, {})
 
-    def first_size(self, local, damping):
+    def unit(self, local):
         largest = float(np.max(local.gram.diagonal))
         return largest if largest > 0 and np.isfinite(largest) else 1.0
 
 
-class DualDamped:
-    """One point's products of residual gradients."""
+class DualDamped(LocalModel):
+    """A point's products of residual gradients."""
 
-    def __init__(self, point, gram, value):
-        self.point, self.gram, self.value = point, gram, value
-        self.record = {}
+    def __init__(self, gram, *arguments):
+        super().__init__(*arguments)
+        self.gram = gram
 
-    def step(self, damping):
-        gram, grad = self.gram, self.point.grad
+    def factor(self, damping):
+        gram = self.gram
         kernel = gram.kernel(damping)
         if not np.isfinite(kernel).all():
             return None
@@ -139,15 +181,13 @@ class DualDamped:
         factor, info = dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
         if info != 0:
             return None
-        scaled = gram.divide(grad, damping)
-        by_residual, _ = dpotrs(factor, gram.mul(scaled), lower=1, overwrite_b=1)
-        step = gram.divide(gram.transpose_mul(by_residual), damping) - scaled
-        predicted = 0.5 * float(step @ (damping * step - grad))
-        return Proposal(step, predicted)
 
-    def decrement(self, least):
-        proposal = self.step(least)
-        return np.inf if proposal is None else proposal.predicted
+        def solve(rhs):
+            scaled = gram.divide(rhs, damping)
+            by_residual, _ = dpotrs(factor, gram.mul(scaled), lower=1, overwrite_b=1)
+            return scaled - gram.divide(gram.transpose_mul(by_residual), damping)
+
+        return solve
 
 
 class LevenbergMarquardt(FullBatchSolver):
@@ -165,6 +205,10 @@ class LevenbergMarquardt(FullBatchSolver):
     scaling : {"identity", "marquardt"}, default="identity"
         S: the identity, or the largest diagonal of G so far (Marquardt 1963; More 1978), which
         makes the path independent of the scale of each parameter.
+    acceleration : bool, default=True
+        Geodesic acceleration (Transtrum and Sethna 2012): steps follow the curved valley that the
+        residuals' second derivative along the step shows. It takes one more sweep and saves up to
+        two thirds of the iterations. Without effect where the objective has no ``bend``.
     evidence : bool, default=False
         Bayesian regularisation: the weight decay, and for squared error the noise level, are
         re-estimated at every accepted step by MacKay's evidence, as MATLAB's trainbr does
@@ -199,9 +243,10 @@ class LevenbergMarquardt(FullBatchSolver):
     needs = ("value_grad", "ggn")
     history_keys = ("loss", "grad_norm", "damping", "gain", "seconds")
 
-    def __init__(self, damping=1e-3, scaling="identity", evidence=False):
+    def __init__(self, damping=1e-3, scaling="identity", acceleration=True, evidence=False):
         self.damping = damping
         self.scaling = scaling
+        self.acceleration = acceleration
         self.evidence = evidence
 
     def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
@@ -227,7 +272,7 @@ class LevenbergMarquardt(FullBatchSolver):
         model = self._model(run.objective, run.point.theta, evidence)
 
         def make_bound(local):
-            unit = model.first_size(local, self.damping)
+            unit = model.unit(local)
             return Damping(self.damping * unit, EPS * unit)
 
         return pursue(run, model, make_bound, "damping")
@@ -241,6 +286,6 @@ class LevenbergMarquardt(FullBatchSolver):
             and getattr(objective, "value_grad_gram", None) is not None
             and objective.value_grad_gram(theta) is not None
         ):
-            return DualModel(objective)
+            return DualModel(objective, self.acceleration)
         check_hessian_fits(theta.size)
-        return DampedModel(objective, self.scaling, evidence)
+        return DampedModel(objective, self.scaling, self.acceleration, evidence)
