@@ -56,6 +56,7 @@ MODULES = [
     "network",
     "panels",
     "predictor",
+    "team",
     "minibatch",
     "curvature",
     "matrix",

@@ -1,11 +1,7 @@
-"""`python -m bench` from the root of the repository; the same as `python bench/run.py`."""
+"""`python -m bench` from the root of the repository."""
 
 import sys
-from pathlib import Path
 
-# -m puts the working directory first, where an unbuilt `fastmlp` folder hides the installed package
-sys.path[0] = str(Path(__file__).parent)
-
-from run import main  # noqa: E402
+from bench.run import main
 
 sys.exit(main())

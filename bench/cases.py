@@ -1,8 +1,13 @@
-"""What is timed: data, network, batch size, epochs."""
+"""What is timed: data, network, batch size, epochs; and what the project promises for each."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+ACTIVATIONS = (
+    "identity logistic tanh relu softplus leaky_relu elu selu gelu silu mish".split()
+)  # fmt: skip
+SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,7 @@ class Case:
     n_classes: int
     batch_size: int
     epochs: int
+    activation: str = "relu"
     alpha: float = 1e-4
     rate: float = 1e-3
 
@@ -25,10 +31,25 @@ class Case:
         return (self.n_features, *self.hidden, self.n_classes or 1)
 
     @property
-    def flops(self):
-        """Of the matrix products of one epoch: forward, weight gradient, delta (not of X)."""
+    def n_params(self):
+        """Weights and biases."""
+        return sum((m + 1) * k for m, k in zip(self.layers, self.layers[1:], strict=False))
+
+    @property
+    def flops_per_row(self):
+        """Of the matrix products: forward, weight gradient, delta (not of X)."""
         products = [m * k for m, k in zip(self.layers, self.layers[1:], strict=False)]
-        return 2 * self.n_samples * (3 * sum(products) - products[0])
+        return 2 * (3 * sum(products) - products[0])
+
+    @property
+    def flops(self):
+        """Of the matrix products of one epoch."""
+        return self.n_samples * self.flops_per_row
+
+    @property
+    def forward_flops(self):
+        """Of one row's prediction."""
+        return 2 * sum(m * k for m, k in zip(self.layers, self.layers[1:], strict=False))
 
     def quick(self):
         """The same shapes on fewer rows, for a look at whether the bench still runs."""
@@ -51,10 +72,72 @@ class Case:
         return X.astype(dtype), y.astype(dtype)
 
 
-CASES = [
-    Case("tiny", 5_000, 5, (10, 10), 0, 32, 20),
-    Case("digits", 1_797, 64, (100,), 10, 32, 20),
+CASES = (
+    Case("tiny", 5_000, 5, (10, 10), 0, 32, 30),
+    Case("digits", 1_797, 64, (100,), 10, 32, 40),
     Case("tab64", 20_000, 20, (64, 64), 0, 128, 5),
     Case("tab256", 50_000, 50, (256, 256), 0, 256, 2),
     Case("wide", 20_000, 784, (512, 512), 10, 256, 2),
-]
+)
+
+PREDICTIONS = (
+    Case("5-10-10-1", 1, 5, (10, 10), 0, 1, 1),
+    Case("20-64-64-1", 1, 20, (64, 64), 0, 1, 1),
+    Case("50-256-256-1", 1, 50, (256, 256), 0, 1, 1),
+)
+
+# how many times faster than the peer the project wants to be, in the order of CASES; 1 thread
+TORCH = (150, 35, 14, 2.2, 1.35)
+PROMISES = {
+    ("sklearn", "float32"): (120, 35, 14, 3.3, 2.4),
+    ("sklearn", "float64"): (80, 25, 10, 2.5, 2),
+    ("torch", "float32"): TORCH,
+    ("torch", "float64"): TORCH,
+    ("torch.compile", "float32"): (1, 1, 1, 1, 1),
+    ("torch.compile", "float64"): (1, 1, 1, 1, 1),
+}
+GEMM_PROMISES = {"tab64": 0.65, "tab256": 0.78, "wide": 0.85}
+
+
+def promise(case, peer, dtype):
+    """The ratio promised; between the cases, by the logarithm of the operations in a batch.
+
+    None where nothing is promised for this peer.
+    """
+    ratios = PROMISES.get((peer, dtype))
+    if ratios is None:
+        return None
+    works = [np.log(each.flops_per_row * each.batch_size) for each in CASES]
+    return float(
+        np.exp(np.interp(np.log(case.flops_per_row * case.batch_size), works, np.log(ratios)))
+    )
+
+
+def random_cases(seed, n=20, quick=False):
+    """Shapes drawn from ``seed``: depth 1-4, widths 4-512, batches 16-512, every activation."""
+    rng = np.random.default_rng(seed)
+    extra = rng.choice(SKLEARN_ACTIVATIONS, size=max(0, n - len(ACTIVATIONS)))
+    activations = rng.permutation([*ACTIVATIONS, *extra])[:n]
+
+    def draw(low, high, size=None):
+        return np.exp(rng.uniform(np.log(low), np.log(high + 1), size)).astype(int)
+
+    cases = []
+    for activation in activations:
+        hidden = tuple(int(w) for w in draw(4, 512, rng.integers(1, 5)))
+        batch = int(draw(16, 512))
+        case = Case(
+            "",
+            n_samples=10_000,
+            n_features=int(draw(4, 512)),
+            hidden=hidden,
+            n_classes=int(rng.choice([0, 10])),
+            batch_size=batch,
+            epochs=2 if quick else 4,
+            activation=str(activation),
+        )
+        work = (1e8 if quick else 4e9) / case.flops_per_row
+        rows = int(np.clip(work, (4 if quick else 8) * batch, 1_000 if quick else 10_000))
+        name = f"{'-'.join(map(str, case.layers))} {activation} b{batch}"
+        cases.append(replace(case, name=name, n_samples=rows))
+    return cases

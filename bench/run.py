@@ -1,173 +1,142 @@
-"""Time one epoch of adam: fastmlp beside its peers, on the same data, from the same weights.
+"""fastmlp beside its peers, in one process run, on the same data, from the same weights.
 
-    python bench/run.py                     every case, float32 and float64
-    python bench/run.py --quick             small data, one repeat: does it run?
-    python bench/run.py tiny wide --repeats 7 --json results.json
+    python -m bench                              every part
+    python -m bench --quick                      small data, one repeat: does it run? (< 2 minutes)
+    python -m bench training latency --json results.json --plots plots
+    python -m bench training --cases tiny wide --dtype float32 --threads 2
 
-Each peer trains the same network on the same batches; where the losses of the last epoch differ,
-the case has failed, however fast. Times are medians over the repeats, peers interleaved.
+A wrong answer fails the run (exit code 1), however fast. See README.md beside this file.
 """
 
 import argparse
+import importlib.util
 import json
-import os
-import platform
-import statistics
+import secrets
 import sys
 import time
 import warnings
 
-TOLERANCE = {"float64": 1e-6, "float32": 2e-3}
+from bench import machine, parts
+from bench.peers import MODULES as PEERS
+from bench.settings import Settings
+
+DTYPES = ("float32", "float64")
 
 
 def arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
-    parser.add_argument("cases", nargs="*", help="names of cases; all of them by default")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts.NAMES)}")
     parser.add_argument("--quick", action="store_true", help="small data, one repeat")
-    parser.add_argument("--repeats", type=int, default=5, help="timed runs per peer (5)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of BLAS and OpenMP (1)")
-    parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"], choices=TOLERANCE)
-    parser.add_argument("--json", metavar="FILE", help="also write every figure there")
-    return parser.parse_args(argv)
+    parser.add_argument("--dtype", choices=[*DTYPES, "both"], default="both")
+    parser.add_argument("--threads", type=int, default=1, help="of BLAS and OpenMP (1)")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each peer (5)")
+    parser.add_argument("--cases", nargs="+", default=[], metavar="CASE", help="of training")
+    parser.add_argument("--peers", nargs="+", metavar="PEER", help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--seed", type=int, help="of the random shapes (drawn and printed)")
+    parser.add_argument("--json", metavar="FILE", help="write every figure there")
+    parser.add_argument("--plots", metavar="DIR", help="draw the PNGs there (needs matplotlib)")
+    options = parser.parse_args(argv)
+    options.parts = options.parts or list(parts.NAMES)
+    for given, known, what in (
+        (options.parts, parts.NAMES, "part"),
+        (options.peers or [], PEERS, "peer"),
+    ):
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            parser.error(f"unknown {what} {', '.join(unknown)}; known: {', '.join(known)}")
+    if options.threads < 1 or options.repeats < 1:
+        parser.error("--threads and --repeats are at least 1")
+    if options.plots and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--plots needs matplotlib, which is not installed")
+    return options
 
 
-def gemm_speed(dtype, sizes=(512, 1024)):
-    """The best GFLOP/s of a square matrix product: the machine's own limit."""
-    import numpy as np
-
-    best = 0.0
-    for n in sizes:
-        a, b, c = (np.ones((n, n), dtype) for _ in range(3))
-        for _ in range(4):
-            start = time.perf_counter()
-            np.matmul(a, b, out=c)
-            best = max(best, 2 * n**3 / (time.perf_counter() - start))
-    return best / 1e9
-
-
-def machine(threads):
-    """Versions, processor and BLAS kernels, as a dict of strings."""
-    import numpy
-    import scipy
-    import sklearn
-    from threadpoolctl import threadpool_info
-
-    import fastmlp
-
-    blas = {
-        f"{pool['internal_api']} {pool.get('version')} {pool.get('architecture', '')}".strip()
-        for pool in threadpool_info()
-        if pool["user_api"] == "blas"
-    }
-    return {
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "scipy": scipy.__version__,
-        "sklearn": sklearn.__version__,
-        "fastmlp": getattr(fastmlp, "__version__", "?"),
-        "isa": instruction_set(),
-        "blas": "; ".join(sorted(blas)),
-        "threads": str(threads),
-    }
-
-
-def instruction_set():
-    from fastmlp._core import kernels
-
-    return kernels.isa()
-
-
-def time_case(case, dtype, peers, gemm_limit, options):
-    """One row of the table: median seconds per epoch, losses, ratios."""
-    case = case.quick() if options.quick else case
-    X, y = case.data(dtype)
-    runs, losses = {peer.NAME: [] for peer in peers}, {}
-    for _ in range(1 if options.quick else options.repeats):
-        for peer in peers:
-            train = peer.prepare(case, X, y, seed=0, threads=options.threads)
-            start = time.perf_counter()
-            curve = train()
-            runs[peer.NAME].append((time.perf_counter() - start) / case.epochs)
-            losses[peer.NAME] = float(curve[-1])
-    seconds = {name: statistics.median(times) for name, times in runs.items()}
-    return {
-        "case": case.name,
-        "dtype": dtype,
-        "seconds": seconds,
-        "losses": losses,
-        "ratios": {name: each / seconds["fastmlp"] for name, each in seconds.items()},
-        "same_loss": disagreement(losses) < TOLERANCE[dtype],
-        "gemm_fraction": case.flops / seconds["fastmlp"] / 1e9 / gemm_limit,
-    }
-
-
-def warm_up(case, peers, dtypes):
-    """Imports and first calls, untimed."""
-    for dtype in dtypes:
-        X, y = case.data(dtype)
-        for peer in peers:
-            peer.prepare(case, X, y, seed=0, threads=1)()
-
-
-def disagreement(losses):
-    """Largest relative distance of a peer's loss from that of scikit-learn (or of the first)."""
-    expected = losses.get("sklearn", next(iter(losses.values())))
-    return max(abs(loss / expected - 1) for loss in losses.values())
-
-
-def header(names):
-    others = [name for name in names if name != "fastmlp"]
-    columns = [f"{'case':8}", f"{'dtype':8}"] + [f"{name + ' ms':>12}" for name in names]
-    columns += [f"{'vs ' + name:>11}" for name in others] + [f"{'gemm %':>7}", f"{'loss':>10}"]
-    return "".join(columns)
-
-
-def line(row, names):
-    others = [name for name in names if name != "fastmlp"]
-    columns = [f"{row['case']:8}", f"{row['dtype']:8}"]
-    columns += [f"{1e3 * row['seconds'][name]:12.3f}" for name in names]
-    columns += [f"{row['ratios'][name]:10.2f}x" for name in others]
-    columns += [f"{100 * row['gemm_fraction']:7.1f}", f"{row['losses']['fastmlp']:10.6f}"]
-    columns += ["" if row["same_loss"] else "  LOSSES DIFFER"]
-    columns += [f"  SLOWER than {name}" for name in others if row["ratios"][name] < 1]
-    return "".join(columns)
-
-
-def main(argv=None):
-    options = arguments(argv)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(options.threads)  # read by the libraries when they load
-    import peers
-    from cases import CASES
-    from threadpoolctl import threadpool_limits
+def prepare(options):
+    """Settings and reasons for the peers left out; libraries are loaded from here on only."""
+    cpus = machine.cpus()
+    machine.hold_to(options.threads, cpus)
+    from bench import peers
+    from bench.cases import CASES
 
     unknown = set(options.cases) - {case.name for case in CASES}
     if unknown:
         sys.exit(f"unknown case {sorted(unknown)}; known: {[case.name for case in CASES]}")
-    found, missing = peers.load()
-    names = [peer.NAME for peer in found]
-    if "fastmlp" not in names:
+    names = None if options.peers is None else dict.fromkeys(["fastmlp", *options.peers])
+    found, missing = peers.load(names)
+    if "fastmlp" not in [peer.NAME for peer in found]:
         sys.exit(f"fastmlp itself cannot be imported: {missing}")
-    warnings.filterwarnings("ignore", category=UserWarning)  # "did not converge"
-    rows = []
-    with threadpool_limits(options.threads):
-        limits = {dtype: gemm_speed(dtype) for dtype in options.dtypes}
-        about = machine(options.threads)
-        about |= {f"{dtype} gemm": f"{speed:.0f} GFLOP/s" for dtype, speed in limits.items()}
-        print("  ".join(f"{key}: {value}" for key, value in about.items()))
+    if options.quick:
+        slow = [peer.NAME for peer in found if getattr(peer, "SLOW_START", False)]
+        missing += [f"{name}: compiles for too long for --quick" for name in slow]
+    settings = Settings(
+        quick=options.quick,
+        repeats=options.repeats,
+        threads=options.threads,
+        seed=secrets.randbelow(10**6) if options.seed is None else options.seed,
+        dtypes=DTYPES if options.dtype == "both" else (options.dtype,),
+        cases=tuple(options.cases),
+        peers=found,
+        cpus=cpus,
+    )
+    return settings, missing
+
+
+def main(argv=None):
+    options = arguments(argv)
+    settings, missing = prepare(options)
+    from sklearn.exceptions import ConvergenceWarning
+
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
+    rows, begin = [], time.perf_counter()
+    with machine.blas_held_to(settings.threads):
+        settings.gemm = {
+            dtype: machine.gemm_speed(dtype, settings.quick) for dtype in settings.dtypes
+        }
+        about = machine.describe(settings.threads) | {
+            f"{dtype} gemm": f"{speed:.1f} GFLOP/s" for dtype, speed in settings.gemm.items()
+        }
+        for key, value in about.items():
+            settings.say(f"{key + ':':26} {value}")
         for reason in missing:
-            print(f"left out: {reason}")
-        print(header(names), flush=True)
-        warm_up(CASES[0].quick(), found, options.dtypes)
-        for case in (case for case in CASES if not options.cases or case.name in options.cases):
-            for dtype in options.dtypes:
-                rows.append(time_case(case, dtype, found, limits[dtype], options))
-                print(line(rows[-1], names), flush=True)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"machine": about, "rows": rows}, file, indent=1)
-    return 0 if all(row["same_loss"] for row in rows) else 1
+            settings.say(f"left out: {reason}")
+        for name in options.parts:
+            rows += importlib.import_module(f"bench.parts.{name}").run(settings)
+            if options.json:  # after each part: a later one may be interrupted
+                write(options.json, about, settings, missing, rows)
+    if options.plots:
+        from bench import plots
+
+        for path in plots.draw(rows, settings.gemm, options.plots):
+            settings.say(f"drawn: {path}")
+    return verdict(rows, time.perf_counter() - begin, settings)
+
+
+def write(path, about, settings, missing, rows):
+    """Everything that was measured, as JSON."""
+    results = {
+        "machine": about,
+        "left_out": missing,
+        "gemm": settings.gemm,
+        "seed": settings.seed,
+        "quick": settings.quick,
+        "rows": [row.as_dict() for row in rows],
+    }
+    with open(path, "w") as file:
+        json.dump(results, file, indent=1)
+
+
+def verdict(rows, seconds, settings):
+    """The last words, and the exit code."""
+    wrong = [(row, reason) for row in rows for reason in row.wrong]
+    settings.say(f"\n{len(rows)} rows in {seconds:.0f} s, load average now {machine.load()}")
+    for row, reason in wrong:
+        settings.say(f"WRONG: {' '.join(map(str, row.key))}: {reason}")
+    settings.say("all answers agree" if not wrong else f"{len(wrong)} wrong answers")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

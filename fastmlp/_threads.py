@@ -83,6 +83,14 @@ class _BlasLimiter:
         for library, original in zip(self._shared, self._originals, strict=True):
             _set_threads(library, min(original, strictest))
 
+    def in_force(self) -> int:
+        """The smallest number of threads that any BLAS of this process has now."""
+        with self._lock:
+            if self._shared is None:
+                self._find_libraries()
+            libraries = [*self._shared, *self._per_thread]
+            return min((library.get_num_threads() for library in libraries), default=1 << 16)
+
     def before_fork(self) -> None:
         self._lock.acquire()
 
@@ -190,6 +198,15 @@ def default_threads(flops_per_call: float) -> int:
     """
     wanted = int(min(flops_per_call / FLOPS_PER_THREAD, 1 << 16))
     return 1 if wanted <= 1 else min(wanted, available_cpus())
+
+
+def threads_in_force(n: int) -> int:
+    """At most n, and at most the limit that is in force for BLAS, whoever set it.
+
+    So ``threadpoolctl.threadpool_limits``, OPENBLAS_NUM_THREADS and joblib's workers limit the
+    project's own threads as they do those of BLAS.
+    """
+    return max(1, min(n, _limiter.in_force(), 64))
 
 
 def _cgroup_quota(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import network as _sweeps
 from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
+from fastmlp._core.team import Team, assist
+from fastmlp._threads import default_threads, threads_in_force
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
 
@@ -165,22 +169,26 @@ class NetworkObjective(CurvedObjective):
             raise ValueError(f"Unknown update {hyper.update!r}; known are {', '.join(UPDATES)}.")
         if self._index is not None:
             order = self._index[order]
-        tape, panels = self._sweep.batch_tapes(batch_size)
-        if self._scratch is None and panels is None:
+        wanted = self.n_threads or default_threads(6.0 * batch_size * self.n_params)
+        n_threads = 1 if wanted == 1 else threads_in_force(wanted)
+        tape, panels = self._sweep.batch_tapes(batch_size, n_threads)
+        if self._scratch is None and not panels:
             self._scratch = np.empty(self.n_params, self.dtype)
-        return _minibatch.epoch(
-            self._network._layers,
-            self._sweep.source,
-            tape,
-            panels,
-            theta,
-            theta if panels is not None else self._scratch,  # panels bring their own gradient
-            state,
-            order,
-            self._alpha,
-            hyper,
-            UPDATES[hyper.update],
-        )
+        with assistants(self._network._layers, self._sweep.source, panels, theta) as team:
+            return _minibatch.epoch(
+                self._network._layers,
+                self._sweep.source,
+                tape,
+                panels[0] if panels else None,
+                team,
+                theta,
+                theta if panels else self._scratch,  # panels bring their own gradient
+                state,
+                order,
+                self._alpha,
+                hyper,
+                UPDATES[hyper.update],
+            )
 
     def _check_in_place(self, array: Any, what: str) -> None:
         fits = (
@@ -238,20 +246,26 @@ class Sweep:
         if index is None and not self.source.direct:
             self._index = np.arange(self._n, dtype=np.intp)
         self._tapes: dict[int, Any] = {}
-        self._batch: tuple[int, tuple] | None = None
+        self._batch: tuple[tuple[int, int], tuple] | None = None
         self._order: np.ndarray | None = None
 
-    def batch_tapes(self, batch_size: int):
-        """What an epoch needs: a tape for BLAS or one in panels, the other being None."""
-        if self._batch is None or self._batch[0] != batch_size:
+    def batch_tapes(self, batch_size: int, n_threads: int):
+        """What an epoch needs: a tape for BLAS and none in panels, or None and one per thread."""
+        key = (batch_size, n_threads)
+        if self._batch is None or self._batch[0] != key:
             widths = tuple(self.layers.widths)
             if fits_panels(widths, self._itemsize):
                 rows = min(batch_size, panel_rows(widths, self._itemsize))
-                tapes = (None, _panels.PanelTape(self.layers, rows, self._itemsize))
+                leader = _panels.PanelTape(self.layers, rows, self._itemsize)
+                others = [
+                    _panels.PanelTape(self.layers, rows, self._itemsize, leader)
+                    for _ in range(n_threads - 1)
+                ]
+                tapes = (None, [leader, *others])
             else:
                 rows = min(batch_size, tile_rows(widths, self._itemsize))
-                tapes = (_sweeps.Tape(self.layers, rows, self._itemsize, True), None)
-            self._batch = (batch_size, tapes)
+                tapes = (_sweeps.Tape(self.layers, rows, self._itemsize, True), [])
+            self._batch = (key, tapes)
         return self._batch[1]
 
     def tape_and_index(self, most: int | None = None):
@@ -274,7 +288,7 @@ class Sweep:
         widths = tuple(self.layers.widths)
         if fits_panels(widths, self._itemsize, whole=True):
             rows = min(n, panel_rows(widths, self._itemsize))
-            _, tape = self.batch_tapes(rows)
+            tape = self.batch_tapes(rows, 1)[1][0]
             if self._order is None:
                 self._order = np.arange(n, dtype=np.intp) if self._index is None else self._index
             return _panels.value_grad(
@@ -294,3 +308,25 @@ class Sweep:
         """d raw / d theta, or d raw / d x, into out."""
         tape, index = self.tape_and_index(256)
         _curvature.jacobian(self.layers, self.source, tape, theta, out, index, of_inputs)
+
+
+@contextlib.contextmanager
+def assistants(layers, source, panels, theta):
+    """A team with a thread for every tape but the first, at work inside the block; or None."""
+    if len(panels) < 2:
+        yield None
+        return
+    team = Team(panels)
+    threads = [
+        threading.Thread(target=assist, args=(layers, source, team, t, theta), daemon=True)
+        for t in range(1, team.size)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        yield team
+    finally:
+        team.close()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()

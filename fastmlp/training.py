@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from typing import Any
 
@@ -76,6 +77,7 @@ def train(
     Result
     """
     objective = network.objective(X, y, sample_weight=sample_weight, alpha=alpha, rows=rows)
+    objective.n_threads = n_threads
     rows_at_once = tile_rows(network.layers, network.dtype.itemsize)
     batch_size = getattr(solver, "batch_size", None)
     if batch_size is not None:

@@ -1,5 +1,10 @@
 """Both ways to sweep the layers, panels and BLAS, are one function of the same numbers."""
 
+import os
+import signal
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,14 +12,17 @@ import pytest
 import scipy.sparse as sp
 
 import fastmlp._arrays
-from fastmlp import Network
+import fastmlp.objective
+from fastmlp import MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES
 
-# engine: largest layer on panels, tile budget (0: tiles of 32 rows)
+# engine: largest layer on panels, tile budget (0: tiles of 32 rows), threads
 ENGINES = {
-    "panels": (1 << 30, 1 << 30),
-    "panels in tiles": (1 << 30, 0),
-    "blas": (-1, 0),
+    "panels": (1 << 30, 1 << 30, 1),
+    "panels in tiles": (1 << 30, 0, 1),
+    "two threads": (1 << 30, 0, 2),
+    "five threads": (1 << 30, 1 << 30, 5),
+    "blas": (-1, 0, 1),
 }
 
 LOSSES = [
@@ -35,10 +43,12 @@ def targets(loss, n_raw, n, rng):
 
 
 def after_epochs(monkeypatch, engine, net, X, y, w, update, max_norm, batch_size):
-    panel_bytes, tile_bytes = ENGINES[engine]
+    panel_bytes, tile_bytes, n_threads = ENGINES[engine]
     monkeypatch.setattr(fastmlp._arrays, "_PANEL_BYTES", panel_bytes)
     monkeypatch.setattr(fastmlp._arrays, "_PANEL_TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
     objective = net.objective(X, y, w, alpha=0.01)
+    objective.n_threads = n_threads
     theta = net.init(random_state=3)
     state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
     n_batches = -(-X.shape[0] // batch_size)
@@ -76,7 +86,7 @@ def test_engines_agree(monkeypatch, case):
     y = targets(loss, n_raw, n, rng)
     w = rng.uniform(0, 2, n) if case % 2 else None
     update = ("sgd", "nesterov", "adam")[case % 3]
-    max_norm = (np.inf, 0.1)[case % 2]
+    max_norm = (np.inf, 0.1)[case % 4 == 3]
     runs = {
         name: after_epochs(monkeypatch, name, net, X, y, w, update, max_norm, batch_size=70)
         for name in ENGINES
@@ -86,7 +96,7 @@ def test_engines_agree(monkeypatch, case):
     assert np.abs(theta - net.init(random_state=3)).max() > 1e-4
     # Sums in another order; adam's quotient near zero gradients lets single entries differ more.
     tolerance = 2e-3 if dtype == np.float32 else 1e-8
-    for name in ("panels", "panels in tiles"):
+    for name in set(ENGINES) - {"blas"}:
         other_losses, other_theta, other_state = runs[name]
         np.testing.assert_allclose(other_losses, losses, rtol=tolerance / 10, atol=tolerance / 10)
         np.testing.assert_allclose(other_theta, theta, rtol=tolerance, atol=tolerance)
@@ -110,3 +120,44 @@ def test_weights_of_zero_leave_theta_alone_on_panels(rng):
     assert (theta == start).all() and state.t == 0
     objective.epoch(theta, state, np.arange(4, 8), hyper)
     assert (theta != start).any() and state.t == 1
+
+
+def test_ctrl_c_sends_the_assistants_home(monkeypatch, rng):
+    monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
+    net = Network([30, 200, 200, 1])
+    X, y = rng.normal(size=(4000, 30)), rng.normal(size=4000)
+    objective = net.objective(X, y)
+    objective.n_threads = 2
+    theta = net.init(random_state=0)
+    state = SimpleNamespace(first=np.zeros_like(theta), second=None, t=0)
+    hyper = SimpleNamespace(
+        update="sgd", batch_size=100, rates=np.full(4000, 1e-4), momentum=0.0, beta_1=0.0,
+        beta_2=0.0, epsilon=0.0, weight_decay=0.0, max_norm=np.inf,
+    )  # fmt: skip
+    order = np.tile(np.arange(4000), 100)
+    before = threading.active_count()
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        objective.epoch(theta, state, order, hyper)
+    timer.join()
+    assert threading.active_count() == before
+    assert 0 < state.t < 4000
+    assert np.isfinite(theta).all()
+
+
+def test_two_fits_run_side_by_side_with_teams_of_their_own(monkeypatch, rng):
+    monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
+    X, y = rng.normal(size=(600, 8)), rng.normal(size=600)
+
+    def fit(seed):
+        model = MLPRegressor(
+            hidden_layer_sizes=(20,), max_iter=5, random_state=seed, n_threads=2, tol=0
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return model.fit(X, y).loss_
+
+    alone = [fit(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_allclose(list(pool.map(fit, range(4))), alone, rtol=1e-9)

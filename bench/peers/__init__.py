@@ -1,9 +1,16 @@
-"""Those compared. A peer is a module with a ``NAME`` and one function:
+"""Those compared. A peer is a module with a ``NAME`` and one or both of these functions.
 
 ``prepare(case, X, y, seed, threads)``
     Everything that a user does once; returns ``train``, a callable without arguments that trains
-    ``case.epochs`` epochs by adam in the dtype of X and returns the loss of each epoch. BLAS is
-    held to ``threads`` already; a peer with threads of its own holds them there, too.
+    ``case.epochs`` epochs by adam in the dtype of X and returns the trained (coefs, intercepts).
+    BLAS is held to ``threads`` already; a peer with threads of its own holds them there, too.
+``predictor(case, coefs, intercepts, threads)``
+    Returns ``predict``, a callable that takes an ndarray (n, n_features) of the dtype of the
+    coefs and returns the network's outputs as an ndarray, (n, n_raw) or (n,).
+
+``ACTIVATIONS``, if there, names those that the peer knows. ``SLOW_START = True`` says that it
+compiles for many seconds per shape: it is left out of ``--quick``, of the random shapes and of
+the sweep.
 
 All draw their initial weights and their shuffles from ``RandomState(seed)`` as scikit-learn does,
 so that they train the same network on the same batches and must end at the same loss.
@@ -11,15 +18,35 @@ so that they train the same network on the same batches and must end at the same
 
 import importlib
 
-MODULES = ["fastmlp_peer", "numpy_peer", "sklearn_peer"]
+MODULES = {
+    "fastmlp": "fastmlp_peer",
+    "compiled": "compiled_peer",
+    "numpy": "numpy_peer",
+    "sklearn": "sklearn_peer",
+    "torch": "torch_peer",
+    "torch.compile": "torch_compile_peer",
+    "jax": "jax_peer",
+    "onnxruntime": "onnx_peer",
+}
 
 
-def load():
+def load(names=None):
     """(modules that could be imported, reasons for those that could not)."""
     found, missing = [], []
-    for name in MODULES:
+    for name in names or MODULES:
         try:
-            found.append(importlib.import_module(f"peers.{name}"))
+            found.append(importlib.import_module(f"bench.peers.{MODULES[name]}"))
         except ImportError as reason:
-            missing.append(f"{name.removesuffix('_peer')}: {reason}")
+            missing.append(f"{name}: {reason}")
     return found, missing
+
+
+def able(peers, function, case=None, patient=True):
+    """Those of the peers that have the function, know the case's activation, and start fast."""
+    return [
+        peer
+        for peer in peers
+        if hasattr(peer, function)
+        and (case is None or case.activation in getattr(peer, "ACTIVATIONS", (case.activation,)))
+        and (patient or not getattr(peer, "SLOW_START", False))
+    ]

@@ -1,10 +1,15 @@
 """The adapter of both estimator libraries: their constructors are the same."""
 
+from dataclasses import replace
 
-def prepare(module, case, X, y, seed, **extras):
+import numpy as np
+
+
+def make(module, case, seed, **extras):
     cls = module.MLPClassifier if case.n_classes else module.MLPRegressor
-    estimator = cls(
+    return cls(
         hidden_layer_sizes=case.hidden,
+        activation=case.activation,
         batch_size=case.batch_size,
         alpha=case.alpha,
         learning_rate_init=case.rate,
@@ -14,4 +19,24 @@ def prepare(module, case, X, y, seed, **extras):
         random_state=seed,
         **extras,
     )
-    return lambda: estimator.fit(X, y).loss_curve_
+
+
+def prepare(module, case, X, y, seed, **extras):
+    estimator = make(module, case, seed, **extras)
+
+    def train():
+        estimator.fit(X, y)
+        return estimator.coefs_, estimator.intercepts_
+
+    return train
+
+
+def fitted(module, case, coefs, intercepts, **extras):
+    """An estimator with these parameters, written into the arrays that its fit has made."""
+    estimator = make(module, replace(case, batch_size=2, epochs=1), 0, **extras)
+    X = np.eye(2, case.n_features, dtype=coefs[0].dtype)
+    estimator.fit(X, np.zeros(2, X.dtype))
+    kept = [*estimator.coefs_, *estimator.intercepts_]
+    for array, given in zip(kept, [*coefs, *intercepts], strict=True):
+        array[...] = given
+    return estimator

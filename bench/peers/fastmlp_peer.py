@@ -1,11 +1,14 @@
 """This library, through its estimators."""
 
-from peers import estimator
-
 import fastmlp
+from bench.peers import estimator
 
-NAME = "fastmlp"
+NAME, LIBRARY = "fastmlp", fastmlp
 
 
 def prepare(case, X, y, seed, threads):
     return estimator.prepare(fastmlp, case, X, y, seed, n_threads=threads)
+
+
+def predictor(case, coefs, intercepts, threads):
+    return estimator.fitted(fastmlp, case, coefs, intercepts, n_threads=threads).predict

@@ -1,10 +1,16 @@
 """scikit-learn's own MLP."""
 
-from peers import estimator
 from sklearn import neural_network
 
-NAME = "sklearn"
+from bench.cases import SKLEARN_ACTIVATIONS as ACTIVATIONS  # noqa: F401
+from bench.peers import estimator
+
+NAME, LIBRARY = "sklearn", neural_network
 
 
 def prepare(case, X, y, seed, threads):
     return estimator.prepare(neural_network, case, X, y, seed)
+
+
+def predictor(case, coefs, intercepts, threads):
+    return estimator.fitted(neural_network, case, coefs, intercepts).predict

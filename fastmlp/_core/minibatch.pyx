@@ -16,6 +16,10 @@ from fastmlp._core.network cimport (
     tiles,
 )
 from fastmlp._core.panels cimport PanelTape, pack, step, tile_gradient, turn
+from fastmlp._core.team cimport Team, team_gradient, team_step
+
+cdef enum:
+    ROWS_PER_THREAD = 8    # smaller shares of a batch are not worth a meeting
 
 
 cdef struct Step:
@@ -25,13 +29,13 @@ cdef struct Step:
     double max_norm
 
 
-def epoch(Layers layers, Source source, Tape tape, PanelTape panels, real[::1] theta,
-          real[::1] grad, state, const Py_ssize_t[::1] order, double alpha, hyper,
+def epoch(Layers layers, Source source, Tape tape, PanelTape panels, Team team,
+          real[::1] theta, real[::1] grad, state, const Py_ssize_t[::1] order, double alpha, hyper,
           int update_code):
     """Run all batches of ``order``; theta and state are updated in place.
 
     The layers are swept over BLAS with ``tape`` and ``grad``, or on ``panels`` unless that is
-    None.
+    None; by a team of threads unless that is None.
 
     Returns the mean over rows of the batches' losses, L2 term included, as scikit-learn's
     ``loss_``. A batch whose weights sum to zero is skipped.
@@ -67,8 +71,9 @@ def epoch(Layers layers, Source source, Tape tape, PanelTape panels, real[::1] t
                 mode = fm_flush_begin()
                 try:
                     if on_panels:
-                        total += rows * panel_batch(layers, source, panels, &order[begin], rows,
-                                                    weight_sum, alpha, &plan, &last, &theta[0])
+                        total += rows * panel_batch(layers, source, panels, team, &order[begin],
+                                                    rows, weight_sum, alpha, &plan, &last,
+                                                    &theta[0])
                     else:
                         total += rows * one_batch(layers, source, tape, &theta[0], &grad[0],
                                                   &first[0], second_, &order[begin], rows,
@@ -115,14 +120,20 @@ cdef void set_rate(Step *plan, double rate, long long t) noexcept nogil:
         u.rate = rate * sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))
 
 
-cdef double panel_batch(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                        Py_ssize_t rows, double weight_sum, double alpha, Step *plan,
-                        double *last, real *dummy) except? -1 nogil:
-    """Gradient over the batch on panels, tile by tile, then one step; returns the batch's loss."""
-    cdef Py_ssize_t start, n
+cdef double panel_batch(Layers layers, Source source, PanelTape tape, Team team,
+                        const Py_ssize_t *index, Py_ssize_t rows, double weight_sum,
+                        double alpha, Step *plan, double *last, real *dummy) except? -1 nogil:
+    """Gradient over the batch on panels, then one step; returns the batch's loss."""
+    cdef Py_ssize_t start = 0, n
     cdef double value = 0, norm2
+    check_signals(last)
     turn(layers, tape, dummy)
-    start = 0
+    # Clipping needs the norm of the whole gradient before the step: one thread does it all.
+    if team is not None and rows >= ROWS_PER_THREAD * team.size and plan.max_norm == INFINITY:
+        value = team_gradient(layers, source, tape, team, index, rows, dummy)
+        plan.update.l2, plan.update.scale = alpha, 1 / weight_sum
+        norm2 = team_step(layers, source, tape, team, &plan.update, dummy)
+        return (value + 0.5 * alpha * norm2) / weight_sum
     while start < rows:
         n = min(tape.rows, rows - start)
         check_signals(last)

@@ -6,6 +6,7 @@ from fastmlp._core.network cimport Layers, Source
 
 cdef class PanelTape:
     cdef readonly Py_ssize_t rows         # of a tile
+    cdef PanelTape leader                 # keeps the memory alive that this tape shares
     cdef void *memory
     cdef void **z                         # (n_layers + 1,) as in Tape, rows of length ld
     cdef void **a

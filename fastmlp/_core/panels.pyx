@@ -25,9 +25,12 @@ cdef class PanelTape:
         The largest tile.
     itemsize : int
         4 or 8.
+    leader : PanelTape, optional
+        Whose parameters and moments this tape uses, with a gradient of its own.
     """
 
-    def __cinit__(self, Layers layers, Py_ssize_t rows, Py_ssize_t itemsize):
+    def __cinit__(self, Layers layers, Py_ssize_t rows, Py_ssize_t itemsize,
+                  PanelTape leader=None):
         cdef Py_ssize_t l, n = layers.n_layers, widest = 0
         cdef size_t used = 0
         cdef char *base
@@ -67,11 +70,16 @@ cdef class PanelTape:
             self.raw_delta = take(base, &used, rows * layers.n_raw * itemsize, dry)
             self.y = take(base, &used, rows * layers.n_raw * itemsize, dry)
             self.w = take(base, &used, rows * itemsize, dry)
-            self.theta = take(base, &used, self.offset[n] * itemsize, dry)
             self.grad = take(base, &used, self.offset[n] * itemsize, dry)
-            self.first = take(base, &used, self.offset[n] * itemsize, dry)
-            self.second = take(base, &used, self.offset[n] * itemsize, dry)
-            self.turned = take(base, &used, self.turned_at[n] * itemsize, dry)
+            if leader is None:
+                self.theta = take(base, &used, self.offset[n] * itemsize, dry)
+                self.first = take(base, &used, self.offset[n] * itemsize, dry)
+                self.second = take(base, &used, self.offset[n] * itemsize, dry)
+                self.turned = take(base, &used, self.turned_at[n] * itemsize, dry)
+            else:
+                self.leader = leader
+                self.theta, self.first = leader.theta, leader.first
+                self.second, self.turned = leader.second, leader.turned
         if itemsize == sizeof(float):
             write_ones(layers, self, <float *> NULL, 0, rows)
         else:

@@ -16,10 +16,10 @@ solver : str or solver object, default="adam"
     "adam" and "sgd" work on mini-batches, the others on all of the data: "lbfgs" is SciPy's,
     "gd" takes steps of ``learning_rate_init`` times the gradient, "newton" uses the exact
     Hessian, "lm" is Levenberg-Marquardt on the Gauss-Newton matrix, "newton-cg" needs products
-    with that matrix alone. An object of :mod:`fastmlp.solvers` brings its own hyper-parameters; the flat ones
-    below that belong to the solver (batch_size, learning_rate, learning_rate_init, power_t,
-    shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored. ``fit``
-    never changes it.
+    with that matrix alone. An object of :mod:`fastmlp.solvers` brings its own hyper-parameters;
+    the flat ones below that belong to the solver (batch_size, learning_rate, learning_rate_init,
+    power_t, shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored.
+    ``fit`` never changes it.
 alpha : float, default=0.0001
     Strength of the L2 penalty on the weights; it is divided by the sum of the sample weights
     (of the batch, with mini-batches).

@@ -1,0 +1,7 @@
+"""The parts of the benchmark. Each is a module with a docstring that ``--help`` shows, and
+
+``run(settings)``
+    Measures, prints its table line by line, and returns a list of ``timing.Row``.
+"""
+
+NAMES = ("training", "random", "sweep", "threads", "latency", "batch", "memory", "denormals")
