@@ -53,7 +53,7 @@ class Case:
 
     def quick(self):
         """The same shapes on fewer rows, for a look at whether the bench still runs."""
-        return replace(self, n_samples=min(self.n_samples, 20 * self.batch_size), epochs=3)
+        return replace(self, n_samples=min(self.n_samples, 10 * self.batch_size), epochs=2)
 
     def data(self, dtype):
         """X of shape (n_samples, n_features), y of shape (n_samples,)."""
@@ -133,7 +133,7 @@ def random_cases(seed, n=20, quick=False):
             hidden=hidden,
             n_classes=int(rng.choice([0, 10])),
             batch_size=batch,
-            epochs=2 if quick else 4,
+            epochs=4,
             activation=str(activation),
         )
         work = (1e8 if quick else 4e9) / case.flops_per_row

@@ -88,7 +88,9 @@ def run_once(python, bench):
 
 def compare(old, new, peer, limit):
     """(the table's text, the rows that are slower, the keys that only one of them has)."""
-    keys = [key for key in old if key in new and peer in old[key].values and peer in new[key].values]
+    keys = [
+        key for key in old if key in new and peer in old[key].values and peer in new[key].values
+    ]
     width = max((len(key[1]) for key in keys), default=4)
     table = Table(
         [("part", ""), ("case", ""), ("dtype", ""), ("threads", "d"), ("old", ".4g")]

@@ -47,7 +47,12 @@ def by_dtype(rows):
 
 def axes_for(groups):
     figure, axes = plt.subplots(
-        1, len(groups), figsize=(6.5 * len(groups), 4.2), sharey=True, squeeze=False
+        1,
+        len(groups),
+        figsize=(6.5 * len(groups), 4.2),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for axis, dtype in zip(axes[0], groups, strict=True):
         axis.set_title(dtype)
@@ -71,7 +76,6 @@ def bars(rows, unit, label):
         axis.set_yscale("log")
         axis.set_xticks(range(len(some)), [row.case for row in some])
     axes[0].set_ylabel(label)
-    axes[0].legend(fontsize=8, frameon=False)
     return figure
 
 
@@ -82,7 +86,6 @@ def draw_limits(figure, rows, gemm):
             limit = 1e3 * row.facts["flops"] / gemm[dtype] / 1e9
             label = "GEMM limit" if i == 0 else None
             axis.hlines(limit, i - 0.45, i + 0.45, color="black", linewidth=1.5, label=label)
-        axis.legend(fontsize=8, frameon=False)
 
 
 def lines(rows):
@@ -98,12 +101,13 @@ def lines(rows):
         axis.set_yscale("log")
         axis.set_xlabel("width w of 10-w-w-10, batch 128")
     axes[0].set_ylabel("µs per batch")
-    axes[0].legend(fontsize=8, frameon=False)
     return figure
 
 
 def save(figure, path):
-    figure.tight_layout()
+    """Write it, with one legend below all of its axes."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return path

@@ -69,9 +69,7 @@ def prepare(options):
     found, missing = peers.load(names)
     if "fastmlp" not in [peer.NAME for peer in found]:
         sys.exit(f"fastmlp itself cannot be imported: {missing}")
-    if options.quick:
-        slow = [peer.NAME for peer in found if getattr(peer, "SLOW_START", False)]
-        missing += [f"{name}: compiles for too long for --quick" for name in slow]
+    found, left_out = without_slow(found, options)
     settings = Settings(
         quick=options.quick,
         repeats=options.repeats,
@@ -82,7 +80,39 @@ def prepare(options):
         peers=found,
         cpus=cpus,
     )
-    return settings, missing
+    return settings, missing + left_out
+
+
+def without_slow(found, options):
+    """Peers that compile for long go from a quick run, and from one where they do not build."""
+    kept, left_out = [], []
+    for peer in found:
+        reason = None
+        if getattr(peer, "SLOW_START", False):
+            if options.quick:
+                reason = "compiles for too long for --quick"
+            elif set(options.parts) & {"training", "latency", "batch"}:
+                reason = trouble(peer, options.threads)
+        if reason is None:
+            kept.append(peer)
+        else:
+            left_out.append(f"{peer.NAME}: {reason}")
+    return kept, left_out
+
+
+def trouble(peer, threads):
+    """Why a peer cannot predict one row, or None if it can."""
+    from bench.cases import PREDICTIONS
+    from bench.peers import start
+
+    case = PREDICTIONS[0]
+    coefs, intercepts, rng = start.initial(case, "float32", seed=0)
+    try:
+        x = rng.standard_normal((1, case.n_features)).astype("float32")
+        peer.predictor(case, coefs, intercepts, threads)(x)
+    except Exception as error:  # whatever a compiler may say
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}"
+    return None
 
 
 def main(argv=None):
@@ -104,7 +134,9 @@ def main(argv=None):
         for reason in missing:
             settings.say(f"left out: {reason}")
         for name in options.parts:
+            started = time.perf_counter()
             rows += importlib.import_module(f"bench.parts.{name}").run(settings)
+            settings.say(f"({name} took {time.perf_counter() - started:.0f} s)")
             if options.json:  # after each part: a later one may be interrupted
                 write(options.json, about, settings, missing, rows)
     if options.plots:

@@ -139,25 +139,26 @@ def photoz(path, seeds):
 def large(quick):
     """5,000 parameters, 50,000 rows: memory of lm; newton-cg against 100 epochs of adam."""
     from fastmlp import Network
-    from fastmlp.solvers import Adam, NewtonCG, minimize
+    from fastmlp.solvers import Adam, LevenbergMarquardt, NewtonCG
+    from fastmlp.training import train
 
-    layers = (20, 100, 28, 1)
-    X, y = problems.teacher(5_000 if quick else 50_000, layers)
+    layers = (5, 66, 66, 1)
+    problem = problems.function_of_five(5_000 if quick else 50_000)
+    X, y = problem.X, problem.y
     net = Network(layers, activation="tanh")
     objective, theta0 = net.objective(X, y), net.init(random_state=0)
+    fit_one = partial(train, net, X, y, theta0=theta0)
     print(f"\nlarge: {len(y)} rows, {net.n_params} parameters")
     epochs = 10 if quick else 100
     fit = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
-    adam = minimize(objective, theta0, solver=Adam(), max_iter=epochs, **fit)
+    adam = fit_one(solver=Adam(), max_iter=epochs, **fit)
     reached, seconds = objective.value(adam.theta), adam.history["seconds"][-1]
     print(f"  adam, {epochs} epochs: loss {reached:.3e} after {seconds:.2f} s")
     for name, solver in (
         ("newton-cg", NewtonCG()),
-        ("newton-cg, samples of 10,000", NewtonCG(batch_size=10_000)),
+        ("newton-cg, sampled", NewtonCG(batch_size=10_000, curvature_size=2_000)),
     ):
-        run = minimize(
-            objective,
-            theta0,
+        run = fit_one(
             solver=solver,
             max_iter=10**4,
             max_time=3 * seconds,
@@ -167,7 +168,7 @@ def large(quick):
         took, loss = run.history["seconds"][-1], objective.value(run.theta)
         print(f"  {name}: loss {loss:.3e} after {took:.2f} s, {run.n_iter} iterations", flush=True)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run = minimize(objective, theta0, solver="lm", max_iter=2, **fit)
+    run = fit_one(solver=LevenbergMarquardt(), max_iter=2, **fit)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         f"  lm: {np.diff([0, *run.history['seconds']]).min():.2f} s per iteration, peak of the "
@@ -179,12 +180,14 @@ def large(quick):
 def dual():
     """300 rows, 20,000 parameters: one iteration of the dual form."""
     from fastmlp import Network
-    from fastmlp.solvers import minimize
+    from fastmlp.solvers import LevenbergMarquardt
+    from fastmlp.training import train
 
     layers = (50, 120, 113, 1)
     X, y = problems.teacher(300, layers)
     net = Network(layers, activation="tanh")
-    run = minimize(net.objective(X, y), net.init(random_state=0), solver="lm", max_iter=12, tol=0)
+    solver, theta0 = LevenbergMarquardt(), net.init(random_state=0)
+    run = train(net, X, y, theta0=theta0, solver=solver, max_iter=5, tol=0)
     took = np.diff([0.0, *run.history["seconds"]])
     print(
         f"\ndual: 300 rows, {net.n_params} parameters: median {1e3 * np.median(took):.1f} ms per "

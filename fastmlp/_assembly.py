@@ -191,9 +191,9 @@ class CurvatureSweep:
     def _ranges(self, work_per_row: float) -> list[tuple[int, int]]:
         """The rows, cut into one contiguous range per thread."""
         n_threads = 1
-        if self._layers.n_params <= MOST_PARAMS_PER_COPY:
-            n_threads = available_cpus() if self.n_threads is None else self.n_threads
-            n_threads = max(1, min(n_threads, int(self._n * work_per_row / WORK_PER_THREAD)))
+        worth = int(self._n * work_per_row / WORK_PER_THREAD)
+        if worth > 1 and self._layers.n_params <= MOST_PARAMS_PER_COPY:
+            n_threads = min(worth, self.n_threads or available_cpus())
         cuts = np.linspace(0, self._n, n_threads + 1).astype(int)
         return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 

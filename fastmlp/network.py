@@ -143,8 +143,9 @@ class Network:
         ----------
         random_state : None, int, RandomState or Generator
             Source of the draws.
-        init : {"glorot", "he", "lecun", "zeros"} or (coefs, intercepts), default="glorot"
-            "glorot" draws exactly as scikit-learn's MLP does.
+        init : str or (coefs, intercepts), default="glorot"
+            "glorot" draws exactly as scikit-learn's MLP does; "he", "lecun", "zeros";
+            "nguyen-widrow" (1990) spreads sigmoids over inputs from -1 to 1.
 
         Returns
         -------

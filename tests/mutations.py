@@ -125,7 +125,17 @@ MUTATIONS = [
     ),
     (CURVATURE, "out[i] += l2 * v[i]", "out[i] += l2"),
     (CURVATURE, "add_rows(&rz_room[at[l]], V + fan_in * fan_out, rows, fan_out)", "pass"),
-    (MATRIX, "R[q * h_m + n] += beta_q * delta_i[n]", "R[q * h_m + n] -= beta_q * delta_i[n]"),
+    (
+        MATRIX,
+        "total += sums_B[((p * h_m + n) * (f_m - 1) + q) * h + j]",
+        "total -= sums_B[((p * h_m + n) * (f_m - 1) + q) * h + j]",
+    ),
+    (MATRIX, "out[q] = left[p] * right[q]", "out[q] = left[q] * right[q]"),
+    (
+        MATRIX,
+        "H[at + q * h + j, at + p * h + n] = sums[0]",
+        "H[at + q * h + n, at + p * h + n] = sums[0]",
+    ),
     (
         MATRIX,
         "b.diagonal[(i * h + j) * h + j] += b.c[l, i * h + j]",

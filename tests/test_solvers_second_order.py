@@ -378,9 +378,16 @@ class TestConjugateSteps:
         assert local.decrement(0.0) == np.inf
 
 
-def test_newton_cg_on_samples():
+@pytest.mark.parametrize(
+    "solver",
+    [
+        NewtonCG(batch_size=1000),
+        NewtonCG(curvature_size=500),
+        NewtonCG(batch_size=2000, curvature_size=500),
+    ],
+)
+def test_newton_cg_on_samples(solver):
     objective, theta0 = smooth_problem(n=4000, alpha=0.1)
-    solver = NewtonCG(batch_size=1000)
     runs = [
         minimize(objective, theta0, solver=solver, max_iter=30, tol=1e-6, random_state=seed)
         for seed in (0, 0, 1)

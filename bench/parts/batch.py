@@ -11,7 +11,7 @@ ROWS = 100_000
 def run(settings):
     n_rows = 4_000 if settings.quick else ROWS
     settings.say(title(f"Batch prediction: ms for {n_rows:,} rows, {settings.threads} thread(s)"))
-    able = peers.able(settings.peers, "predictor", PREDICTIONS[0], not settings.quick)
+    able = peers.able(settings.peers, "predictor", PREDICTIONS[0])
     names = [peer.NAME for peer in able]
     table = latency.table_of(names)
     settings.say(table.head())

@@ -7,13 +7,21 @@ from bench.cases import PREDICTIONS, Case
 from bench.peers import start
 from bench.table import Table, title
 
+# who of us is set beside whom
+RATIOS = (
+    ("fastmlp", "sklearn"),
+    ("fastmlp", "onnxruntime"),
+    ("compiled", "onnxruntime"),
+    ("compiled", "torch"),
+    ("compiled", "numpy"),
+)
 # a network with next to no arithmetic: what a call costs before it computes
 CALL = Case("1-1 (the call)", 1, 1, (), 0, 1, 1)
 
 
 def run(settings):
     settings.say(title(f"Latency: microseconds for one row, {settings.threads} thread(s)"))
-    able = peers.able(settings.peers, "predictor", PREDICTIONS[0], not settings.quick)
+    able = peers.able(settings.peers, "predictor", PREDICTIONS[0])
     names = [peer.NAME for peer in able]
     table = table_of(names)
     settings.say(table.head())
@@ -52,19 +60,13 @@ def measure(part, case, dtype, able, settings, n_rows):
 
 
 def table_of(names):
-    others = [name for name in names if name not in ("fastmlp", "compiled")]
     columns = [("network", ""), ("dtype", "")] + [(name, ".2f") for name in names]
-    columns += [(f"fastmlp/{name}", "x") for name in others]
-    if "compiled" in names:
-        columns += [(f"compiled/{name}", "x") for name in others]
+    columns += [(f"{ours}/{peer}", "x") for ours, peer in RATIOS if {ours, peer} <= set(names)]
     return Table(columns, {"network": 14})
 
 
 def line(table, row, names, unit):
     """Times in 1 / ``unit`` seconds, and how many times faster the two of fastmlp are."""
-    others = [name for name in names if name not in ("fastmlp", "compiled")]
     values = [row.case, row.dtype] + [unit * row.values[name] for name in names]
-    values += [row.ratio(name) for name in others]
-    if "compiled" in names:
-        values += [row.ratio(name, "compiled") for name in others]
+    values += [row.ratio(peer, ours) for ours, peer in RATIOS if {ours, peer} <= set(names)]
     return table.line(values, [f"WRONG: {reason}" for reason in row.wrong])

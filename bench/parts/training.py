@@ -9,24 +9,22 @@ from bench.table import Table, title
 def run(settings):
     settings.say(title(f"Training: ms per epoch of adam, {settings.threads} thread(s)"))
     warm_up(settings)
-    found = [peer.NAME for peer in peers.able(settings.peers, "prepare", patient=patient(settings))]
+    found = [peer.NAME for peer in peers.able(settings.peers, "prepare")]
     table = table_of(found)
+    settings.say(
+        "/peer: how many times longer the peer takes; gemm %: share of the machine's own GEMM"
+    )
     settings.say(table.head())
     rows = []
     for case in CASES:
         if settings.cases and case.name not in settings.cases:
             continue
         for dtype in settings.dtypes:
-            row = measure("training", case, dtype, settings, patient(settings))
+            row = measure("training", case, dtype, settings)
             rows.append(row)
             settings.say(line(table, row, found))
     settings.say(wanted(rows, found))
     return rows
-
-
-def patient(settings):
-    """Whether those are let in that compile for long."""
-    return not settings.quick
 
 
 def warm_up(settings):
@@ -38,7 +36,7 @@ def warm_up(settings):
             peer.prepare(case, X, y, seed=0, threads=settings.threads)()
 
 
-def measure(part, case, dtype, settings, patient, repeats=None):
+def measure(part, case, dtype, settings, patient=True, repeats=None):
     """The Row of one case: every peer trains the same network on the same batches."""
     case = case.quick() if settings.quick else case
     X, y = case.data(dtype)

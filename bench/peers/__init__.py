@@ -10,7 +10,7 @@
 
 ``ACTIVATIONS``, if there, names those that the peer knows. ``SLOW_START = True`` says that it
 compiles for many seconds per shape: it is left out of ``--quick``, of the random shapes and of
-the sweep.
+the sweep, and of everything where it does not build.
 
 All draw their initial weights and their shuffles from ``RandomState(seed)`` as scikit-learn does,
 so that they train the same network on the same batches and must end at the same loss.

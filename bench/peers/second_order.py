@@ -51,15 +51,17 @@ def fastmlp(solver):
     """A runner for one of this project's solvers."""
 
     def run(problem, seed):
-        from fastmlp.solvers import minimize
+        from fastmlp.solvers._minimize import check_solver
+        from fastmlp.training import train
 
-        objective = network(problem).objective(problem.X, problem.y)
         theta0 = start_of(problem, seed)
         clock = Clock(problem)
-        minimize(
-            objective,
-            theta0,
-            solver=solver() if callable(solver) else solver,
+        train(
+            network(problem),
+            problem.X,
+            problem.y,
+            theta0=theta0,
+            solver=solver() if callable(solver) else check_solver(solver),
             max_iter=10**6,
             max_fun=10**7,
             tol=0,

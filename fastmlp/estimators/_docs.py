@@ -67,8 +67,9 @@ max_fun : int, default=15000
 """
 
 INIT = """
-init : {"glorot", "he", "lecun", "zeros"} or tuple (coefs, intercepts), default="glorot"
-    Initial weights; "glorot" is scikit-learn's.
+init : str or tuple (coefs, intercepts), default="glorot"
+    Initial weights: "glorot" is scikit-learn's; "he", "lecun", "zeros"; "nguyen-widrow" spreads
+    the slopes of tanh or logistic units over inputs from -1 to 1, which "lm" gains from.
 """
 
 BEYOND = """

@@ -90,12 +90,12 @@ class Result:
         What a later run needs to go on as if it had never stopped (mini-batch solvers).
     """
 
-    theta: np.ndarray
+    theta: np.ndarray = field(repr=False)
     loss: float
     n_iter: int
     status: Status
-    history: dict[str, list] = field(default_factory=dict)
-    state: Any = None
+    history: dict[str, list] = field(default_factory=dict, repr=False)
+    state: Any = field(default=None, repr=False)
 
     @property
     def message(self) -> str:
