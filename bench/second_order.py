@@ -156,7 +156,7 @@ def large(quick):
     print(f"  adam, {epochs} epochs: loss {reached:.3e} after {seconds:.2f} s")
     for name, solver in (
         ("newton-cg", NewtonCG()),
-        ("newton-cg, sampled", NewtonCG(batch_size=10_000, curvature_size=2_000)),
+        ("newton-cg, sampled", NewtonCG(batch_size=10_000, curvature_size=1_000)),
     ):
         run = fit_one(
             solver=solver,

@@ -21,6 +21,8 @@ from fastmlp._threads import available_cpus, blas_threads
 WORK_PER_THREAD = 2e7
 # Beyond this many parameters a copy of the matrix per thread is too much.
 MOST_PARAMS_PER_COPY = 1500
+# Rows of a tile where only vectors are summed.
+VECTOR_ROWS = 256
 
 
 class CurvatureSweep:
@@ -48,21 +50,16 @@ class CurvatureSweep:
         self.n_threads: int | None = None
         self._kept: dict[tuple, list] = {}
 
-    def product(self, theta, v, second, weight_sum, l2) -> np.ndarray:
-        """The exact Hessian or the Gauss-Newton matrix times v."""
-        out = np.empty(self._layers.n_params)
-        tape, index = self._sweep.tape_and_index()
-        _curvature.product(
-            self._layers, self._source, tape, theta, v, out, index, self._n, weight_sum, l2, second
-        )
-        return out
+    def product(self, theta, v, second, weight_sum) -> np.ndarray:
+        """The exact Hessian or the Gauss-Newton matrix times v, without the l2 term."""
+        return self._summed(_curvature.product, theta, v, second) / weight_sum
 
     def matrix(self, theta, second, weight_sum, l2) -> np.ndarray:
         """The exact Hessian or the Gauss-Newton matrix, by layer pairs."""
         layers = self._layers
         exact = second.curvature == _curvature.HESS
         rows = min(self._n, _matrix.tile_rows(layers))
-        parts = self._ranges(float(layers.n_params) ** 2)
+        parts = self._ranges(float(layers.n_params) ** 2, copies=True)
         blocks = [_matrix.Blocks(layers, rows, exact) for _ in parts]
         tapes = self._tapes(len(parts), rows)
 
@@ -82,7 +79,7 @@ class CurvatureSweep:
         layers = self._layers
         n_params = layers.n_params
         rows = min(self._n, _gauss_newton.panel_rows(layers))
-        parts = self._ranges(float(layers.n_raw) * n_params**2)
+        parts = self._ranges(float(layers.n_raw) * n_params**2, copies=True)
         tapes = self._tapes(len(parts), rows)
         scratch = self._keep(
             ("panel", rows), len(parts), lambda: _gauss_newton.Scratch(layers, rows, True)
@@ -118,25 +115,29 @@ class CurvatureSweep:
 
     def bend(self, theta, v, second, weight_sum) -> np.ndarray:
         """``J' Q d2 raw / dv2 / weight_sum``, (n_params,)."""
+        return self._summed(_gauss_newton.bend, theta, v, second) / weight_sum
+
+    def _summed(self, function, theta, v, second) -> np.ndarray:
+        """A sweep along v, its rows divided among threads; (n_params,)."""
         layers = self._layers
-        rows = min(self._n, 256)
+        rows = min(self._n, VECTOR_ROWS)
         parts = self._ranges(20.0 * layers.n_params)
         tapes = self._tapes(len(parts), rows)
         sums = np.zeros((len(parts), layers.n_params))
 
         def work(k):
-            _gauss_newton.bend(
+            function(
                 sums[k], layers, self._source, tapes[k], theta, v, self._index, *parts[k], second
             )
 
         in_threads(work, len(parts))
-        return sums.sum(axis=0) / weight_sum
+        return sums.sum(axis=0)
 
     def factors(self, theta, second):
         """Sum of losses, its gradient, and per layer (a, delta); None: indefinite."""
         layers, n = self._layers, self._n
         widths = layers.widths
-        rows = min(n, 256)
+        rows = min(n, VECTOR_ROWS)
         a = np.empty(n * sum(widths[:-1]))
         deltas = np.empty(n * layers.n_raw * sum(widths[1:]))
         grad = np.zeros(layers.n_params)
@@ -170,7 +171,7 @@ class CurvatureSweep:
     def diagonal(self, theta, second) -> np.ndarray | None:
         """The diagonal of J~' J~, not divided by the weights; None: indefinite."""
         layers = self._layers
-        rows = min(self._n, 256)
+        rows = min(self._n, VECTOR_ROWS)
         out = np.zeros(layers.n_params)
         (scratch,) = self._keep(
             ("delta", rows), 1, lambda: _gauss_newton.Scratch(layers, rows, False)
@@ -188,11 +189,11 @@ class CurvatureSweep:
         )
         return out if definite else None
 
-    def _ranges(self, work_per_row: float) -> list[tuple[int, int]]:
+    def _ranges(self, work_per_row: float, copies: bool = False) -> list[tuple[int, int]]:
         """The rows, cut into one contiguous range per thread."""
         n_threads = 1
         worth = int(self._n * work_per_row / WORK_PER_THREAD)
-        if worth > 1 and self._layers.n_params <= MOST_PARAMS_PER_COPY:
+        if worth > 1 and not (copies and self._layers.n_params > MOST_PARAMS_PER_COPY):
             n_threads = min(worth, self.n_threads or available_cpus())
         cuts = np.linspace(0, self._n, n_threads + 1).astype(int)
         return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))

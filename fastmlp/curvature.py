@@ -116,7 +116,10 @@ class CurvedObjective:
     def _product(self, theta: Any, v: Any, kind: int) -> np.ndarray:
         theta, sweep, second = self._curved(theta, kind)
         v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
-        return sweep.product(theta, v, second, self._weight_sum, self._l2)
+        out = sweep.product(theta, v, second, self._weight_sum)
+        decayed = self._decayed_index()
+        out[decayed] += self._l2 * v[decayed]
+        return out
 
     def bend(self, theta: Any, v: Any) -> np.ndarray:
         """``J' Q d2 raw / dv2``, (n_params,) float64: how the outputs bend along ``theta + t v``.

@@ -122,7 +122,7 @@ static inline vec NAME(vsoftplus)(vec x) {
 }
 #define vsoftplus NAME(vsoftplus)
 
-/* erfc for x >= 1: exp(-x^2) C(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75)
+/* erfc for x >= 0.5: exp(-x^2) C(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75)
  * (Shepherd & Laframboise 1981); x^2 is split so that its rounding does not reach the exponent. */
 static inline vec NAME(erfc_large)(vec x) {
     const vec high = (vec)((ivec)x & SPLIT_MASK);
@@ -146,8 +146,8 @@ static inline vec NAME(verf)(vec x) {
 static inline vec NAME(verfc)(vec x) {
     const vec size = vabs(x);
     const vec inner = 1 - x * POLY(x * x, NAME(erf_poly));
-    const vec outer = NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), 1));
-    return select_(size < 1, inner, select_(x < 0, 2 - outer, outer));
+    const vec outer = NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), (real)0.5));
+    return select_(size < (real)0.5, inner, select_(x < 0, 2 - outer, outer));
 }
 #define verfc NAME(verfc)
 

@@ -20,7 +20,7 @@ ULP = {
     "log1p": (3, 3),
     "tanh": (4, 4),
     "erf": (4, 4),
-    "erfc": (8, 8),
+    "erfc": (5, 5),
 }
 IN_DOUBLE = {name: getattr(special if name.startswith("erf") else np, name) for name in ULP}
 EXTENDED = np.finfo(np.longdouble).nmant > 60

@@ -392,11 +392,10 @@ def test_newton_cg_on_samples(solver):
         minimize(objective, theta0, solver=solver, max_iter=30, tol=1e-6, random_state=seed)
         for seed in (0, 0, 1)
     ]
-    full = minimize(objective, theta0, solver="newton-cg", max_iter=30, tol=1e-6)
     assert np.array_equal(runs[0].theta, runs[1].theta)
     assert not np.array_equal(runs[0].theta, runs[2].theta)
     for run in runs:
-        assert objective.value(run.theta) < 1.5 * objective.value(full.theta) + 1e-3
+        assert objective.value(run.theta) < 0.03 * objective.value(theta0)
 
 
 class TestBounds:

@@ -148,17 +148,19 @@ cdef class Second:
                 rdelta[i * n_raw + k] = total
 
 
-def product(Layers layers, Source source, Tape tape, const double[::1] theta,
-            const double[::1] v, double[::1] out, const Py_ssize_t[::1] index, Py_ssize_t n,
-            double weight_sum, double l2, Second second):
-    """out = H v or G v without the matrix (Pearlmutter 1994; Schraudolph 2002).
+def product(double[::1] out, Layers layers, Source source, Tape tape, const double[::1] theta,
+            const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin, Py_ssize_t end,
+            Second second):
+    """out += H v or G v of the summed loss over rows begin .. end, without the matrix.
+
+    (Pearlmutter 1994; Schraudolph 2002.)
 
     Tangents along v go forward, the loss's second derivative turns them into rdelta, and the
     ordinary backward sweep carries them home; the exact product adds the terms in which v moves
     the weights and the slopes of that sweep.
     """
     cdef Py_ssize_t L = layers.n_layers, n_raw = layers.n_raw, wide = widest(layers)
-    cdef Py_ssize_t tile, start, rows, l, i, fan_in, fan_out, stride
+    cdef Py_ssize_t start, rows, l, i, fan_in, fan_out, stride
     cdef const Py_ssize_t *rows_of = first_of(index)
     cdef bint exact = second.curvature == FM_HESS
     cdef double[::1] rz_room = np.empty(tape.rows * total_width(layers))
@@ -176,11 +178,10 @@ def product(Layers layers, Source source, Tape tape, const double[::1] theta,
     cdef const double *V
     cdef double *swap
     cdef double last = 0
-    out[:] = 0
     with nogil:
-        for tile in range(tiles(n, tape)):
-            start = tile * tape.rows
-            rows = min(tape.rows, n - start)
+        start = begin
+        while start < end:
+            rows = min(tape.rows, end - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, n_raw, <double *> NULL)
             forward(layers, &theta[0], tape, rows)
@@ -238,11 +239,7 @@ def product(Layers layers, Source source, Tape tape, const double[::1] theta,
                 swap = rdelta
                 rdelta = rda
                 rda = swap
-        for l in range(L):
-            for i in range(layers.offset[l], layers.offset[l + 1]):
-                out[i] /= weight_sum
-                if i < layers.offset[l + 1] - layers.width[l + 1]:
-                    out[i] += l2 * v[i]
+            start += rows
 
 
 cdef void add_rows(double *m, const double *row, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
