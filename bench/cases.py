@@ -67,7 +67,9 @@ class Case:
         X = rng.standard_normal((self.n_samples, self.n_features))
         scores = X @ rng.standard_normal((self.n_features, self.n_classes or 1))
         if self.n_classes:
-            return X.astype(dtype), scores.argmax(axis=1)
+            y = scores.argmax(axis=1)
+            y[: self.n_classes] = np.arange(self.n_classes)  # a class that never wins is there, too
+            return X.astype(dtype), y
         y = np.tanh(scores[:, 0] / np.sqrt(self.n_features)) + 0.1 * rng.standard_normal(len(X))
         return X.astype(dtype), y.astype(dtype)
 

@@ -136,6 +136,11 @@ def test_random_shapes_come_from_the_seed(bench):
         assert all(4 <= width <= 512 for width in case.hidden)
 
 
+def test_every_class_is_there(bench):
+    X, y = toy(bench, n_features=1, n_classes=10).data("float32")
+    assert set(y) == set(range(10)) and len(X) == len(y) and X.dtype == np.float32
+
+
 def test_promises_of_the_cases_and_between(bench):
     first, *_, last = bench.cases.CASES
     assert bench.cases.promise(first, "sklearn", "float32") == pytest.approx(120)
