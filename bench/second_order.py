@@ -78,6 +78,7 @@ def time_to_target(problem, seeds):
     """One line per peer: every seed's seconds, the median, the misses, ms per iteration."""
     print(
         f"\n{problem.name}: {len(problem.y)} rows, {'-'.join(map(str, problem.layers))} tanh, "
+        f"{problem.init} start, "
         f"mse {problem.target:g} within {problem.limit:g} s"
     )
     medians = {}

@@ -7,7 +7,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Problem:
-    """A regression without noise, to be fitted to a mean squared error."""
+    """A regression without noise, to be fitted to a mean squared error.
+
+    ``init`` is where every peer starts from: Glorot's draw, or where MATLAB starts.
+    """
 
     name: str
     layers: tuple[int, ...]
@@ -15,6 +18,7 @@ class Problem:
     y: np.ndarray
     target: float
     limit: float
+    init: str = "glorot"
 
     @property
     def n_params(self):
@@ -32,7 +36,8 @@ def function_of_five(n=10_000, limit=15.0):
 def sinc(n=20_000, limit=15.0):
     """The example of tf-levenberg-marquardt's README: sinc(10 x), 61 parameters."""
     X = np.linspace(-1, 1, n)[:, None]
-    return Problem("sinc", (1, 20, 1), X, np.sinc(10 * X[:, 0]), 1e-8, limit)
+    y = np.sinc(10 * X[:, 0])
+    return Problem("sinc", (1, 20, 1), X, y, 1e-8, limit, init="nguyen-widrow")
 
 
 def sine(limit=2.0):

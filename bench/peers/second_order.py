@@ -44,7 +44,7 @@ def network(problem):
 
 def start_of(problem, seed):
     """The initial parameters that every peer starts from."""
-    return network(problem).init(random_state=seed)
+    return network(problem).init(random_state=seed, init=problem.init)
 
 
 def fastmlp(solver):
