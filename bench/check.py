@@ -3,8 +3,9 @@
 import numpy as np
 from scipy import special
 
-# Relative, of the loss after training: rounding, carried on through some thousand steps of adam.
-LOSS_TOLERANCE = {"float64": 1e-6, "float32": 5e-3}
+# Relative, of the loss after training. Adam amplifies rounding: where a gradient is small, its sign
+# decides on a full step. Measured over some hundred steps: 1e-15 in float64, 5e-3 in float32.
+LOSS_TOLERANCE = {"float64": 1e-6, "float32": 2e-2}
 # Of an output, relative to the largest: rounding of sums over at most some hundred terms.
 OUTPUT_TOLERANCE = {"float64": 1e-11, "float32": 1e-4}
 ROWS = 2_000  # that the loss is taken over, so that checking stays short

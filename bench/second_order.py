@@ -112,14 +112,27 @@ def photoz(path, seeds):
         return
     (X, z), held_out, (X_test, z_test) = problems.galaxies(path)
     print(f"\nphotoz: {len(z)} galaxies to train on, {len(z_test)} held out, 5-10-10-1 tanh")
-    common = {"hidden_layer_sizes": (10, 10), "activation": "tanh", "tol": 1e-7}
+    common = {"hidden_layer_sizes": (10, 10), "activation": "tanh"}
+    ours = {
+        "solver": "lm",
+        "alpha": 0.0,
+        "tol": 0.0,
+        "max_iter": 150,
+        "n_iter_no_change": 30,
+        "scoring": "loss",
+        "standardize": True,
+    }
     stopping = {"X_val": held_out[0], "y_val": held_out[1]}
-    ours = {"solver": "lm", "alpha": 0.0, "n_iter_no_change": 15, "scoring": "loss"}
+    theirs = {"tol": 1e-7, "max_iter": 2000}
     candidates = {
-        "fastmlp lm": (partial(Ours, max_iter=100, **ours, **common), stopping),
-        "scikit-learn lbfgs": (partial(Theirs, solver="lbfgs", max_iter=2000, **common), {}),
+        "fastmlp lm": (partial(Ours, **ours, **common), stopping),
+        "fastmlp lm, huber": (
+            partial(Ours, loss=("huber", {"epsilon": 0.3}), **ours, **common),
+            stopping,
+        ),
+        "scikit-learn lbfgs": (partial(Theirs, solver="lbfgs", **theirs, **common), {}),
         "scikit-learn adam": (
-            partial(Theirs, solver="adam", early_stopping=True, max_iter=400, **common),
+            partial(Theirs, solver="adam", early_stopping=True, **theirs, **common),
             {},
         ),
     }

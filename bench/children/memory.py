@@ -31,7 +31,7 @@ def main():
 def fit(module, asked, X, y):
     return module.MLPRegressor(
         hidden_layer_sizes=asked["hidden"],
-        batch_size=min(128, len(X)),
+        batch_size=min(1024, len(X) // 2),
         max_iter=2,
         tol=0.0,
         n_iter_no_change=2,

@@ -94,7 +94,7 @@ class DampedModel:
             loss, grad = self.objective.value_grad(theta)
             G = self.objective.ggn(theta)
         grad = np.array(grad, dtype=np.float64)
-        G = np.array(G, dtype=np.float64, order="C", copy=None)
+        G = np.asarray(G, dtype=np.float64, order="C")
         if G.shape != (theta.size, theta.size):
             raise ValueError(
                 f"ggn returned an array of shape {G.shape}; expected {(theta.size, theta.size)}."
