@@ -31,6 +31,11 @@ class Settings:
         """Repeats of something that the usual number of repeats suits, or few in a quick run."""
         return 1 if self.quick else usual
 
+    @property
+    def child_dtypes(self):
+        """Of the parts that start a process or two per row: one dtype is enough for a look."""
+        return self.dtypes[:1] if self.quick else self.dtypes
+
     def say(self, words):
         """Print at once: parts take minutes."""
         print(words, flush=True)

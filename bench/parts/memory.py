@@ -27,7 +27,7 @@ def run(settings):
     settings.say(table.head())
     rows = []
     for scenario in scenarios(settings.quick):
-        for dtype in settings.dtypes:
+        for dtype in settings.child_dtypes:
             row = measure(*scenario, dtype, settings)
             if row is None:
                 settings.say("left out: this system does not tell the peak memory (/proc)")

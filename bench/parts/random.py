@@ -9,7 +9,7 @@ from bench.table import title
 
 
 def run(settings):
-    cases = random_cases(settings.seed, 3 if settings.quick else 20, settings.quick)
+    cases = random_cases(settings.seed, 2 if settings.quick else 20, settings.quick)
     settings.say(title(f"Random shapes: ms per epoch of adam, drawn from --seed {settings.seed}"))
     training.warm_up(settings)
     found = [peer.NAME for peer in peers.able(settings.peers, "prepare", patient=False)]

@@ -14,7 +14,7 @@ def run(settings):
         settings.say("left out: this process has one core only")
         return []
     rows = []
-    for dtype in settings.dtypes:
+    for dtype in settings.child_dtypes:
         limit = side_by_side(dtype, settings)
         settings.say(f"{dtype}: two independent GEMM processes reach {limit:.2f}x of one")
         table = Table(
