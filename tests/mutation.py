@@ -32,6 +32,9 @@ TESTS = [
     "tests/test_laws.py",
     "tests/test_laws_epoch.py",
     "tests/test_network_inputs.py",
+    "tests/test_engines.py",
+    "tests/test_predictor.py",
+    "tests/test_gauss_newton.py",
 ]
 LEFT_OUT = shutil.ignore_patterns(".git", "dist", "*.egg-info", "__pycache__", ".pytest_cache")
 

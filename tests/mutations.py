@@ -12,6 +12,10 @@ ARRAYS = "src_c/arrays_body.h"
 SIMD = "src_c/simd_body.h"
 NETWORK = "fastmlp/_core/network.pyx"
 CURVATURE = "fastmlp/_core/curvature.pyx"
+CURVED = "fastmlp/curvature.py"
+TEAM = "fastmlp/_core/team.pyx"
+PREDICTOR = "fastmlp/_core/predictor.pyx"
+GAUSS_NEWTON = "fastmlp/_core/gauss_newton.pyx"
 MATRIX = "fastmlp/_core/matrix.pyx"
 MINIBATCH = "fastmlp/_core/minibatch.pyx"
 PANELS = "src_c/panels_body.h"
@@ -123,7 +127,10 @@ MUTATIONS = [
         "rda[i] = s[i] * rda[i] + c[i] * rz_room[at[l - 1] + i] * da[i]",
         "rda[i] = s[i] * rda[i] - c[i] * rz_room[at[l - 1] + i] * da[i]",
     ),
-    (CURVATURE, "out[i] += l2 * v[i]", "out[i] += l2"),
+    (CURVED, "out[decayed] += self._l2 * v[decayed]", "out[decayed] += self._l2"),
+    (TEAM, "grad[i] += more[i]", "grad[i] = more[i]"),
+    (PREDICTOR, "z[r * ld + width] = 1", "z[r * ld + width] = 0"),
+    (GAUSS_NEWTON, "block[p * fan_out + j] = a[p] * g[j]", "block[p * fan_out + j] = g[j]"),
     (CURVATURE, "add_rows(&rz_room[at[l]], V + fan_in * fan_out, rows, fan_out)", "pass"),
     (
         MATRIX,
