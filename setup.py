@@ -51,23 +51,24 @@ LIBRARIES = [
 ]
 
 MODULES = [
-    "kernels",
-    "blas",
-    "network",
-    "panels",
-    "predictor",
-    "team",
-    "minibatch",
-    "curvature",
-    "matrix",
-    "gauss_newton",
+    "_core.kernels",
+    "_core.blas",
+    "_core.network",
+    "_core.panels",
+    "_core.predictor",
+    "_core.team",
+    "_core.minibatch",
+    "_core.curvature",
+    "_core.matrix",
+    "_core.gauss_newton",
+    "solvers._shuffle",
 ]
 
 # Every extension is offered the static libraries; only `kernels` refers to them and links them.
 EXTENSIONS = [
     Extension(
-        f"fastmlp._core.{name}",
-        [f"fastmlp/_core/{name}.pyx"],
+        f"fastmlp.{name}",
+        [f"fastmlp/{name.replace('.', '/')}.pyx"],
         include_dirs=["src_c"],
         depends=HEADERS,
         extra_compile_args=["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"],

@@ -32,7 +32,8 @@ static inline vec NAME(value_softplus)(vec z, params p) { (void)p; return vsoftp
 static inline vec NAME(slope_softplus)(vec z, vec a, params p) { (void)a, (void)p; return vlogistic(z); }
 static inline vec NAME(curv_softplus)(vec z, vec a, params p) {
     (void)a, (void)p;
-    return vlogistic(z) * vlogistic(-z);
+    const logistic_pair l = vlogistic_pair(z);
+    return l.s * l.r;
 }
 
 /* eps z + (1 - eps) max(0, z), 0 <= eps <= 1: a has the sign of z, or is 0 with it. */
@@ -44,7 +45,7 @@ static inline vec NAME(slope_leaky_relu)(vec z, vec a, params p) {
 static inline vec NAME(curv_leaky_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
 /* z for z > 0, alpha (e^z - 1) below (Clevert et al. 2016) */
-static inline vec NAME(value_elu)(vec z, params p) { return select_(z > 0, z, p[0] * vexpm1(vmin_(z, 0))); }
+static inline vec NAME(value_elu)(vec z, params p) { return select_(z > 0, z, p[0] * vexpm1_below(z)); }
 static inline vec NAME(slope_elu)(vec z, vec a, params p) {
     (void)a;
     return select_(z > 0, splat(1), p[0] * vexp(vmin_(z, 0)));
@@ -57,7 +58,7 @@ static inline vec NAME(curv_elu)(vec z, vec a, params p) {
 /* Klambauer et al. 2017 */
 static inline vec NAME(value_selu)(vec z, params p) {
     (void)p;
-    return SELU_SCALE * select_(z > 0, z, SELU_ALPHA * vexpm1(vmin_(z, 0)));
+    return SELU_SCALE * select_(z > 0, z, SELU_ALPHA * vexpm1_below(z));
 }
 static inline vec NAME(slope_selu)(vec z, vec a, params p) {
     (void)a, (void)p;
@@ -75,8 +76,9 @@ static inline vec NAME(normal_pdf)(vec z) {
 }
 static inline vec NAME(value_gelu)(vec z, params p) { (void)p; return z * NAME(normal_cdf)(z); }
 static inline vec NAME(slope_gelu)(vec z, vec a, params p) {
-    (void)a, (void)p;
-    return NAME(normal_cdf)(z) + z * NAME(normal_pdf)(z);
+    (void)p;
+    const vec cdf = select_(vabs(z) > (real)1e-30, a / z, splat((real)0.5));
+    return cdf + z * NAME(normal_pdf)(z);
 }
 static inline vec NAME(curv_gelu)(vec z, vec a, params p) {
     (void)a, (void)p;
@@ -87,37 +89,39 @@ static inline vec NAME(curv_gelu)(vec z, vec a, params p) {
 static inline vec NAME(value_silu)(vec z, params p) { (void)p; return z * vlogistic(z); }
 static inline vec NAME(slope_silu)(vec z, vec a, params p) {
     (void)a, (void)p;
-    const vec s = vlogistic(z);
-    return s * (1 + z * vlogistic(-z));
+    const logistic_pair l = vlogistic_pair(z);
+    return l.s * (1 + z * l.r);
 }
 static inline vec NAME(curv_silu)(vec z, vec a, params p) {
     (void)a, (void)p;
-    const vec s = vlogistic(z), r = vlogistic(-z);
-    return s * r * (2 + z * (r - s));
+    const logistic_pair l = vlogistic_pair(z);
+    return l.s * l.r * (2 + z * (l.r - l.s));
 }
 
-/* z t, t = tanh(log(1 + e^z)) = n/(n + 2) with n = e^z (e^z + 2) (Misra 2019);
- * 1 - t^2 = 4 (n + 1)/(n + 2)^2. Past z = 20, t is 1 to the last bit. */
-static inline vec NAME(mish_n)(vec z) {
-    const vec e = vexp(vmin_(z, 20));
-    return e * (e + 2);
+/* z t, t = tanh(log(1 + e^z)) = n/(n + 2) with e = e^z, n = e (e + 2) (Misra 2019), and
+ * dt/dz = 4 e (e + 1)/(n + 2)^2. Past z = 20, t is 1 to the last bit. */
+typedef struct {
+    vec e, t, slope;
+} NAME(mish_parts);
+
+static inline NAME(mish_parts) NAME(mish_at)(vec z) {
+    const vec e = vexp(vmin_(z, 20)), n = e * (e + 2), inverse = 1 / (n + 2);
+    return (NAME(mish_parts)){e, n * inverse, 4 * e * (e + 1) * inverse * inverse};
 }
 static inline vec NAME(value_mish)(vec z, params p) {
     (void)p;
-    const vec n = NAME(mish_n)(z);
-    return z * (n / (n + 2));
+    return z * NAME(mish_at)(z).t;
 }
 static inline vec NAME(slope_mish)(vec z, vec a, params p) {
     (void)a, (void)p;
-    const vec n = NAME(mish_n)(z);
-    const vec t_slope = 4 * (n + 1) / ((n + 2) * (n + 2)) * vlogistic(z); /* dt/dz */
-    return n / (n + 2) + z * t_slope;
+    const NAME(mish_parts) m = NAME(mish_at)(z);
+    return m.t + z * m.slope;
 }
+/* 2 dt/dz + z d2t/dz2 = dt/dz (2 + z (1 - s - 2 t s)), s = logistic(z) = e/(1 + e) */
 static inline vec NAME(curv_mish)(vec z, vec a, params p) {
     (void)a, (void)p;
-    const vec n = NAME(mish_n)(z), t = n / (n + 2), s = vlogistic(z);
-    const vec t_slope = 4 * (n + 1) / ((n + 2) * (n + 2)) * s;
-    return t_slope * (2 + z * (vlogistic(-z) - 2 * t * s));
+    const NAME(mish_parts) m = NAME(mish_at)(z);
+    return m.slope * (2 + z * (1 - 2 * m.t * m.e) / (1 + m.e));
 }
 
 /* Saturated at EXP_SAFE: a mean over rows stays finite whatever raw is, and the gradient still
@@ -139,8 +143,7 @@ static void NAME(value)(real *a, const real *z, ptrdiff_t n, const fm_activation
 #define ROW_ACTIVATION(name, tape, range, n_params)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name:                                                                              \
-        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
-            store(a + i, NAME(value_##name)(load(z + i, n - i, 0), p), n - i);                   \
+        FM_EACH(n, store(a + i, NAME(value_##name)(load(z + i, k, 0), p), k););                  \
         break;
 #include "activations.def"
 #undef ACTIVATION
@@ -155,9 +158,9 @@ FM_DERIVATIVE(slope) {
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name:                                                                              \
-        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
-            store(out + i,                                                                       \
-                  NAME(slope_##name)(load(z + i, n - i, 0), load(a + i, n - i, 0), p), n - i);   \
+        FM_EACH(n, {                                                                             \
+            store(out + i, NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);      \
+        });                                                                                      \
         break;
 #include "activations.def"
 #undef ACTIVATION
@@ -168,9 +171,9 @@ FM_DERIVATIVE(curv) {
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name:                                                                              \
-        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
-            store(out + i,                                                                       \
-                  NAME(curv_##name)(load(z + i, n - i, 0), load(a + i, n - i, 0), p), n - i);    \
+        FM_EACH(n, {                                                                             \
+            store(out + i, NAME(curv_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);       \
+        });                                                                                      \
         break;
 #include "activations.def"
 #undef ACTIVATION
@@ -186,11 +189,10 @@ static void NAME(slope_mul)(real *delta, const real *z, const real *a, ptrdiff_t
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name:                                                                              \
-        for (ptrdiff_t i = 0; i < n; i += LANES)                                                 \
-            store(delta + i,                                                                     \
-                  load(delta + i, n - i, 0) *                                                    \
-                      NAME(slope_##name)(load(z + i, n - i, 0), load(a + i, n - i, 0), p),       \
-                  n - i);                                                                        \
+        FM_EACH(n, {                                                                             \
+            const vec g1 = NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p);          \
+            store(delta + i, load(delta + i, k, 0) * g1, k);                                     \
+        });                                                                                      \
         break;
 #include "activations.def"
 #undef ACTIVATION

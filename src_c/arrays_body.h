@@ -1,14 +1,37 @@
 /* Rows of the user's X, by index, into a contiguous tile. */
 
+enum { NAME(AHEAD) = 8 }; /* rows asked for before they are copied: they lie anywhere */
+
+static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
+    for (; cols >= LANES; cols -= LANES, to += LANES, from += LANES)
+        memcpy(to, from, sizeof(vec));
+#pragma GCC unroll 4
+    for (int piece = LANES / 2; piece > 0; piece /= 2)
+        if (cols & piece) {
+            memcpy(to, from, (size_t)piece * sizeof(real));
+            to += piece, from += piece;
+        }
+}
+
 static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows,
                          ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,
                          ptrdiff_t col_stride) {
+    if (cols == 1) {
+        for (ptrdiff_t r = 0; r < rows; r++) out[r * ld] = X[index[r] * row_stride];
+        return;
+    }
     for (ptrdiff_t r = 0; r < rows; r++) {
         const real *const from = X + index[r] * row_stride;
-        if (col_stride == 1)
-            memcpy(out + r * ld, from, (size_t)cols * sizeof(real));
-        else
+        if (col_stride != 1) {
             for (ptrdiff_t c = 0; c < cols; c++) out[r * ld + c] = from[c * col_stride];
+            continue;
+        }
+        if (r + NAME(AHEAD) < rows) {
+            const real *const next = X + index[r + NAME(AHEAD)] * row_stride;
+            for (ptrdiff_t c = 0; c < cols; c += 64 / (ptrdiff_t)sizeof(real))
+                __builtin_prefetch(next + c);
+        }
+        NAME(copy_row)(out + r * ld, from, cols);
     }
 }
 

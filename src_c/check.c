@@ -278,6 +278,31 @@ static fm_loss_t canonical(int loss) {
         free(A), free(D), free(Z), free(B), free(G);                                             \
     }                                                                                            \
                                                                                                  \
+    /* Rows that lie apart: the loss and gradient of rows that do not, and padding of zero. */   \
+    static void check_panel_loss##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t n) {           \
+        const ptrdiff_t ld = k->padded(n);                                                       \
+        real *raw = filled((size_t)(rows * n), sizeof(real));                                    \
+        real *y = filled((size_t)(rows * n), sizeof(real));                                      \
+        real *w = filled((size_t)rows, sizeof(real));                                            \
+        real *delta = filled((size_t)(rows * n), sizeof(real));                                  \
+        real *apart = filled((size_t)(rows * ld), sizeof(real));                                 \
+        real *delta_apart = filled((size_t)(rows * ld), sizeof(real));                           \
+        for (ptrdiff_t r = 0; r < rows; r++)                                                     \
+            for (ptrdiff_t c = 0; c < ld; c++) apart[r * ld + c] = c < n ? raw[r * n + c] : NAN; \
+        for (int softmax = 0; softmax < (n > 1 ? 2 : 1); softmax++) {                            \
+            const fm_loss_t loss = {softmax ? FM_LOSS_log_loss : FM_LOSS_squared_error,          \
+                                    {0},                                                         \
+                                    {softmax ? FM_softmax : FM_identity, {0}}};                  \
+            const double there = k->panel_loss(delta_apart, apart, y, w, rows, n, ld, &loss);    \
+            int ok = near##s(there, k->loss(delta, raw, y, w, rows, n, &loss));                  \
+            for (ptrdiff_t r = 0; r < rows; r++)                                                 \
+                for (ptrdiff_t c = 0; c < ld; c++)                                               \
+                    ok &= near##s(delta_apart[r * ld + c], c < n ? delta[r * n + c] : 0);        \
+            expect(ok, "panel_loss", #real, (long)(rows * 1000 + n));                            \
+        }                                                                                        \
+        free(raw), free(y), free(w), free(delta), free(apart), free(delta_apart);                \
+    }                                                                                            \
+                                                                                                 \
     static void check_all##s(const kernels_t *k) {                                               \
         for (ptrdiff_t n = 1; n <= 70; n++) {                                                    \
             check_activations##s(k, 3, n), check_activations##s(k, n, 1);                        \
@@ -287,6 +312,8 @@ static fm_loss_t canonical(int loss) {
             check_arrays##s(k, 5, n);                                                            \
             check_panels##s(k, 1 + n % 14, n, 1 + n * 7 % 70);                                   \
             check_panels##s(k, n, 3, 9), check_panels##s(k, 1, n, n);                            \
+            check_panels##s(k, n, n, 1), check_panels##s(k, 5, 1, n), check_panels##s(k, n, 1, 1); \
+            check_panel_loss##s(k, n, 1), check_panel_loss##s(k, 67, n);                         \
         }                                                                                        \
         check_activations##s(k, 900, 40), check_losses##s(k, 1700, 1);                           \
         check_updates##s(k, 100003);                                                             \

@@ -48,6 +48,7 @@ LOG_END = ((sqrt(2) - 1) / (sqrt(2) + 1)) ** 2 * mpf("1.02")
 FITS = [
     ("exp_poly", exp_tail, (-HALF_LN2, HALF_LN2), (-HALF_LN2, HALF_LN2), 5, 11),
     ("log_poly", log_tail, (0, LOG_END), (0, LOG_END), 4, 8),
+    ("log1p_poly", log_tail, (0, mpf(1) / 9), (0, mpf(1) / 9), 5, 13),
     ("erf_poly", erf_ratio, (0, 1), (0, 1), 7, 13),
     ("erfc_poly", erfc_scaled, (t_of("0.5"), t_of("10.6")), (t_of("0.5"), t_of(28)), 11, 23),
 ]

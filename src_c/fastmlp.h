@@ -112,6 +112,10 @@ enum fm_curvature { FM_GGN, FM_HESS };
         void (*panel_forward)(real *Z, const real *A, const real *W, ptrdiff_t rows,             \
                               ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t ldz, ptrdiff_t lda, \
                               int relu);                                                         \
+        /* the loss with rows of raw and delta ld = padded(n_raw) apart */                       \
+        double (*panel_loss)(real *delta, const real *raw, const real *y, const real *w,         \
+                             ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld,                      \
+                             const fm_loss_t *loss);                                             \
         /* below[rows, fan_in] = delta W', kept where gate (like below) is positive, if given */ \
         void (*panel_delta)(real *below, const real *delta, const real *W_turned,                \
                             const real *gate, ptrdiff_t rows, ptrdiff_t fan_in,                  \

@@ -29,10 +29,14 @@
 #undef sum_
 #undef vexp
 #undef vexpm1
+#undef vexpm1_below
 #undef vlog
 #undef vlog1p
+#undef vlog1p_unit
 #undef vtanh
 #undef vlogistic
+#undef vlogistic_pair
+#undef logistic_pair
 #undef vsoftplus
 #undef verf
 #undef verfc
@@ -50,5 +54,6 @@
 #undef FM_PREDICTION_LOSSES
 #undef FM_CANONICAL_LOSSES
 #undef FM_UPDATE_LOOP
+#undef FM_EACH
 #undef PANEL
 #undef layout

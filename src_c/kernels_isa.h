@@ -4,6 +4,9 @@
 
 #include <math.h>
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #define FM_PASTE_(a, b) a##b
 #define FM_PASTE(a, b) FM_PASTE_(a, b)
@@ -34,7 +37,7 @@
         .gather_csr = gather_csr##s, .all_finite = all_finite##s, .padded = padded##s,           \
         .panel_copy = panel_copy##s,                                                             \
         .panel_turn = panel_turn##s, .panel_forward = panel_forward##s,                          \
-        .panel_delta = panel_delta##s, .panel_grad = panel_grad##s,                              \
+        .panel_loss = panel_loss##s, .panel_delta = panel_delta##s, .panel_grad = panel_grad##s,                              \
         .panel_update = panel_update##s, .panel_regularise = panel_regularise##s, .map = map##s  \
     }
 

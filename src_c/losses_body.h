@@ -25,8 +25,9 @@ static inline vec NAME(y_log_y)(vec y) { return select_(y > 0, y * vlog(vmax_(y,
 /* max(raw, 0) - y raw + log1p(e^-|raw|) */
 static inline point NAME(raw_log_loss)(vec raw, vec y, params p) {
     (void)p;
-    const vec a = vlogistic(raw), hess = a * vlogistic(-raw);
-    return (point){vmax_(raw, 0) - y * raw + vlog1p(vexp(-vabs(raw))), a - y, hess, hess};
+    const logistic_pair l = vlogistic_pair(raw);
+    const vec hess = l.s * l.r;
+    return (point){vmax_(raw, 0) - y * raw + vlog1p_unit(l.e), l.s - y, hess, hess};
 }
 
 /* y log(y / mu) - y + mu, mu = e^raw */
@@ -106,23 +107,21 @@ typedef struct {
 
 /* delta = w l' g'; value += sum w l */
 #define FM_LOSS_BLOCK(f, from, chain)                                                            \
-    for (ptrdiff_t i = 0; i < e->n; i += LANES) {                                                \
-        const ptrdiff_t k = e->n - i;                                                            \
+    FM_EACH(e->n, {                                                                              \
         const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
         const vec w = load(e->w + i, k, 0);                                                      \
         value += sum_(w * t.value, k);                                                           \
         store(delta + i, w * t.grad chain, k);                                                   \
-    }                                                                                            \
+    });                                                                                          \
     break;
 
 /* rdelta = w l'' rraw */
 #define FM_LOSS_MUL_BLOCK(f, from, second)                                                       \
-    for (ptrdiff_t i = 0; i < e->n; i += LANES) {                                                \
-        const ptrdiff_t k = e->n - i;                                                            \
+    FM_EACH(e->n, {                                                                              \
         const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
         const vec w = load(e->w + i, k, 0), r = load(rraw + i, k, 0);                            \
         store(rdelta + i, w * r * (second), k);                                                  \
-    }                                                                                            \
+    });                                                                                          \
     break;
 
 #define FM_PREDICTION_LOSSES(BLOCK)                                                              \
@@ -202,22 +201,44 @@ static void NAME(loss_mul_block)(real *rdelta, const real *rraw, const entries *
 
 /* ---- softmax ------------------------------------------------------------------------------ */
 
-/* p = softmax(raw) of one row; returns log sum exp(raw). */
-static real NAME(softmax_row)(real *a, const real *raw, ptrdiff_t n) {
-    real top = raw[0];
-    for (ptrdiff_t c = 1; c < n; c++)
-        if (raw[c] > top) top = raw[c];
-    vec sums = splat(0);
-    for (ptrdiff_t c = 0; c < n; c += LANES) {
-        const vec e = vexp(load(raw + c, n - c, (real)-INFINITY) - top);
-        sums += e;
-        store(a + c, e, n - c);
+/* Rows lie ld apart. Where ld leaves room for whole vectors, rows are read and written in those,
+ * and a result's padding is zero. */
+static inline vec NAME(row_load)(const real *row, ptrdiff_t c, ptrdiff_t n, ptrdiff_t ld,
+                                 real fill) {
+    return select_(NAME(before)(n - c), load(row + c, ld - c, fill), splat(fill));
+}
+
+enum { NAME(SOFTMAX_ROWS) = 64 };
+
+/* p = softmax(raw) of at most SOFTMAX_ROWS rows; log_sum[r] = log sum exp(raw) of each. */
+static void NAME(softmax)(real *a, real *log_sum, const real *raw, ptrdiff_t rows, ptrdiff_t n,
+                          ptrdiff_t ld) {
+    real tops[NAME(SOFTMAX_ROWS)];
+    for (ptrdiff_t r = 0; r < rows; r++, a += ld, raw += ld) {
+        vec highest = NAME(row_load)(raw, 0, n, ld, (real)-INFINITY);
+        for (ptrdiff_t c = LANES; c < n; c += LANES) {
+            const vec x = NAME(row_load)(raw, c, n, ld, (real)-INFINITY);
+            highest = select_(x > highest, x, highest);
+        }
+        real top = highest[0];
+        for (int i = 1; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
+        vec sums = splat(0);
+        for (ptrdiff_t c = 0; c < n; c += LANES) {
+            const vec e = vexp(load(raw + c, ld - c, 0) - top);
+            const vec in_row = select_(NAME(before)(n - c), e, splat(0));
+            sums += in_row;
+            store(a + c, in_row, ld - c);
+        }
+        real sum = 0;
+        for (int i = 0; i < LANES; i++) sum += sums[i];
+        for (ptrdiff_t c = 0; c < n; c += LANES)
+            store(a + c, load(a + c, ld - c, 0) * (1 / sum), ld - c);
+        tops[r] = top;
+        log_sum[r] = sum;
     }
-    real sum = 0;
-    for (int i = 0; i < LANES; i++) sum += sums[i];
-    const real inverse = 1 / sum;
-    for (ptrdiff_t c = 0; c < n; c++) a[c] *= inverse;
-    return top + vlog(splat(sum))[0];
+    for (ptrdiff_t r = 0; r < rows; r += LANES)
+        store(log_sum + r, load(tops + r, rows - r, 0) + vlog(load(log_sum + r, rows - r, 1)),
+              rows - r);
 }
 
 /* l, l' and l'' of entry (a, y) of an element-wise loss under a softmax output. */
@@ -231,19 +252,22 @@ static inline point NAME(under_softmax)(real a, real y, const fm_loss_t *loss) {
     return (point){splat(0), splat(0), splat(0), splat(0)};
 }
 
-/* Cross-entropy: sum_k y_k (log sum exp(raw) - raw_k), gradient p - y. Any other loss:
- * gradient p o (l' - <p, l'>). */
-static double NAME(softmax_loss_row)(real *delta, const real *raw, const real *y, real w,
-                                     ptrdiff_t n, const fm_loss_t *loss) {
-    double value = 0;
-    const real log_sum = NAME(softmax_row)(delta, raw, n);
-    if (loss->kind == FM_LOSS_log_loss) {
-        for (ptrdiff_t c = 0; c < n; c++) {
-            if (y[c] != 0) value += (double)(y[c] * (log_sum - raw[c]));
-            delta[c] = w * (delta[c] - y[c]);
-        }
-        return (double)w * value;
+/* Cross-entropy: value sum_k y_k (log sum exp(raw) - raw_k), gradient w (p - y); p is in delta. */
+static double NAME(cross_entropy_row)(real *delta, const real *raw, const real *y, real w,
+                                      real log_sum, ptrdiff_t n, ptrdiff_t ld) {
+    vec value = splat(0);
+    for (ptrdiff_t c = 0; c < n; c += LANES) {
+        const vec t = load(y + c, n - c, 0);
+        value += select_(t != 0, t * (log_sum - load(raw + c, ld - c, 0)), splat(0));
+        store(delta + c, w * (load(delta + c, ld - c, 0) - t), ld - c);
     }
+    return (double)w * sum_(value, LANES);
+}
+
+/* Any other loss under softmax: gradient w p o (l' - <p, l'>); p is in delta. */
+static double NAME(softmax_loss_row)(real *delta, const real *y, real w, ptrdiff_t n,
+                                     const fm_loss_t *loss) {
+    double value = 0;
     real inner = 0; /* <p, l'> */
     for (ptrdiff_t c = 0; c < n; c++) {
         const point t = NAME(under_softmax)(delta[c], y[c], loss);
@@ -255,12 +279,31 @@ static double NAME(softmax_loss_row)(real *delta, const real *raw, const real *y
     return (double)w * value;
 }
 
+static double NAME(softmax_loss)(real *delta, const real *raw, const real *y, const real *w,
+                                 ptrdiff_t rows, ptrdiff_t n, ptrdiff_t ld,
+                                 const fm_loss_t *loss) {
+    real log_sum[NAME(SOFTMAX_ROWS)];
+    double value = 0;
+    for (ptrdiff_t r = 0; r < rows; r++, delta += ld, raw += ld, y += n) {
+        const ptrdiff_t at = r % NAME(SOFTMAX_ROWS), left = rows - r;
+        if (at == 0)
+            NAME(softmax)(delta, log_sum, raw,
+                          left < NAME(SOFTMAX_ROWS) ? left : NAME(SOFTMAX_ROWS), n, ld);
+        const real weight = w ? w[r] : 1;
+        value += loss->kind == FM_LOSS_log_loss
+                     ? NAME(cross_entropy_row)(delta, raw, y, weight, log_sum[at], n, ld)
+                     : NAME(softmax_loss_row)(delta, y, weight, n, loss);
+    }
+    return value;
+}
+
 /* Q r with J = diag(p) - p p':  cross-entropy: J r.  Any other loss: J diag(l'') J r and, exact,
  * rp o (l' - <p, l'>) - p <rp, l'>  with rp = J r. */
 static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *raw, const real *y,
                                   real w, ptrdiff_t n, const fm_loss_t *loss, int curvature) {
     real *const a = rdelta; /* p until the last pass */
-    NAME(softmax_row)(a, raw, n);
+    real log_sum;
+    NAME(softmax)(a, &log_sum, raw, 1, n, n);
     real p_r = 0;
     for (ptrdiff_t c = 0; c < n; c++) p_r += a[c] * rraw[c];
     if (loss->kind == FM_LOSS_log_loss) {
@@ -293,7 +336,12 @@ static void NAME(output)(real *a, const real *raw, ptrdiff_t rows, ptrdiff_t n_r
         NAME(value)(a, raw, rows * n_raw, g);
         return;
     }
-    for (ptrdiff_t r = 0; r < rows; r++) NAME(softmax_row)(a + r * n_raw, raw + r * n_raw, n_raw);
+    real log_sum[NAME(SOFTMAX_ROWS)];
+    for (ptrdiff_t r = 0; r < rows; r += NAME(SOFTMAX_ROWS)) {
+        const ptrdiff_t left = rows - r;
+        NAME(softmax)(a + r * n_raw, log_sum, raw + r * n_raw,
+                      left < NAME(SOFTMAX_ROWS) ? left : NAME(SOFTMAX_ROWS), n_raw, n_raw);
+    }
 }
 
 /* Lays out block `first .. first + n` of an element-wise loss: weights by entry, and where the
@@ -322,12 +370,8 @@ static entries NAME(lay_out)(NAME(buffers) *b, const real *raw, const real *y, c
 static double NAME(loss)(real *delta, const real *raw, const real *y, const real *w,
                          ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss) {
     double value = 0;
-    if (loss->output.kind == FM_softmax) {
-        for (ptrdiff_t r = 0; r < rows; r++)
-            value += NAME(softmax_loss_row)(delta + r * n_raw, raw + r * n_raw, y + r * n_raw,
-                                            w ? w[r] : 1, n_raw, loss);
-        return value;
-    }
+    if (loss->output.kind == FM_softmax)
+        return NAME(softmax_loss)(delta, raw, y, w, rows, n_raw, n_raw, loss);
     NAME(buffers) b;
     for (ptrdiff_t first = 0; first < rows * n_raw; first += NAME(ENTRIES)) {
         const ptrdiff_t left = rows * n_raw - first;

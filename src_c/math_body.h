@@ -66,14 +66,25 @@ static inline vec NAME(vexp)(vec x) {
 }
 #define vexp NAME(vexp)
 
-static inline vec NAME(vexpm1)(vec x) {
+/* |x| <= EXPM1_HIGH */
+static inline vec NAME(expm1_near)(vec x) {
     ivec n;
-    const vec p = NAME(exp_reduced)(vmax_(vmin_(x, EXPM1_HIGH), -EXPM1_HIGH), &n);
+    const vec p = NAME(exp_reduced)(x, &n);
     const vec s = NAME(power_of_two)(n);
-    const vec small = p * s + (s - 1);
-    return select_(x > EXPM1_HIGH, vexp(x), select_(x == 0, x, small)); /* keeps -0 */
+    return p * s + (s - 1);
+}
+
+static inline vec NAME(vexpm1)(vec x) {
+    const vec near = NAME(expm1_near)(vmax_(vmin_(x, EXPM1_HIGH), -EXPM1_HIGH));
+    return select_(x > EXPM1_HIGH, vexp(x), select_(x == 0, x, near)); /* keeps -0 */
 }
 #define vexpm1 NAME(vexpm1)
+
+/* expm1(min(x, 0)) */
+static inline vec NAME(vexpm1_below)(vec x) {
+    return NAME(expm1_near)(vmax_(vmin_(x, 0), -EXPM1_HIGH));
+}
+#define vexpm1_below NAME(vexpm1_below)
 
 /* x = 2^k m, sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f/(2+f):
  * log(m) = f - s (f - f^2/2 - ...) arranged so that the leading f is exact. */
@@ -108,7 +119,7 @@ static inline vec NAME(vlog1p)(vec x) {
 
 /* tanh|x| = e/(e+2), e = exp(2|x|) - 1. */
 static inline vec NAME(vtanh)(vec x) {
-    const vec e = vexpm1(2 * vmin_(vabs(x), TANH_HIGH));
+    const vec e = NAME(expm1_near)(2 * vmin_(vabs(x), TANH_HIGH));
     return vcopysign(e / (e + 2), x);
 }
 #define vtanh NAME(vtanh)
@@ -116,9 +127,31 @@ static inline vec NAME(vtanh)(vec x) {
 static inline vec NAME(vlogistic)(vec x) { return 1 / (1 + vexp(-x)); }
 #define vlogistic NAME(vlogistic)
 
+/* What one exponential e = exp(-|x|) gives: s = logistic(x), r = logistic(-x), neither by
+ * subtraction. */
+typedef struct {
+    vec e, s, r;
+} NAME(logistic_pair);
+#define logistic_pair NAME(logistic_pair)
+
+static inline logistic_pair NAME(vlogistic_pair)(vec x) {
+    const vec e = vexp(-vabs(x)), inverse = 1 / (1 + e), smaller = e * inverse;
+    const ivec negative = x < 0;
+    return (logistic_pair){e, select_(negative, smaller, inverse),
+                           select_(negative, inverse, smaller)};
+}
+#define vlogistic_pair NAME(vlogistic_pair)
+
+/* log(1 + x) for 0 <= x <= 1: 2 artanh(s), s = x/(2+x) */
+static inline vec NAME(vlog1p_unit)(vec x) {
+    const vec s = x / (2 + x), z = s * s;
+    return 2 * s + s * z * POLY(z, NAME(log1p_poly));
+}
+#define vlog1p_unit NAME(vlog1p_unit)
+
 /* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
 static inline vec NAME(vsoftplus)(vec x) {
-    return vmax_(x, 0) + vlog1p(vexp(-vabs(x)));
+    return vmax_(x, 0) + vlog1p_unit(vexp(-vabs(x)));
 }
 #define vsoftplus NAME(vsoftplus)
 
@@ -169,8 +202,7 @@ static inline vec NAME(verfc)(vec x) {
 #undef ERFC_HIGH
 
 #define FM_MAP(f)                                                                                \
-    for (ptrdiff_t i = 0; i < n; i += LANES)                                                     \
-        store(out + i, f(load(x + i, n - i, 1)), n - i);                                         \
+    FM_EACH(n, store(out + i, f(load(x + i, k, 1)), k););                                        \
     break;
 
 static void NAME(map)(real *out, const real *x, ptrdiff_t n, int function) {

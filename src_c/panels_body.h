@@ -3,7 +3,7 @@
  * A matrix of `cols` columns is held in panels: strips of two vectors (the last of one, where that
  * is enough), each strip row after row. Columns past the end are padding: they are zero in weights,
  * and whatever they hold elsewhere only ever meets other padding, since every sum runs over real
- * columns alone.
+ * columns alone. A single column is held without padding; its products run along the other side.
  *
  * All three products of a layer are C[m, :] = sum_k A(m, k) B[k, :] with a broadcast scalar of A and
  * contiguous vectors of B:
@@ -83,6 +83,11 @@ static inline int NAME(vectors_at)(ptrdiff_t cols, ptrdiff_t first) {
     return cols - first > LANES ? 2 : 1;
 }
 
+/* Entries in each of its rows. */
+static inline ptrdiff_t NAME(width_at)(ptrdiff_t cols, ptrdiff_t first) {
+    return cols == 1 ? 1 : NAME(vectors_at)(cols, first) * LANES;
+}
+
 /* The layout of a panelled matrix of `rows` rows. */
 static inline layout NAME(panelled)(ptrdiff_t rows) { return (layout){rows * PANEL, 0}; }
 
@@ -150,39 +155,160 @@ static void NAME(panel_row)(real *z, const real *a, const real *W, ptrdiff_t dep
         NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 1, 1);
 }
 
+/* ---- a single column ---- */
+
+/* out[r] = A[r, :] w for `rows` rows at once, kept as mode says; C has its rows ldc apart. */
+static inline __attribute__((always_inline)) void
+NAME(dot_block)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *w,
+                ptrdiff_t depth, const real *gate, int mode, const int rows) {
+    vec acc[4];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) acc[r] = splat(0);
+    for (ptrdiff_t k = 0; k < depth; k += LANES) {
+        const vec b = load(w + k, depth - k, 0);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) acc[r] += load(A + r * lda + k, depth - k, 0) * b;
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+        real x = 0;
+        for (int i = 0; i < LANES; i++) x += acc[r][i];
+        if (mode == NAME(RELU) && x <= 0) x = 0;
+        if (mode == NAME(GATE) && !(gate[r * ldc] > 0)) x = 0;
+        C[r * ldc] = x;
+    }
+}
+
+static void NAME(dots)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *w,
+                       ptrdiff_t rows, ptrdiff_t depth, const real *gate, int mode) {
+    ptrdiff_t r = 0;
+    for (; r + 4 <= rows; r += 4)
+        NAME(dot_block)(C + r * ldc, ldc, A + r * lda, lda, w, depth,
+                        gate ? gate + r * ldc : NULL, mode, 4);
+    for (; r < rows; r++)
+        NAME(dot_block)(C + r * ldc, ldc, A + r * lda, lda, w, depth,
+                        gate ? gate + r * ldc : NULL, mode, 1);
+}
+
+/* below[r, :] = d[r] w, kept where gate is positive */
+static void NAME(outer)(real *below, ptrdiff_t ld, const real *d, ptrdiff_t ldd, const real *w,
+                        ptrdiff_t rows, ptrdiff_t cols, const real *gate) {
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = 0; c < cols; c += LANES) {
+            const vec x = d[r * ldd] * load(w + c, LANES, 0);
+            store(below + r * ld + c,
+                  gate ? select_(load(gate + r * ld + c, LANES, 0) > 0, x, splat(0)) : x, LANES);
+        }
+}
+
+/* out[:k] (+)= sum_r d[r] A[r, :k], k entries in `vectors` vectors */
+static inline __attribute__((always_inline)) void
+NAME(column_block)(real *out, const real *A, ptrdiff_t lda, const real *d, ptrdiff_t ldd,
+                   ptrdiff_t rows, ptrdiff_t k, int accumulate, const int vectors) {
+    vec acc[8];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) acc[v] = splat(0);
+    for (ptrdiff_t r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++)
+            acc[v] += d[r * ldd] * load(A + r * lda + v * LANES, k - v * LANES, 0);
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) {
+        real *const at = out + v * LANES;
+        const ptrdiff_t left = k - v * LANES;
+        store(at, accumulate ? acc[v] + load(at, left, 0) : acc[v], left);
+    }
+}
+
+static void NAME(weighted_sum)(real *out, const real *A, ptrdiff_t lda, const real *d,
+                               ptrdiff_t ldd, ptrdiff_t rows, ptrdiff_t cols, int accumulate) {
+    ptrdiff_t c = 0;
+    for (; c + 8 * LANES <= cols; c += 8 * LANES)
+        NAME(column_block)(out + c, A + c, lda, d, ldd, rows, 8 * LANES, accumulate, 8);
+    for (; c + LANES <= cols; c += LANES)
+        NAME(column_block)(out + c, A + c, lda, d, ldd, rows, LANES, accumulate, 1);
+    if (c < cols) NAME(column_block)(out + c, A + c, lda, d, ldd, rows, cols - c, accumulate, 1);
+}
+
+/* ---- the three products of a layer ---- */
+
 static void NAME(panel_forward)(real *Z, const real *A, const real *W, ptrdiff_t rows,
                                 ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t ldz, ptrdiff_t lda,
                                 int relu) {
-    if (rows == 1) {
+    const int mode = relu ? NAME(RELU) : NAME(STORE);
+    if (fan_out == 1)
+        NAME(dots)(Z, ldz, A, lda, W, rows, fan_in + 1, NULL, mode);
+    else if (rows == 1)
         NAME(panel_row)(Z, A, W, fan_in + 1, fan_out, relu);
-        return;
-    }
-    NAME(panel_product)(Z, (layout){PANEL, ldz}, A, lda, 1, W, NAME(panelled)(fan_in + 1), rows,
-                        fan_in + 1, fan_out, NULL, relu ? NAME(RELU) : NAME(STORE));
+    else
+        NAME(panel_product)(Z, (layout){PANEL, ldz}, A, lda, 1, W, NAME(panelled)(fan_in + 1),
+                            rows, fan_in + 1, fan_out, NULL, mode);
 }
 
 static void NAME(panel_delta)(real *below, const real *delta, const real *W_turned,
                               const real *gate, ptrdiff_t rows, ptrdiff_t fan_in,
                               ptrdiff_t fan_out, ptrdiff_t ld_below, ptrdiff_t ld_delta) {
-    NAME(panel_product)(below, (layout){PANEL, ld_below}, delta, ld_delta, 1, W_turned,
-                        NAME(panelled)(fan_out), rows, fan_out, fan_in, gate,
-                        gate ? NAME(GATE) : NAME(STORE));
+    const int mode = gate ? NAME(GATE) : NAME(STORE);
+    if (fan_in == 1)
+        NAME(dots)(below, ld_below, delta, ld_delta, W_turned, rows, fan_out, gate, mode);
+    else if (fan_out == 1)
+        NAME(outer)(below, ld_below, delta, ld_delta, W_turned, rows, fan_in, gate);
+    else
+        NAME(panel_product)(below, (layout){PANEL, ld_below}, delta, ld_delta, 1, W_turned,
+                            NAME(panelled)(fan_out), rows, fan_out, fan_in, gate, mode);
 }
 
 static void NAME(panel_grad)(real *grad, const real *A, const real *delta, ptrdiff_t rows,
                              ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t lda,
                              ptrdiff_t ld_delta, int accumulate) {
-    NAME(panel_product)(grad, NAME(panelled)(fan_in + 1), A, 1, lda, delta,
-                        (layout){PANEL, ld_delta}, fan_in + 1, rows, fan_out, NULL,
-                        accumulate ? NAME(ADD) : NAME(STORE));
+    if (fan_out == 1)
+        NAME(weighted_sum)(grad, A, lda, delta, ld_delta, rows, fan_in + 1, accumulate);
+    else
+        NAME(panel_product)(grad, NAME(panelled)(fan_in + 1), A, 1, lda, delta,
+                            (layout){PANEL, ld_delta}, fan_in + 1, rows, fan_out, NULL,
+                            accumulate ? NAME(ADD) : NAME(STORE));
 }
 
-static ptrdiff_t NAME(padded)(ptrdiff_t cols) { return (cols + LANES - 1) / LANES * LANES; }
+/* Columns of a row with its padding. */
+static ptrdiff_t NAME(padded)(ptrdiff_t cols) {
+    return cols == 1 ? 1 : (cols + LANES - 1) / LANES * LANES;
+}
+
+/* The loss on rows of raw that lie ld apart, ld = padded(n_raw); the padding of delta is zero. */
+static double NAME(panel_loss)(real *delta, const real *raw, const real *y, const real *w,
+                               ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld,
+                               const fm_loss_t *loss) {
+    if (loss->output.kind == FM_softmax)
+        return NAME(softmax_loss)(delta, raw, y, w, rows, n_raw, ld, loss);
+    /* Element-wise losses run over entries without gaps: narrow rows meet in a buffer. */
+    real entry[NAME(ENTRIES)], slope[NAME(ENTRIES)];
+    const ptrdiff_t most = n_raw < NAME(ENTRIES) ? NAME(ENTRIES) / n_raw : 1;
+    double value = 0;
+    for (ptrdiff_t first = 0; first < rows; first += most) {
+        const ptrdiff_t n = rows - first < most ? rows - first : most;
+        const real *const weights = w ? w + first : NULL;
+        if (n_raw >= NAME(ENTRIES)) {
+            value += NAME(loss)(delta + first * ld, raw + first * ld, y + first * n_raw, weights, 1,
+                                n_raw, loss);
+        } else {
+            for (ptrdiff_t r = 0; r < n; r++)
+                for (ptrdiff_t c = 0; c < n_raw; c++)
+                    entry[r * n_raw + c] = raw[(first + r) * ld + c];
+            value += NAME(loss)(slope, entry, y + first * n_raw, weights, n, n_raw, loss);
+            for (ptrdiff_t r = 0; r < n; r++)
+                for (ptrdiff_t c = 0; c < n_raw; c++)
+                    delta[(first + r) * ld + c] = slope[r * n_raw + c];
+        }
+        for (ptrdiff_t r = first; r < first + n; r++)
+            for (ptrdiff_t c = n_raw; c < ld; c++) delta[r * ld + c] = 0;
+    }
+    return value;
+}
 
 /* Panels of m[rows, cols], row-major; and back, when `back` is set. */
 static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t cols, int back) {
     for (ptrdiff_t first = 0; first < cols; first += PANEL) {
-        const ptrdiff_t width = NAME(vectors_at)(cols, first) * LANES;
+        const ptrdiff_t width = NAME(width_at)(cols, first);
         const ptrdiff_t real_cols = cols - first < width ? cols - first : width;
         for (ptrdiff_t r = 0; r < rows; r++, panels += width) {
             if (back) {
@@ -198,10 +324,10 @@ static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t co
 /* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out). */
 static void NAME(panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out) {
     for (ptrdiff_t from = 0; from < fan_in; from += PANEL) {
-        const ptrdiff_t width = NAME(vectors_at)(fan_in, from) * LANES;
+        const ptrdiff_t width = NAME(width_at)(fan_in, from);
         const ptrdiff_t real_cols = fan_in - from < width ? fan_in - from : width;
         for (ptrdiff_t first = 0; first < fan_out; first += PANEL) {
-            const ptrdiff_t w_width = NAME(vectors_at)(fan_out, first) * LANES;
+            const ptrdiff_t w_width = NAME(width_at)(fan_out, first);
             const ptrdiff_t rows = fan_out - first < w_width ? fan_out - first : w_width;
             const real *const block = W + first * (fan_in + 1) + from * w_width;
             for (ptrdiff_t o = 0; o < rows; o++, turned += width) {
@@ -219,7 +345,7 @@ static double NAME(panel_update)(real *theta, real *first, real *second, const r
     of_biases.l2 = of_biases.decay = 0;
     double norm2 = 0;
     for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
-        const ptrdiff_t width = NAME(vectors_at)(fan_out, c) * LANES;
+        const ptrdiff_t width = NAME(width_at)(fan_out, c);
         norm2 += NAME(update)(theta, first, second, grad, fan_in * width, u);
         const ptrdiff_t at = fan_in * width;
         NAME(update)(theta + at, first + at, second ? second + at : NULL, grad + at, width,
@@ -235,7 +361,7 @@ static void NAME(panel_regularise)(real *grad, double *sums, const real *theta, 
                                    ptrdiff_t fan_out, double l2, double scale) {
     double of_biases[2] = {0, 0};
     for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
-        const ptrdiff_t width = NAME(vectors_at)(fan_out, c) * LANES, at = fan_in * width;
+        const ptrdiff_t width = NAME(width_at)(fan_out, c), at = fan_in * width;
         NAME(regularise)(grad, sums, theta, at, l2, scale);
         NAME(regularise)(grad + at, of_biases, theta + at, width, 0, scale);
         grad += at + width, theta += at + width;

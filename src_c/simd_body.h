@@ -46,24 +46,45 @@ static inline vec NAME(vmax)(vec x, real bound) { return select_(x < bound, spla
 #define vmin_ NAME(vmin)
 #define vmax_ NAME(vmax)
 
+/* Lanes 0 to k - 1. */
+static inline ivec NAME(before)(ptrdiff_t k) {
+    ivec lane;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    return lane < (bits)k;
+}
+
 /* The first k entries (k >= LANES: a whole vector); lanes past them hold `fill`. */
 static inline vec NAME(load)(const real *p, ptrdiff_t k, real fill) {
     vec x;
     if (k >= LANES) {
         memcpy(&x, p, sizeof x);
-    } else {
-        x = splat(fill);
-        memcpy(&x, p, (size_t)k * sizeof(real));
+        return x;
     }
-    return x;
+#if VECTOR_BYTES == 32 && REAL_IS_FLOAT
+    x = (vec)_mm256_maskload_ps(p, (__m256i)NAME(before)(k));
+#elif VECTOR_BYTES == 32
+    x = (vec)_mm256_maskload_pd(p, (__m256i)NAME(before)(k));
+#else
+    x = splat(0);
+    memcpy(&x, p, (size_t)k * sizeof(real));
+#endif
+    return fill == 0 ? x : select_(NAME(before)(k), x, splat(fill));
 }
 #define load NAME(load)
 
+/* A part is stored in pieces of halving size: cheaper than a call of memcpy. */
 static inline void NAME(store)(real *p, vec x, ptrdiff_t k) {
-    if (k >= LANES)
+    if (k >= LANES) {
         memcpy(p, &x, sizeof x);
-    else
-        memcpy(p, &x, (size_t)k * sizeof(real));
+        return;
+    }
+    const char *from = (const char *)&x;
+#pragma GCC unroll 4
+    for (int piece = LANES / 2; piece > 0; piece /= 2)
+        if (k & piece) {
+            memcpy(p, from, (size_t)piece * sizeof(real));
+            p += piece, from += (size_t)piece * sizeof(real);
+        }
 }
 #define store NAME(store)
 
@@ -77,3 +98,18 @@ static inline double NAME(sum)(vec x, ptrdiff_t k) {
     return s;
 }
 #define sum_ NAME(sum)
+
+/* body for each vector of n entries, from entry i on with k entries left: whole vectors first, so
+ * that their loop knows no tails. */
+#define FM_EACH(n, ...)                                                                          \
+    do {                                                                                         \
+        ptrdiff_t i = 0;                                                                         \
+        for (; i + LANES <= (n); i += LANES) {                                                   \
+            const ptrdiff_t k = LANES;                                                           \
+            __VA_ARGS__                                                                          \
+        }                                                                                        \
+        if (i < (n)) {                                                                           \
+            const ptrdiff_t k = (n)-i;                                                           \
+            __VA_ARGS__                                                                          \
+        }                                                                                        \
+    } while (0)

@@ -8,18 +8,17 @@ static inline vec NAME(vsqrt)(vec x) {
 }
 #define vsqrt NAME(vsqrt)
 
-#define FM_UPDATE_LOOP(step)                                                                     \
-    for (ptrdiff_t i = 0; i < n; i += LANES) {                                                   \
-        const ptrdiff_t k = n - i;                                                               \
+#define FM_UPDATE_LOOP(...)                                                                      \
+    FM_EACH(n, {                                                                                 \
         vec t = load(theta + i, k, 0);                                                           \
         vec m = load(first + i, k, 0);                                                           \
         const vec g = (load(grad + i, k, 0) + l2 * t) * scale;                                   \
         norm2 += t * t;                                                                          \
-        step;                                                                                    \
+        __VA_ARGS__;                                                                             \
         store(theta + i, t, k);                                                                  \
         store(first + i, m, k);                                                                  \
         if (++since == 4096) total += sum_(norm2, LANES), norm2 = splat(0), since = 0;           \
-    }                                                                                            \
+    });                                                                                          \
     break;
 
 static double NAME(update)(real *theta, real *first, real *second, const real *grad, ptrdiff_t n,

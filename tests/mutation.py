@@ -57,7 +57,7 @@ def prepare(tree):
     shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
     script = (tree / "setup.py").read_text()
     for old, new in (
-        ("depends=HEADERS", 'depends=HEADERS if name == "kernels" else []'),
+        ("depends=HEADERS", 'depends=HEADERS if name == "_core.kernels" else []'),
         ('extra_compile_args=["-O3"', 'extra_compile_args=["-O0"'),  # the sweeps, not the kernels
     ):
         script = script.replace(old, new)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 import reference_epoch
+from fastmlp.solvers._shuffle import shuffle
 
 from fastmlp import Network
 from fastmlp.solvers import SGD, Adam, AdamW, Status, minimize
@@ -151,3 +152,15 @@ def test_a_state_of_another_network_is_refused(problem):
 def test_bad_hyper_parameters(solver, pattern, problem):
     with pytest.raises(ValueError, match=pattern):
         run(problem, solver)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 31, 32, 33, 1000, 65537])
+@pytest.mark.parametrize("bits", [np.random.MT19937, np.random.PCG64])
+def test_shuffle_draws_as_numpy_does_and_leaves_its_generator_so(n, bits):
+    ours, theirs = (np.random.RandomState(bits(n)) for _ in range(2))
+    for _ in range(3):
+        order, expected = np.arange(n), np.arange(n)
+        shuffle(ours._bit_generator, order)
+        theirs.shuffle(expected)
+        np.testing.assert_array_equal(order, expected)
+        assert ours.randint(2**31) == theirs.randint(2**31)

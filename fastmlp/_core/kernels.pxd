@@ -63,6 +63,8 @@ cdef extern from "fastmlp.h" nogil:
         void (*panel_grad)(float *, const float *, const float *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t,
                            Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        double (*panel_loss)(float *, const float *, const float *, const float *,
+                             Py_ssize_t, Py_ssize_t, Py_ssize_t, const fm_loss_t *) noexcept nogil
         double (*panel_update)(float *, float *, float *, const float *, Py_ssize_t, Py_ssize_t,
                                const fm_update_t *) noexcept nogil
         void (*panel_regularise)(float *, double *, const float *, Py_ssize_t, Py_ssize_t, double,
@@ -106,6 +108,8 @@ cdef extern from "fastmlp.h" nogil:
         void (*panel_grad)(double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t,
                            Py_ssize_t, Py_ssize_t, int) noexcept nogil
+        double (*panel_loss)(double *, const double *, const double *, const double *,
+                             Py_ssize_t, Py_ssize_t, Py_ssize_t, const fm_loss_t *) noexcept nogil
         double (*panel_update)(double *, double *, double *, const double *, Py_ssize_t, Py_ssize_t,
                                const fm_update_t *) noexcept nogil
         void (*panel_regularise)(double *, double *, const double *, Py_ssize_t, Py_ssize_t, double,
@@ -183,6 +187,8 @@ cdef void panel_delta(real *below, const real *delta, const real *W_turned, cons
 cdef void panel_grad(real *grad, const real *A, const real *delta, Py_ssize_t rows,
                      Py_ssize_t fan_in, Py_ssize_t fan_out, Py_ssize_t lda, Py_ssize_t ld_delta,
                      int accumulate) noexcept nogil
+cdef double panel_loss(real *delta, const real *raw, const real *y, const real *w, Py_ssize_t rows,
+                       Py_ssize_t n_raw, Py_ssize_t ld, const fm_loss_t *loss_) noexcept nogil
 cdef double panel_update(real *theta, real *first, real *second, const real *grad,
                          Py_ssize_t fan_in, Py_ssize_t fan_out,
                          const fm_update_t *u) noexcept nogil

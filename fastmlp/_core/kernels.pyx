@@ -215,6 +215,14 @@ cdef void panel_grad(real *grad, const real *A, const real *delta, Py_ssize_t ro
         table.d.panel_grad(grad, A, delta, rows, fan_in, fan_out, lda, ld_delta, accumulate)
 
 
+cdef double panel_loss(real *delta, const real *raw, const real *y, const real *w, Py_ssize_t rows,
+                       Py_ssize_t n_raw, Py_ssize_t ld, const fm_loss_t *loss_) noexcept nogil:
+    if real is float:
+        return table.f.panel_loss(delta, raw, y, w, rows, n_raw, ld, loss_)
+    else:
+        return table.d.panel_loss(delta, raw, y, w, rows, n_raw, ld, loss_)
+
+
 cdef double panel_update(real *theta, real *first, real *second, const real *grad,
                          Py_ssize_t fan_in, Py_ssize_t fan_out,
                          const fm_update_t *u) noexcept nogil:
@@ -234,7 +242,7 @@ cdef void panel_regularise(real *grad, double *sums, const real *theta, Py_ssize
 
 def lanes(dtype):
     """How many numbers of this type a vector of the instruction set in use holds."""
-    return table.f.padded(1) if np.dtype(dtype) == np.float32 else table.d.padded(1)
+    return table.f.padded(2) if np.dtype(dtype) == np.float32 else table.d.padded(2)
 
 
 def map_function(str name, real[::1] out, const real[::1] x):

@@ -126,10 +126,10 @@ cdef double panel_batch(Layers layers, Source source, PanelTape tape, Team team,
     """Gradient over the batch on panels, then one step; returns the batch's loss."""
     cdef Py_ssize_t start = 0, n
     cdef double value = 0, norm2
-    check_signals(last)
     turn(layers, tape, dummy)
     # Clipping needs the norm of the whole gradient before the step: one thread does it all.
     if team is not None and rows >= ROWS_PER_THREAD * team.size and plan.max_norm == INFINITY:
+        check_signals(last)
         value = team_gradient(layers, source, tape, team, index, rows, dummy)
         plan.update.l2, plan.update.scale = alpha, 1 / weight_sum
         norm2 = team_step(layers, source, tape, team, &plan.update, dummy)

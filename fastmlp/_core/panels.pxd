@@ -15,8 +15,6 @@ cdef class PanelTape:
     cdef Py_ssize_t *turned_at            # (n_layers + 1,) [l]: where those of W_(l+1)' begin
     cdef void *delta
     cdef void *spare
-    cdef void *raw                        # (rows, n_raw), as the loss takes it
-    cdef void *raw_delta
     cdef void *y
     cdef void *w
     cdef void *theta                      # panels of every layer

@@ -8,7 +8,6 @@ own: W~ is W with the biases as its last row.
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_relu, fm_update_t, real
@@ -66,8 +65,6 @@ cdef class PanelTape:
                     self.z[l] = take(base, &used, rows * self.ld[l] * itemsize, dry)
             self.delta = take(base, &used, rows * widest * itemsize, dry)
             self.spare = take(base, &used, rows * widest * itemsize, dry)
-            self.raw = take(base, &used, rows * layers.n_raw * itemsize, dry)
-            self.raw_delta = take(base, &used, rows * layers.n_raw * itemsize, dry)
             self.y = take(base, &used, rows * layers.n_raw * itemsize, dry)
             self.w = take(base, &used, rows * itemsize, dry)
             self.grad = take(base, &used, self.offset[n] * itemsize, dry)
@@ -167,33 +164,25 @@ cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, real *dummy) n
 
 cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
                       Py_ssize_t rows, real *dummy) noexcept nogil:
-    """Forward over one tile: its loss; d loss / d raw is left in the tape."""
-    cdef Py_ssize_t r, c, n_raw = layers.n_raw, ld = tape.ld[layers.n_layers]
-    cdef real *raw = <real *> tape.raw
-    cdef const real *last = <const real *> tape.a[layers.n_layers]
+    """Forward over one tile: its loss; d loss / d raw is left in tape.delta."""
+    cdef Py_ssize_t L = layers.n_layers
     load_tile(layers, source, tape, index, rows, dummy)
     forward(layers, tape, rows, dummy)
-    for r in range(rows):
-        for c in range(n_raw):
-            raw[r * n_raw + c] = last[r * ld + c]
-    return kernels.loss(<real *> tape.raw_delta, raw, <const real *> tape.y,
-                        <const real *> (tape.w if source.w != NULL else NULL), rows, n_raw,
-                        &layers.loss)
+    return kernels.panel_loss(<real *> tape.delta, <const real *> tape.a[L],
+                              <const real *> tape.y,
+                              <const real *> (tape.w if source.w != NULL else NULL), rows,
+                              layers.n_raw, tape.ld[L], &layers.loss)
 
 
 cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
                           Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil:
     """Forward and backward over one tile: its loss; grad (in panels) overwritten or added to."""
-    cdef Py_ssize_t l, L = layers.n_layers, n_raw = layers.n_raw, r, c
+    cdef Py_ssize_t l, L = layers.n_layers
     cdef double value = tile_loss(layers, source, tape, index, rows, dummy)
     cdef real *delta = <real *> tape.delta
     cdef real *spare = <real *> tape.spare
     cdef real *swap
     cdef const real *gate
-    memset(delta, 0, rows * tape.ld[L] * sizeof(real))
-    for r in range(rows):
-        for c in range(n_raw):
-            delta[r * tape.ld[L] + c] = (<real *> tape.raw_delta)[r * n_raw + c]
     for l in range(L, 0, -1):
         kernels.panel_grad(<real *> tape.grad + tape.offset[l - 1], <const real *> tape.a[l - 1],
                            delta, rows, layers.width[l - 1], layers.width[l], tape.ld[l - 1],

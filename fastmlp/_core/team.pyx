@@ -82,15 +82,15 @@ cdef double share_of_step(Layers layers, PanelTape tape, Team team, int t,
     cdef const real *more
     cdef double norm2 = 0
     if real is float:
-        lanes = kernels.table.f.padded(1)
+        lanes = kernels.table.f.padded(2)
     else:
-        lanes = kernels.table.d.padded(1)
+        lanes = kernels.table.d.padded(2)
     for l in range(layers.n_layers):
         fan_in, fan_out = layers.width[l], layers.width[l + 1]
         at = tape.offset[l]
         c = 0
         while c < fan_out:
-            width = 2 * lanes if fan_out - c > lanes else lanes
+            width = 1 if fan_out == 1 else 2 * lanes if fan_out - c > lanes else lanes
             n = (fan_in + 1) * width
             if turn % team.size == t:
                 grad = <real *> team.grad[0] + at
@@ -100,8 +100,7 @@ cdef double share_of_step(Layers layers, PanelTape tape, Team team, int t,
                         grad[i] += more[i]
                 norm2 += kernels.panel_update(
                     <real *> tape.theta + at, <real *> tape.first + at,
-                    <real *> tape.second + at, grad, fan_in, min(width, fan_out - c),
-                    &team.update)
+                    <real *> tape.second + at, grad, fan_in, width, &team.update)
             turn += 1
             at += n
             c += 2 * lanes

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.random import RandomState
 
 from fastmlp.solvers._base import Limits, Result, Solver, Status
+from fastmlp.solvers._shuffle import shuffle
 
 # Below this rate scikit-learn's adaptive schedule gives up.
 _SMALLEST_RATE = 1e-6
@@ -118,11 +120,11 @@ class MiniBatch(Solver):
         rates = np.empty(-(-n_samples // batch_size))
         norm = np.inf if self.max_norm is None else float(self.max_norm)
         hyper = _Hyper(batch_size=batch_size, rates=rates, max_norm=norm, **self._update())
-        order = np.arange(n_samples)
+        order = np.arange(n_samples, dtype=np.intp)
         try:
             while run.n_iter < limits.max_iter:
                 if self.shuffle:
-                    order = order[_permutation(rng, n_samples)]
+                    _shuffle(rng, order)
                 self._fill_rates(rates, run.state, limits)
                 status = self._epoch(run, objective, order, hyper, callback, validation)
                 if status is not None:
@@ -254,11 +256,13 @@ class MiniBatch(Solver):
             )
 
 
-def _permutation(rng, n):
-    """The draws of ``sklearn.utils.shuffle``."""
-    permutation = np.arange(n)
-    rng.shuffle(permutation)
-    return permutation
+def _shuffle(rng, order):
+    """Reorder in place by the draws of ``sklearn.utils.shuffle``."""
+    bit_generator = getattr(rng, "_bit_generator", None) if type(rng) is RandomState else None
+    if bit_generator is None or order.size > 2**32 - 1:
+        rng.shuffle(order)
+    else:
+        shuffle(bit_generator, order)
 
 
 def _count_loss(run):
