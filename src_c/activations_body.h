@@ -137,49 +137,66 @@ static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; ret
 
 #define FM_PARAMS(g) const real p[2] = {(real)(g)->param[0], (real)(g)->param[1]}
 
+/* A loop of its own for each activation, so that none pays for the constants of the others. */
+#define FM_LOOP static __attribute__((noinline)) void
+#define ROW_ACTIVATION(name, tape, range, n_params)
+#define ACTIVATION(name, tape, range, n_params)                                                  \
+    FM_LOOP NAME(values_##name)(real *a, const real *z, ptrdiff_t n, params p) {                 \
+        FM_EACH(n, store(a + i, NAME(value_##name)(load(z + i, k, 0), p), k););                  \
+    }                                                                                            \
+    FM_LOOP NAME(slopes_##name)(real *out, const real *z, const real *a, ptrdiff_t n,            \
+                                params p) {                                                      \
+        FM_EACH(n, {                                                                             \
+            store(out + i, NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);      \
+        });                                                                                      \
+    }                                                                                            \
+    FM_LOOP NAME(curvs_##name)(real *out, const real *z, const real *a, ptrdiff_t n, params p) { \
+        FM_EACH(n, {                                                                             \
+            store(out + i, NAME(curv_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);       \
+        });                                                                                      \
+    }                                                                                            \
+    FM_LOOP NAME(slopes_mul_##name)(real *delta, const real *z, const real *a, ptrdiff_t n,      \
+                                    params p) {                                                  \
+        FM_EACH(n, {                                                                             \
+            const vec g1 = NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p);          \
+            store(delta + i, load(delta + i, k, 0) * g1, k);                                     \
+        });                                                                                      \
+    }
+#include "activations.def"
+#undef ACTIVATION
+#undef FM_LOOP
+
 static void NAME(value)(real *a, const real *z, ptrdiff_t n, const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
-#define ROW_ACTIVATION(name, tape, range, n_params)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name:                                                                              \
-        FM_EACH(n, store(a + i, NAME(value_##name)(load(z + i, k, 0), p), k););                  \
-        break;
+    case FM_##name: NAME(values_##name)(a, z, n, p); break;
 #include "activations.def"
 #undef ACTIVATION
     }
 }
 
-#define FM_DERIVATIVE(which)                                                                     \
-    static void NAME(which)(real *out, const real *z, const real *a, ptrdiff_t n,                \
-                            const fm_activation_t *g)
-FM_DERIVATIVE(slope) {
+static void NAME(slope)(real *out, const real *z, const real *a, ptrdiff_t n,
+                        const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name:                                                                              \
-        FM_EACH(n, {                                                                             \
-            store(out + i, NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);      \
-        });                                                                                      \
-        break;
+    case FM_##name: NAME(slopes_##name)(out, z, a, n, p); break;
 #include "activations.def"
 #undef ACTIVATION
     }
 }
-FM_DERIVATIVE(curv) {
+
+static void NAME(curv)(real *out, const real *z, const real *a, ptrdiff_t n,
+                       const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name:                                                                              \
-        FM_EACH(n, {                                                                             \
-            store(out + i, NAME(curv_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);       \
-        });                                                                                      \
-        break;
+    case FM_##name: NAME(curvs_##name)(out, z, a, n, p); break;
 #include "activations.def"
 #undef ACTIVATION
     }
 }
-#undef FM_DERIVATIVE
 
 /* delta *= g'(z, a) */
 static void NAME(slope_mul)(real *delta, const real *z, const real *a, ptrdiff_t n,
@@ -188,12 +205,7 @@ static void NAME(slope_mul)(real *delta, const real *z, const real *a, ptrdiff_t
     if (g->kind == FM_identity) return;
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name:                                                                              \
-        FM_EACH(n, {                                                                             \
-            const vec g1 = NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p);          \
-            store(delta + i, load(delta + i, k, 0) * g1, k);                                     \
-        });                                                                                      \
-        break;
+    case FM_##name: NAME(slopes_mul_##name)(delta, z, a, n, p); break;
 #include "activations.def"
 #undef ACTIVATION
 #undef ROW_ACTIVATION

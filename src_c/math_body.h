@@ -37,11 +37,15 @@
 #define ERFC_HIGH 28.0
 #endif
 
-/* c[0] + c[1] x + ... by Horner's rule; n is a constant, so the loop unrolls. */
+/* c[0] + c[1] x + ...: even and odd powers by Horner's rule in x^2, side by side, since one chain
+ * alone waits for itself; n is a constant, so the loops unroll. */
 static inline vec NAME(poly)(vec x, const real *c, int n) {
-    vec p = splat(c[n - 1]);
-    for (int k = n - 2; k >= 0; k--) p = p * x + c[k];
-    return p;
+    const vec x2 = x * x;
+    const int last_even = (n - 1) / 2 * 2, last_odd = (n - 2) / 2 * 2 + 1;
+    vec even = splat(c[last_even]), odd = splat(c[last_odd]);
+    for (int k = last_even - 2; k >= 0; k -= 2) even = even * x2 + c[k];
+    for (int k = last_odd - 2; k >= 1; k -= 2) odd = odd * x2 + c[k];
+    return even + odd * x;
 }
 #define POLY(x, c) NAME(poly)(x, c, (int)(sizeof(c) / sizeof(real)))
 
@@ -201,15 +205,19 @@ static inline vec NAME(verfc)(vec x) {
 #undef SPLIT_MASK
 #undef ERFC_HIGH
 
-#define FM_MAP(f)                                                                                \
-    FM_EACH(n, store(out + i, f(load(x + i, k, 1)), k););                                        \
-    break;
+/* A loop of its own for each function, so that none pays for the constants of the others. */
+#define FUNCTION(name)                                                                           \
+    static __attribute__((noinline)) void NAME(map_##name)(real *out, const real *x,             \
+                                                           ptrdiff_t n) {                        \
+        FM_EACH(n, store(out + i, v##name(load(x + i, k, 1)), k););                              \
+    }
+#include "functions.def"
+#undef FUNCTION
 
 static void NAME(map)(real *out, const real *x, ptrdiff_t n, int function) {
     switch (function) {
-#define FUNCTION(name) case FM_FUNCTION_##name: FM_MAP(v##name)
+#define FUNCTION(name) case FM_FUNCTION_##name: NAME(map_##name)(out, x, n); break;
 #include "functions.def"
 #undef FUNCTION
     }
 }
-#undef FM_MAP
