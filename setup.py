@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -56,6 +57,7 @@ MODULES = [
     "network",
     "panels",
     "predictor",
+    "row",
     "team",
     "minibatch",
     "curvature",
@@ -68,7 +70,8 @@ EXTENSIONS = [
     Extension(
         f"fastmlp._core.{name}",
         [f"fastmlp/_core/{name}.pyx"],
-        include_dirs=["src_c"],
+        include_dirs=["src_c", numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         depends=HEADERS,
         extra_compile_args=["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"],
     )

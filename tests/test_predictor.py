@@ -158,3 +158,92 @@ def test_predict_sees_every_change_of_the_coefficients(rng):
     np.testing.assert_allclose(model.predict(X), first + 3, rtol=1e-12)
     model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
     assert np.ptp(model.predict(X)) == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_one_row_is_predicted_as_it_is_among_many(rng, dtype, activation, n_outputs):
+    X = rng.normal(size=(20, 5)).astype(dtype)
+    y = X[:, :n_outputs].squeeze()
+    hidden = (1, 3, 8, 17, 4000)  # the last too wide for the stack
+    model = MLPRegressor(hidden_layer_sizes=hidden, activation=activation, max_iter=1)
+    with pytest.warns(UserWarning, match="iterations"):
+        model.fit(X, y)
+    many = model.predict(X)
+    assert np.ptp(many) > 0
+    one_by_one = np.concatenate([model.predict(X[k : k + 1]) for k in range(20)])
+    assert one_by_one.dtype == dtype and one_by_one.shape == many.shape
+    np.testing.assert_allclose(one_by_one, many, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    predict = model.compile()
+    for k in range(20):
+        np.testing.assert_allclose(predict(X[k]), many[k], rtol=TOLERANCE[dtype], atol=1e-5)
+
+
+def test_one_row_sees_every_change_of_the_coefficients(rng):
+    X = rng.normal(size=(30, 3))
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])
+    row = X[:1]
+    first = model.predict(row)
+    model.intercepts_[-1] += 1.0  # in place
+    np.testing.assert_allclose(model.predict(row), first + 1, rtol=1e-12)
+    model.intercepts_[-1] = model.intercepts_[-1] + 1.0  # another array
+    np.testing.assert_allclose(model.predict(row), first + 2, rtol=1e-12)
+    model.coefs_ = [np.asfortranarray(W) for W in model.coefs_]
+    np.testing.assert_allclose(model.predict(row), first + 2, rtol=1e-12)
+    model.coefs_ = tuple(W.copy() for W in model.coefs_)
+    np.testing.assert_allclose(model.predict(row), first + 2, rtol=1e-12)
+    model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
+    np.testing.assert_allclose(model.predict(row), model.intercepts_[-1], rtol=1e-12)
+    model.coefs_, model.intercepts_ = [np.ones((3, 1))], [np.zeros(1)]  # another network
+    model.activations_ = []
+    np.testing.assert_allclose(model.predict(row), row.sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(model.predict(X), X.sum(axis=1), rtol=1e-12)
+
+
+def test_another_activation_is_another_network(rng):
+    X = rng.normal(size=(30, 3))
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])
+    before = model.predict(X)
+    model.activations_ = ["identity"]
+    linear = (X @ model.coefs_[0] + model.intercepts_[0]) @ model.coefs_[1] + model.intercepts_[1]
+    assert not np.allclose(before, linear[:, 0])
+    np.testing.assert_allclose(model.predict(X[:1]), linear[0], rtol=1e-12)
+    np.testing.assert_allclose(model.predict(X), linear[:, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_rows_of_any_kind(rng, n):
+    """Of the network's type, but not where or how the core reads them."""
+    _, predictor, X = make(rng)
+    X = X[:n]
+    expected = predictor.predict(X)
+    unaligned = np.zeros(X.nbytes + 1, np.uint8)[1:].view(X.dtype).reshape(X.shape)
+    unaligned[...] = X
+    assert not unaligned.flags.aligned
+    packed = np.zeros(n, [("byte", "i1"), ("row", X.dtype, 3)])  # strides that are no multiple
+    packed["row"] = X
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    backwards = X[:, ::-1].copy()[:, ::-1]
+    for same in (unaligned, packed["row"], read_only, backwards, X.view(np.matrix)):
+        np.testing.assert_array_equal(predictor.predict(same), expected)
+
+
+def test_no_rows_no_outputs(rng):
+    _, predictor, _ = make(rng)
+    assert predictor.predict(np.empty((0, 3))).shape == (0, 2)
+
+
+def test_a_plain_array_without_axes_is_refused(rng):
+    _, predictor, _ = make(rng)
+    with pytest.raises(ValueError, match="shape"):
+        predictor.predict(np.array(1.0))
+
+
+def test_outputs_may_lie_where_the_row_was(rng):
+    net = Network([2, 2])
+    predictor = Predictor(net, net.init(random_state=0))
+    x = rng.normal(size=2)
+    expected = predictor.predict(x)
+    np.testing.assert_array_equal(predictor.predict(x, out=x), expected)
