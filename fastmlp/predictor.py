@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from fastmlp._arrays import check_vector
-from fastmlp._core.predictor import Packed
+from fastmlp._core.predictor import TILE_ROWS, Packed
+
+SHARES = 4  # for each thread: one that the machine holds up leaves its next share to the others
 
 
 class Predictor:
@@ -91,19 +94,31 @@ class Predictor:
 
     __call__ = predict
 
-    def outputs(self, x: Any, out: np.ndarray | None = None) -> np.ndarray:
-        """The network's outputs, (n_samples, n_raw), or (n_raw,) for a single row."""
-        result = self._packed.outputs(x) if out is None else None
-        return self._checked(x, out) if result is None else result
+    def outputs(self, x: Any, out: np.ndarray | None = None, n_threads: int = 1) -> np.ndarray:
+        """The network's outputs, (n_samples, n_raw), or (n_raw,) for a single row.
 
-    def _checked(self, x: Any, out: np.ndarray | None = None) -> np.ndarray:
+        They are the same, bit by bit, for any ``n_threads``.
+        """
+        result = self._packed.outputs(x) if out is None and n_threads == 1 else None
+        return self._checked(x, out, n_threads) if result is None else result
+
+    def _checked(self, x: Any, out: np.ndarray | None = None, n_threads: int = 1) -> np.ndarray:
         """The outputs for whatever can be made rows of the network's type; errors for the rest."""
         x = self._rows(x)
         if out is None:
             out = np.empty((*x.shape[:-1], self._network.n_raw), x.dtype)
-        if not self._packed.fill(x, out):
+        many = n_threads > 1 and x.ndim == out.ndim == 2 and len(x) == len(out) > TILE_ROWS
+        if not (self._fill_together(x, out, n_threads) if many else self._packed.fill(x, out)):
             raise ValueError("x holds NaN or infinity.")
         return out
+
+    def _fill_together(self, x: np.ndarray, out: np.ndarray, n_threads: int) -> bool:
+        """All rows in several threads, some whole tiles at a time."""
+        n_tiles = -(-len(x) // TILE_ROWS)
+        step = TILE_ROWS * max(1, n_tiles // (SHARES * n_threads))
+        shares = [slice(start, start + step) for start in range(0, len(x), step)]
+        with ThreadPoolExecutor(n_threads) as pool:
+            return all(pool.map(lambda share: self._packed.fill(x[share], out[share]), shares))
 
     def _rows(self, x: Any) -> np.ndarray:
         x = np.asarray(x)

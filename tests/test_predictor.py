@@ -247,3 +247,50 @@ def test_outputs_may_lie_where_the_row_was(rng):
     x = rng.normal(size=2)
     expected = predictor.predict(x)
     np.testing.assert_array_equal(predictor.predict(x, out=x), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [49, 48 * 7, 48 * 40 + 1])
+def test_outputs_do_not_depend_on_threads(rng, dtype, n):
+    net = Network([10, 33, 5, 3], "tanh", "softmax", "log_loss", dtype=dtype)
+    predictor = Predictor(net, net.init(random_state=0))
+    X = rng.normal(size=(n, 10)).astype(dtype)
+    expected = predictor.outputs(X)
+    for n_threads in (2, 3, 50):
+        np.testing.assert_array_equal(predictor.outputs(X, n_threads=n_threads), expected)
+        out = np.full((n, 3), np.nan, dtype)
+        assert predictor.outputs(X, out, n_threads) is out
+        np.testing.assert_array_equal(out, expected)
+    for row in (0, n - 1):
+        bad = X.copy()
+        bad[row, 3] = np.inf
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            predictor.outputs(bad, n_threads=3)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_threads", "expected"),
+    [(100_000, None, 4), (100_000, 2, 2), (100_000, 1, 1), (50, 4, 1)],
+)
+def test_an_estimator_predicts_in_as_many_threads_as_the_work_is_worth(
+    rng, monkeypatch, n, n_threads, expected
+):
+    """At most n_threads, and the same outputs."""
+    X = rng.normal(size=(n, 5))
+    model = MLPRegressor(hidden_layer_sizes=(200,), solver="lbfgs", max_iter=1, n_threads=n_threads)
+    with pytest.warns(UserWarning):
+        model.fit(X[:50], X[:50, 0])
+    used = []
+    outputs = Predictor.outputs
+
+    def seen(self, x, out=None, n_threads=1):
+        used.append(n_threads)
+        return outputs(self, x, out, n_threads)
+
+    alone = model.compile().predict(X)
+    monkeypatch.setattr(Predictor, "outputs", seen)
+    monkeypatch.setattr("fastmlp._threads.available_cpus", lambda: 4)
+    monkeypatch.setattr("fastmlp.estimators._prediction.threads_in_force", lambda n: n)
+    for _ in range(2):  # after the validators of scikit-learn, and without them
+        np.testing.assert_array_equal(model.predict(X), alone)
+    assert used == [expected] * 2

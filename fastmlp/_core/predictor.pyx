@@ -28,6 +28,8 @@ cnp.import_array()
 cdef enum:
     TILE = 48          # rows that go through all layers together
 
+TILE_ROWS = TILE
+
 
 cdef class Packed:
     """A network's parameters, as they are and in panels.
@@ -236,11 +238,7 @@ cdef int run(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
              void *out) noexcept nogil:
     """`forward` for either type; -1 without memory."""
     if self.single:
-        if n == 1:
-            return run_row(self.layers, self.W, self.b, <const float *> x, <float *> out)
         return run_tiles(self, self.layers, <const float *> x, stride, n, <float *> out)
-    if n == 1:
-        return run_row(self.layers, self.W, self.b, <const double *> x, <double *> out)
     return run_tiles(self, self.layers, <const double *> x, stride, n, <double *> out)
 
 
@@ -250,7 +248,8 @@ cdef int run_tiles(Packed self, Layers layers, const real *x, Py_ssize_t stride,
     cdef char[STACK] near
     cdef void *far = NULL
     cdef char *base = near
-    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t rows, start = 0
+    cdef int finite = 1
     # two activations and one pre-activation, a line of cache apart
     cdef Py_ssize_t room = lines(min(n, TILE) * self.widest) + 64
     if 3 * room + 64 > STACK:
@@ -259,13 +258,17 @@ cdef int run_tiles(Packed self, Layers layers, const real *x, Py_ssize_t stride,
             return -1
         base = <char *> far
     base = <char *> ((<uintptr_t> base + 63) & ~<uintptr_t> 63)
-    while start < n:
-        if not run_tile(self, layers, x + start * stride, stride, min(TILE, n - start),
-                        out + start * layers.n_raw, base, room):
-            break
-        start += TILE
+    while start < n and finite == 1:
+        rows = min(TILE, n - start)
+        if rows == 1:
+            finite = run_row(layers, self.W, self.b, x + start * stride,
+                             out + start * layers.n_raw)
+        else:
+            finite = run_tile(self, layers, x + start * stride, stride, rows,
+                              out + start * layers.n_raw, base, room)
+        start += rows
     free(far)
-    return start >= n
+    return finite
 
 
 cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
