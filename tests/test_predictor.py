@@ -166,8 +166,12 @@ def test_predict_sees_every_change_of_the_coefficients(rng):
 def test_one_row_is_predicted_as_it_is_among_many(rng, dtype, activation, n_outputs):
     X = rng.normal(size=(20, 5)).astype(dtype)
     y = X[:, :n_outputs].squeeze()
-    hidden = (1, 3, 8, 17, 4000)  # the last too wide for the stack
-    model = MLPRegressor(hidden_layer_sizes=hidden, activation=activation, max_iter=1)
+    model = MLPRegressor(
+        hidden_layer_sizes=(9, 1, 3, 8, 17, 4000),  # the last too wide for the stack
+        activation=activation,
+        max_iter=1,
+        random_state=3,
+    )
     with pytest.warns(UserWarning, match="iterations"):
         model.fit(X, y)
     many = model.predict(X)
@@ -199,6 +203,35 @@ def test_one_row_sees_every_change_of_the_coefficients(rng):
     model.activations_ = []
     np.testing.assert_allclose(model.predict(row), row.sum(axis=1), rtol=1e-12)
     np.testing.assert_allclose(model.predict(X), X.sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fitted_weights_begin_at_a_line_of_cache(rng, dtype):
+    X = rng.normal(size=(30, 3)).astype(dtype)
+    for width in range(1, 9):
+        model = MLPRegressor(hidden_layer_sizes=(width,), solver="lbfgs", max_iter=9)
+        assert model.fit(X, X[:, 0]).coefs_[0].ctypes.data % 64 == 0
+        assert model.coefs_[0].dtype == dtype
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("between", [0, 1])
+def test_weights_that_are_views_of_a_longer_vector(rng, before, between):
+    X = rng.normal(size=(30, 1))
+    model = MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])
+    expected = model.predict(X)
+    at, vector, views = before, np.full(20, 7.0), []
+    for part in (model.coefs_[0], model.intercepts_[0], model.coefs_[1], model.intercepts_[1]):
+        views.append(vector[at : at + part.size].reshape(part.shape))
+        views[-1][...] = part
+        at += part.size + between
+    model.coefs_, model.intercepts_ = views[::2], views[1::2]
+    for _ in range(2):
+        np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
+        np.testing.assert_allclose(model.predict(X[:1]), expected[:1], rtol=1e-12)
+    vector[at - between - 1] += 1.0  # the bias of the output
+    np.testing.assert_allclose(model.predict(X), expected + 1, rtol=1e-12)
+    np.testing.assert_allclose(model.predict(X[:1]), expected[:1] + 1, rtol=1e-12)
 
 
 def test_another_activation_is_another_network(rng):

@@ -143,7 +143,7 @@ def _predictor_of(estimator, kept):
     if kept.predictor is None or not kept.predictor._packed.holds(theta):
         kept.predictor = Predictor(kept.network, theta)
     kept.arrays = arrays
-    kept.theta = theta if theta is estimator.coefs_[0].base else None
+    kept.theta = theta if theta.base is not None else None
     return kept.predictor
 
 
@@ -183,18 +183,17 @@ def _address(array):
 
 def _as_theta(network, coefs, intercepts):
     """The parameters as one vector: without a copy while they are still the views fit made."""
-    theta = coefs[0].base
-    if (
-        isinstance(theta, np.ndarray)
-        and theta.shape == (network.n_params,)
-        and theta.dtype == network.dtype
-        and theta.flags.c_contiguous
-    ):
-        at = _address(theta)
-        for part in itertools.chain.from_iterable(zip(coefs, intercepts, strict=True)):
-            if part.base is not theta or not part.flags.c_contiguous or _address(part) != at:
-                break
-            at += part.nbytes
-        else:
-            return theta
+    base = coefs[0].base
+    if isinstance(base, np.ndarray) and base.ndim == 1 and base.dtype == network.dtype:
+        at = _address(coefs[0])
+        first = (at - _address(base)) // base.itemsize
+        theta = base[first : first + network.n_params]
+        found = theta.size == network.n_params and theta.flags.c_contiguous
+        if found and _address(theta) == at:
+            for part in itertools.chain.from_iterable(zip(coefs, intercepts, strict=True)):
+                if part.base is not base or not part.flags.c_contiguous or _address(part) != at:
+                    break
+                at += part.nbytes
+            else:
+                return theta
     return network.pack(coefs, intercepts)
