@@ -234,6 +234,32 @@ def test_weights_that_are_views_of_a_longer_vector(rng, before, between):
     np.testing.assert_allclose(model.predict(X[:1]), expected[:1] + 1, rtol=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 30])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_plain_arrays_do_without_the_validators_and_bad_ones_do_not(
+    rng, monkeypatch, standardize, n
+):
+    X = rng.normal(5, 2, size=(30, 3))
+    model = MLPRegressor(
+        hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9, standardize=standardize
+    ).fit(X, X[:, 0])
+    X = X[:n]
+    expected = model.predict(X.tolist())
+    bad = np.where(np.arange(3) == 1, np.nan, X)
+    for wrong, message in (
+        (bad, "NaN"),
+        (X[:, :2], "2 features"),
+        (X[:0], "0 sample"),
+        (X[0], "1D"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.predict(wrong)
+    monkeypatch.delattr("fastmlp.estimators._base.validate_data")
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
+    model.coefs_[0][...] = 0.0
+    assert np.ptp(model.predict(X)) == 0
+
+
 def test_another_activation_is_another_network(rng):
     X = rng.normal(size=(30, 3))
     model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])

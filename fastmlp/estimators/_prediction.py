@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from fastmlp._arrays import fits_panels
 from fastmlp._core.row import outputs_of_row
 from fastmlp._threads import default_threads, threads_in_force
+from fastmlp.estimators._data import apply_scales
 from fastmlp.network import Network
 from fastmlp.predictor import Predictor
 from fastmlp.training import predict
@@ -72,18 +73,18 @@ def plain_output(estimator, X):
     if (
         kept is None
         or type(X) is not np.ndarray
-        or state["x_mean_"] is not None
         or state["activations_"] is not kept.activations
         or state["out_activation_"] is not kept.out_activation
         or "feature_names_in_" in state
     ):
         return None
+    if state["x_mean_"] is not None:
+        if not _fits(kept.network, X):
+            return None
+        X = apply_scales(X, state["x_mean_"], state["x_scale_"])
     row = outputs_of_row(kept.layers, state["coefs_"], state["intercepts_"], X)
-    if row is not None:
+    if row is not None or not _fits(kept.network, X):
         return row
-    network = kept.network
-    if X.ndim != 2 or not X.size or (X.dtype, X.shape[1]) != (network.dtype, network.n_features):
-        return None
     predictor = _predictor_of(estimator, kept)
     if predictor is None:
         return None
@@ -91,6 +92,11 @@ def plain_output(estimator, X):
         return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
     except ValueError:
         return None
+
+
+def _fits(network, X):
+    """Whether an ndarray has rows of the network's type and width."""
+    return X.ndim == 2 and X.size and X.dtype == network.dtype and X.shape[1] == network.n_features
 
 
 def output(estimator, X):
