@@ -55,4 +55,4 @@
 #undef PANEL
 #undef layout
 #undef ROW_VECTORS
-#undef ROW_AHEAD
+#undef ROW_BLOCK

@@ -199,6 +199,7 @@ MUTATIONS = [
     (ROW, "const real t = b[0] + NAME(row_dot)", "const real t = NAME(row_dot)"),
     (ROW, "{load(b, cols, 0), splat(0)", "{splat(0), splat(0)"),
     (ROW, "c = fan_out - LANES;", "break;"),
+    (ROW, "k++) NAME(row_add)(z, a + k,", "k++) NAME(row_add)(z, a,"),
     (ROW_SWEEP, "            spare = <real *> a\n", "            pass\n"),
     (ROW_SWEEP, "    if not kernels.all_finite(x, layers.n_features):", "    if False:"),
     # on both
