@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -56,6 +57,7 @@ MODULES = [
     "_core.network",
     "_core.panels",
     "_core.predictor",
+    "_core.row",
     "_core.team",
     "_core.minibatch",
     "_core.curvature",
@@ -69,7 +71,8 @@ EXTENSIONS = [
     Extension(
         f"fastmlp.{name}",
         [f"fastmlp/{name.replace('.', '/')}.pyx"],
-        include_dirs=["src_c"],
+        include_dirs=["src_c", numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         depends=HEADERS,
         extra_compile_args=["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"],
     )

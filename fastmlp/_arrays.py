@@ -17,6 +17,8 @@ _PANEL_BYTES = 2 << 20
 _PANEL_BYTES_WHOLE = 64 << 10
 _PANEL_TILE_BYTES = 96 << 10
 
+_LINE = 64  # bytes of a line of cache
+
 
 def tile_rows(widths: tuple[int, ...], itemsize: int) -> int:
     """Rows of a tile for a network of these widths."""
@@ -132,6 +134,15 @@ def check_rows_index(rows: Any, n: int) -> np.ndarray | None:
     if index.min() < 0 or index.max() >= n:
         raise ValueError(f"rows must be from 0 to {n - 1}, got {index.min()} to {index.max()}.")
     return np.ascontiguousarray(index, np.intp)
+
+
+def on_a_line(v: np.ndarray) -> np.ndarray:
+    """A copy of a vector that begins where a line of cache does; NumPy's own memory need not."""
+    room = np.empty(v.size + _LINE // v.itemsize, v.dtype)
+    first = -room.ctypes.data % _LINE // v.itemsize
+    copy = room[first : first + v.size]
+    copy[...] = v
+    return copy
 
 
 def check_strength(value: Any, what: str) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from fastmlp._arrays import check_vector
-from fastmlp._core.predictor import Packed
+from fastmlp._core.predictor import TILE_ROWS, Packed
 
-_FLOATS = (np.float32, np.float64)
+SHARES = 4  # for each thread: one that the machine holds up leaves its next share to the others
 
 
 class Predictor:
@@ -42,16 +43,7 @@ class Predictor:
     (4,)
     """
 
-    __slots__ = (
-        "_classes",
-        "_decision",
-        "_dtype",
-        "_n_raw",
-        "_network",
-        "_packed",
-        "_threshold",
-        "_width",
-    )
+    __slots__ = ("_classes", "_decision", "_flat", "_network", "_packed", "_threshold")
 
     def __init__(self, network, theta, decision="number", classes=None, threshold=0.5):
         theta = check_vector(theta, network.n_params, network.dtype, "theta")
@@ -63,9 +55,7 @@ class Predictor:
     def __setstate__(self, state):
         self._network, theta, self._decision, self._classes, self._threshold = state
         self._packed = Packed(self._network._layers, theta)
-        self._dtype = self._network.dtype
-        self._n_raw = self._network.n_raw
-        self._width = self._network.n_features
+        self._flat = self._decision == "number" and self._network.n_raw == 1
 
     def __repr__(self) -> str:
         return f"Predictor({self._network!r}, decision={self._decision!r})"
@@ -91,37 +81,67 @@ class Predictor:
         ValueError
             Wrong shape or type, NaN or infinity.
         """
-        if self._decision == "number":
-            result = self.outputs(x, out)
-            return result[..., 0] if self._n_raw == 1 and out is None else result
         if out is not None:
-            raise ValueError("out is for numbers; this network predicts labels.")
-        result = self.outputs(x)
-        if self._decision == "multiclass":
-            return self._classes[result.argmax(-1)]
-        yes = result > self._threshold
-        if self._decision == "multilabel":
-            return yes.astype(np.intp)
-        return self._classes[yes[..., 0].astype(np.intp)]
+            if self._decision != "number":
+                raise ValueError("out is for numbers; this network predicts labels.")
+            return self._checked(x, out)
+        result = self._packed.outputs(x, self._flat)
+        if result is None:
+            result = self._checked(x)
+            if self._flat:
+                result = result[..., 0]
+        return result if self._decision == "number" else self._label(result)
 
     __call__ = predict
 
-    def outputs(self, x: Any, out: np.ndarray | None = None) -> np.ndarray:
-        """The network's outputs, (n_samples, n_raw), or (n_raw,) for a single row."""
-        if type(x) is not np.ndarray or x.dtype != self._dtype or x.strides[-1] != x.itemsize:
-            x = self._rows(x)
+    def outputs(self, x: Any, out: np.ndarray | None = None, n_threads: int = 1) -> np.ndarray:
+        """The network's outputs, (n_samples, n_raw), or (n_raw,) for a single row.
+
+        They are the same, bit by bit, for any ``n_threads``.
+        """
+        result = self._packed.outputs(x) if out is None and n_threads == 1 else None
+        return self._checked(x, out, n_threads) if result is None else result
+
+    def _checked(self, x: Any, out: np.ndarray | None = None, n_threads: int = 1) -> np.ndarray:
+        """The outputs for whatever can be made rows of the network's type; errors for the rest."""
+        x = self._rows(x)
         if out is None:
-            out = np.empty((*x.shape[:-1], self._n_raw), self._dtype)
-        if not self._packed.forward(x, out):
+            out = np.empty((*x.shape[:-1], self._network.n_raw), x.dtype)
+        many = n_threads > 1 and x.ndim == out.ndim == 2 and len(x) == len(out) > TILE_ROWS
+        if not (self._fill_together(x, out, n_threads) if many else self._packed.fill(x, out)):
             raise ValueError("x holds NaN or infinity.")
         return out
+
+    def _fill_together(self, x: np.ndarray, out: np.ndarray, n_threads: int) -> bool:
+        """All rows in several threads, some whole tiles at a time."""
+        n_tiles = -(-len(x) // TILE_ROWS)
+        step = TILE_ROWS * max(1, n_tiles // (SHARES * n_threads))
+        shares = [slice(start, start + step) for start in range(0, len(x), step)]
+        with ThreadPoolExecutor(n_threads) as pool:
+            return all(pool.map(lambda share: self._packed.fill(x[share], out[share]), shares))
 
     def _rows(self, x: Any) -> np.ndarray:
         x = np.asarray(x)
         if x.dtype.kind not in "fiub":
             raise ValueError(f"x must be numeric, got dtype {x.dtype}.")
         if x.ndim not in (1, 2):
+            width = self._network.n_features
             raise ValueError(
-                f"x must have shape (n_samples, {self._width}) or ({self._width},), got {x.shape}."
+                f"x must have shape (n_samples, {width}) or ({width},), got {x.shape}."
             )
-        return np.ascontiguousarray(x, self._dtype)
+        dtype = self._network.dtype
+        readable = (
+            x.dtype == dtype
+            and x.flags.aligned
+            and x.strides[-1] == x.itemsize
+            and x.strides[0] % x.itemsize == 0
+        )
+        return x if readable else x.astype(dtype, order="C")
+
+    def _label(self, outputs: np.ndarray) -> np.ndarray:
+        if self._decision == "multiclass":
+            return self._classes[outputs.argmax(-1)]
+        yes = outputs > self._threshold
+        if self._decision == "multilabel":
+            return yes.astype(np.intp)
+        return self._classes[yes[..., 0].astype(np.intp)]

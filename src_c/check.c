@@ -303,6 +303,24 @@ static fm_loss_t canonical(int loss) {
         free(raw), free(y), free(w), free(delta), free(apart), free(delta_apart);                \
     }                                                                                            \
                                                                                                  \
+    /* Buffers of exactly the size needed: the sanitizer sees whatever is read past them. */           \
+    static void check_row##s(const kernels_t *k, ptrdiff_t in, ptrdiff_t out) {                  \
+        real *W = filled((size_t)(in * out), sizeof(real));                                      \
+        real *b = filled((size_t)out, sizeof(real)), *z = filled((size_t)out, sizeof(real));     \
+        real *a = filled((size_t)in, sizeof(real));                                              \
+        int ok = 1;                                                                              \
+        for (int relu = 0; relu < 2; relu++) {                                                   \
+            k->row_forward(z, a, W, b, in, out, relu);                                           \
+            for (ptrdiff_t o = 0; o < out; o++) {                                                \
+                double t = b[o];                                                                 \
+                for (ptrdiff_t i = 0; i < in; i++) t += (double)a[i] * W[i * out + o];           \
+                ok &= near##s(z[o], relu && t < 0 ? 0 : t);                                      \
+            }                                                                                    \
+        }                                                                                        \
+        expect(ok, "row", #real, (long)(in * 1000 + out));                                       \
+        free(W), free(b), free(z), free(a);                                                      \
+    }                                                                                            \
+                                                                                                 \
     static void check_all##s(const kernels_t *k) {                                               \
         for (ptrdiff_t n = 1; n <= 70; n++) {                                                    \
             check_activations##s(k, 3, n), check_activations##s(k, n, 1);                        \
@@ -314,6 +332,8 @@ static fm_loss_t canonical(int loss) {
             check_panels##s(k, n, 3, 9), check_panels##s(k, 1, n, n);                            \
             check_panels##s(k, n, n, 1), check_panels##s(k, 5, 1, n), check_panels##s(k, n, 1, 1); \
             check_panel_loss##s(k, n, 1), check_panel_loss##s(k, 67, n);                         \
+            for (ptrdiff_t in = 1; in <= 20; in++) check_row##s(k, in, n);                       \
+            check_row##s(k, n, 1), check_row##s(k, 70, 3 * n);                                   \
         }                                                                                        \
         check_activations##s(k, 900, 40), check_losses##s(k, 1700, 1);                           \
         check_updates##s(k, 100003);                                                             \

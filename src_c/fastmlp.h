@@ -129,6 +129,9 @@ enum fm_curvature { FM_GGN, FM_HESS };
                                ptrdiff_t fan_in, ptrdiff_t fan_out, const fm_update_t *u);       \
         void (*panel_regularise)(real *grad, double *sums, const real *theta, ptrdiff_t fan_in,  \
                                  ptrdiff_t fan_out, double l2, double scale);                    \
+        /* z[fan_out] = b + a W for one row (row_body.h), W as in theta; relu if asked */        \
+        void (*row_forward)(real *z, const real *a, const real *W, const real *b,                \
+                            ptrdiff_t fan_in, ptrdiff_t fan_out, int relu);                      \
         /* out[i] = function(x[i]) */                                                            \
         void (*map)(real *out, const real *x, ptrdiff_t n, int function);                        \
     } name

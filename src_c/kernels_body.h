@@ -13,6 +13,8 @@
 
 #include "panels_body.h"
 
+#include "row_body.h"
+
 /* Names that the parts above share, given back for the next type. */
 #undef bits
 #undef vec
@@ -57,3 +59,5 @@
 #undef FM_EACH
 #undef PANEL
 #undef layout
+#undef ROW_VECTORS
+#undef ROW_BLOCK

@@ -37,8 +37,9 @@
         .gather_csr = gather_csr##s, .all_finite = all_finite##s, .padded = padded##s,           \
         .panel_copy = panel_copy##s,                                                             \
         .panel_turn = panel_turn##s, .panel_forward = panel_forward##s,                          \
-        .panel_loss = panel_loss##s, .panel_delta = panel_delta##s, .panel_grad = panel_grad##s,                              \
-        .panel_update = panel_update##s, .panel_regularise = panel_regularise##s, .map = map##s  \
+        .panel_loss = panel_loss##s, .panel_delta = panel_delta##s, .panel_grad = panel_grad##s, \
+        .panel_update = panel_update##s, .panel_regularise = panel_regularise##s,                \
+        .row_forward = row_forward##s, .map = map##s                                             \
     }
 
 const fm_table FM_PASTE(fm_table_, ISA) = {

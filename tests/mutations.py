@@ -19,6 +19,8 @@ GAUSS_NEWTON = "fastmlp/_core/gauss_newton.pyx"
 MATRIX = "fastmlp/_core/matrix.pyx"
 MINIBATCH = "fastmlp/_core/minibatch.pyx"
 PANELS = "src_c/panels_body.h"
+ROW = "src_c/row_body.h"
+ROW_SWEEP = "fastmlp/_core/row.pyx"
 PANEL_SWEEPS = "fastmlp/_core/panels.pyx"
 
 MUTATIONS = [
@@ -203,6 +205,14 @@ MUTATIONS = [
     (PANELS, "of_biases.l2 = of_biases.decay = 0;", "of_biases.l2 = 0;"),
     (PANELS, "norm2 += NAME(update)(theta, first,", "norm2 = NAME(update)(theta, first,"),
     (PANELS, "sums[1] += of_biases[1];", "sums[1] += of_biases[0];"),
+    (ROW, "for (; k < depth; k++)\n#pragma", "for (; k < depth - 1; k++)\n#pragma"),
+    (ROW, "t += acc[c][v];", "t -= acc[c][v];"),
+    (ROW, "const real t = b[0] + NAME(row_dot)", "const real t = NAME(row_dot)"),
+    (ROW, "{load(b, cols, 0), splat(0)", "{splat(0), splat(0)"),
+    (ROW, "c = fan_out - LANES;", "break;"),
+    (ROW, "k++) NAME(row_add)(z, a + k,", "k++) NAME(row_add)(z, a,"),
+    (ROW_SWEEP, "            spare = <real *> a\n", "            pass\n"),
+    (ROW_SWEEP, "    if not kernels.all_finite(x, layers.n_features):", "    if False:"),
     # on both
     (MINIBATCH, "if weight_sum <= 0:", "if weight_sum < 0:"),
     (MINIBATCH, "set_rate(&plan, rates[batch], t + 1)", "set_rate(&plan, rates[batch], t + 2)"),

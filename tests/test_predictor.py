@@ -158,3 +158,198 @@ def test_predict_sees_every_change_of_the_coefficients(rng):
     np.testing.assert_allclose(model.predict(X), first + 3, rtol=1e-12)
     model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
     assert np.ptp(model.predict(X)) == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_one_row_is_predicted_as_it_is_among_many(rng, dtype, activation, n_outputs):
+    X = rng.normal(size=(20, 5)).astype(dtype)
+    y = X[:, :n_outputs].squeeze()
+    model = MLPRegressor(
+        hidden_layer_sizes=(9, 1, 3, 8, 17, 4000),  # the last too wide for the stack
+        activation=activation,
+        max_iter=1,
+        random_state=3,
+    )
+    with pytest.warns(UserWarning, match="iterations"):
+        model.fit(X, y)
+    many = model.predict(X)
+    assert np.ptp(many) > 0
+    one_by_one = np.concatenate([model.predict(X[k : k + 1]) for k in range(20)])
+    assert one_by_one.dtype == dtype and one_by_one.shape == many.shape
+    np.testing.assert_allclose(one_by_one, many, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    predict = model.compile()
+    for k in range(20):
+        np.testing.assert_allclose(predict(X[k]), many[k], rtol=TOLERANCE[dtype], atol=1e-5)
+
+
+def test_one_row_sees_every_change_of_the_coefficients(rng):
+    X = rng.normal(size=(30, 3))
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])
+    row = X[:1]
+    first = model.predict(row)
+    model.intercepts_[-1] += 1.0  # in place
+    np.testing.assert_allclose(model.predict(row), first + 1, rtol=1e-12)
+    model.intercepts_[-1] = model.intercepts_[-1] + 1.0  # another array
+    np.testing.assert_allclose(model.predict(row), first + 2, rtol=1e-12)
+    model.coefs_ = [np.asfortranarray(W) for W in model.coefs_]
+    np.testing.assert_allclose(model.predict(row), first + 2, rtol=1e-12)
+    model.coefs_ = tuple(W.copy() for W in model.coefs_)
+    np.testing.assert_allclose(model.predict(row), first + 2, rtol=1e-12)
+    model.coefs_ = [np.zeros_like(W) for W in model.coefs_]
+    np.testing.assert_allclose(model.predict(row), model.intercepts_[-1], rtol=1e-12)
+    model.coefs_, model.intercepts_ = [np.ones((3, 1))], [np.zeros(1)]  # another network
+    model.activations_ = []
+    np.testing.assert_allclose(model.predict(row), row.sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(model.predict(X), X.sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fitted_weights_begin_at_a_line_of_cache(rng, dtype):
+    X = rng.normal(size=(30, 3)).astype(dtype)
+    for width in range(1, 9):
+        model = MLPRegressor(hidden_layer_sizes=(width,), solver="lbfgs", max_iter=9)
+        assert model.fit(X, X[:, 0]).coefs_[0].ctypes.data % 64 == 0
+        assert model.coefs_[0].dtype == dtype
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("between", [0, 1])
+def test_weights_that_are_views_of_a_longer_vector(rng, before, between):
+    X = rng.normal(size=(30, 1))
+    model = MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])
+    expected = model.predict(X)
+    at, vector, views = before, np.full(20, 7.0), []
+    for part in (model.coefs_[0], model.intercepts_[0], model.coefs_[1], model.intercepts_[1]):
+        views.append(vector[at : at + part.size].reshape(part.shape))
+        views[-1][...] = part
+        at += part.size + between
+    model.coefs_, model.intercepts_ = views[::2], views[1::2]
+    for _ in range(2):
+        np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
+        np.testing.assert_allclose(model.predict(X[:1]), expected[:1], rtol=1e-12)
+    vector[at - between - 1] += 1.0  # the bias of the output
+    np.testing.assert_allclose(model.predict(X), expected + 1, rtol=1e-12)
+    np.testing.assert_allclose(model.predict(X[:1]), expected[:1] + 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 30])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_plain_arrays_do_without_the_validators_and_bad_ones_do_not(
+    rng, monkeypatch, standardize, n
+):
+    X = rng.normal(5, 2, size=(30, 3))
+    model = MLPRegressor(
+        hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9, standardize=standardize
+    ).fit(X, X[:, 0])
+    X = X[:n]
+    expected = model.predict(X.tolist())
+    bad = np.where(np.arange(3) == 1, np.nan, X)
+    for wrong, message in (
+        (bad, "NaN"),
+        (X[:, :2], "2 features"),
+        (X[:0], "0 sample"),
+        (X[0], "1D"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.predict(wrong)
+    monkeypatch.delattr("fastmlp.estimators._base.validate_data")
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
+    model.coefs_[0][...] = 0.0
+    assert np.ptp(model.predict(X)) == 0
+
+
+def test_another_activation_is_another_network(rng):
+    X = rng.normal(size=(30, 3))
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=9).fit(X, X[:, 0])
+    before = model.predict(X)
+    model.activations_ = ["identity"]
+    linear = (X @ model.coefs_[0] + model.intercepts_[0]) @ model.coefs_[1] + model.intercepts_[1]
+    assert not np.allclose(before, linear[:, 0])
+    np.testing.assert_allclose(model.predict(X[:1]), linear[0], rtol=1e-12)
+    np.testing.assert_allclose(model.predict(X), linear[:, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_rows_of_any_kind(rng, n):
+    """Of the network's type, but not where or how the core reads them."""
+    _, predictor, X = make(rng)
+    X = X[:n]
+    expected = predictor.predict(X)
+    unaligned = np.zeros(X.nbytes + 1, np.uint8)[1:].view(X.dtype).reshape(X.shape)
+    unaligned[...] = X
+    assert not unaligned.flags.aligned
+    packed = np.zeros(n, [("byte", "i1"), ("row", X.dtype, 3)])  # strides that are no multiple
+    packed["row"] = X
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    backwards = X[:, ::-1].copy()[:, ::-1]
+    for same in (unaligned, packed["row"], read_only, backwards, X.view(np.matrix)):
+        np.testing.assert_array_equal(predictor.predict(same), expected)
+
+
+def test_no_rows_no_outputs(rng):
+    _, predictor, _ = make(rng)
+    assert predictor.predict(np.empty((0, 3))).shape == (0, 2)
+
+
+def test_a_plain_array_without_axes_is_refused(rng):
+    _, predictor, _ = make(rng)
+    with pytest.raises(ValueError, match="shape"):
+        predictor.predict(np.array(1.0))
+
+
+def test_outputs_may_lie_where_the_row_was(rng):
+    net = Network([2, 2])
+    predictor = Predictor(net, net.init(random_state=0))
+    x = rng.normal(size=2)
+    expected = predictor.predict(x)
+    np.testing.assert_array_equal(predictor.predict(x, out=x), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [49, 48 * 7, 48 * 40 + 1])
+def test_outputs_do_not_depend_on_threads(rng, dtype, n):
+    net = Network([10, 33, 5, 3], "tanh", "softmax", "log_loss", dtype=dtype)
+    predictor = Predictor(net, net.init(random_state=0))
+    X = rng.normal(size=(n, 10)).astype(dtype)
+    expected = predictor.outputs(X)
+    for n_threads in (2, 3, 50):
+        np.testing.assert_array_equal(predictor.outputs(X, n_threads=n_threads), expected)
+        out = np.full((n, 3), np.nan, dtype)
+        assert predictor.outputs(X, out, n_threads) is out
+        np.testing.assert_array_equal(out, expected)
+    for row in (0, n - 1):
+        bad = X.copy()
+        bad[row, 3] = np.inf
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            predictor.outputs(bad, n_threads=3)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_threads", "expected"),
+    [(100_000, None, 4), (100_000, 2, 2), (100_000, 1, 1), (50, 4, 1)],
+)
+def test_an_estimator_predicts_in_as_many_threads_as_the_work_is_worth(
+    rng, monkeypatch, n, n_threads, expected
+):
+    """At most n_threads, and the same outputs."""
+    X = rng.normal(size=(n, 5))
+    model = MLPRegressor(hidden_layer_sizes=(200,), solver="lbfgs", max_iter=1, n_threads=n_threads)
+    with pytest.warns(UserWarning):
+        model.fit(X[:50], X[:50, 0])
+    used = []
+    outputs = Predictor.outputs
+
+    def seen(self, x, out=None, n_threads=1):
+        used.append(n_threads)
+        return outputs(self, x, out, n_threads)
+
+    alone = model.compile().predict(X)
+    monkeypatch.setattr(Predictor, "outputs", seen)
+    monkeypatch.setattr("fastmlp._threads.available_cpus", lambda: 4)
+    monkeypatch.setattr("fastmlp.estimators._prediction.threads_in_force", lambda n: n)
+    for _ in range(2):  # after the validators of scikit-learn, and without them
+        np.testing.assert_array_equal(model.predict(X), alone)
+    assert used == [expected] * 2

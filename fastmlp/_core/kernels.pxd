@@ -69,6 +69,8 @@ cdef extern from "fastmlp.h" nogil:
                                const fm_update_t *) noexcept nogil
         void (*panel_regularise)(float *, double *, const float *, Py_ssize_t, Py_ssize_t, double,
                                  double) noexcept nogil
+        void (*row_forward)(float *, const float *, const float *, const float *, Py_ssize_t,
+                            Py_ssize_t, int) noexcept nogil
         void (*map)(float *, const float *, Py_ssize_t, int) noexcept nogil
 
     ctypedef struct fm_kernels_d:
@@ -114,6 +116,8 @@ cdef extern from "fastmlp.h" nogil:
                                const fm_update_t *) noexcept nogil
         void (*panel_regularise)(double *, double *, const double *, Py_ssize_t, Py_ssize_t, double,
                                  double) noexcept nogil
+        void (*row_forward)(double *, const double *, const double *, const double *, Py_ssize_t,
+                            Py_ssize_t, int) noexcept nogil
         void (*map)(double *, const double *, Py_ssize_t, int) noexcept nogil
 
     ctypedef struct fm_table:
@@ -194,3 +198,5 @@ cdef double panel_update(real *theta, real *first, real *second, const real *gra
                          const fm_update_t *u) noexcept nogil
 cdef void panel_regularise(real *grad, double *sums, const real *theta, Py_ssize_t fan_in,
                            Py_ssize_t fan_out, double l2, double scale) noexcept nogil
+cdef void row_forward(real *z, const real *a, const real *W, const real *b, Py_ssize_t fan_in,
+                      Py_ssize_t fan_out, int relu) noexcept nogil

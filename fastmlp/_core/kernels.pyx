@@ -240,6 +240,14 @@ cdef void panel_regularise(real *grad, double *sums, const real *theta, Py_ssize
         table.d.panel_regularise(grad, sums, theta, fan_in, fan_out, l2, scale)
 
 
+cdef void row_forward(real *z, const real *a, const real *W, const real *b, Py_ssize_t fan_in,
+                      Py_ssize_t fan_out, int relu) noexcept nogil:
+    if real is float:
+        table.f.row_forward(z, a, W, b, fan_in, fan_out, relu)
+    else:
+        table.d.row_forward(z, a, W, b, fan_in, fan_out, relu)
+
+
 def lanes(dtype):
     """How many numbers of this type a vector of the instruction set in use holds."""
     return table.f.padded(2) if np.dtype(dtype) == np.float32 else table.d.padded(2)

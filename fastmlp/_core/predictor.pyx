@@ -1,9 +1,10 @@
-"""Prediction on packed weights: one row in well under a microsecond of arithmetic, or many.
+"""Prediction: one row on the weights as theta holds them, or many on packed weights.
 
 A `Packed` network never changes; each call works in memory of its own, on the stack where that is
 enough, so that any number of threads may share one.
 """
 
+cimport numpy as cnp
 from cpython.buffer cimport (
     PyBUF_FORMAT,
     PyBUF_STRIDES,
@@ -18,43 +19,52 @@ from libc.string cimport memcmp, memcpy
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_relu, real
 from fastmlp._core.network cimport Layers
+from fastmlp._core.row cimport BRIEF, STACK, is_plain, run_row
 
 import numpy as np
 
+cnp.import_array()
+
 cdef enum:
     TILE = 48          # rows that go through all layers together
-    STACK = 16384      # bytes of scratch that are taken from the stack
+
+TILE_ROWS = TILE
 
 
 cdef class Packed:
-    """A network's parameters in panels.
+    """A network's parameters, as they are and in panels.
 
     Parameters
     ----------
     layers : Layers
-    theta : ndarray of shape (n_params,), float32 or float64
+    theta : ndarray of shape (n_params,), float32 or float64, contiguous
+        Copied.
     """
     cdef readonly Layers layers
-    cdef readonly object theta            # a copy, to compare with
     cdef readonly bint single             # float32
+    cdef int type_num                     # NumPy's number of the type
     cdef void *memory
+    cdef void *theta_at
+    cdef const void **W                   # (n_layers,) into theta
+    cdef const void **b
     cdef void *panels                     # W~ of every layer
     cdef Py_ssize_t *offset               # (n_layers + 1,) in elements
     cdef Py_ssize_t *ld                   # (n_layers + 1,)
-    cdef Py_ssize_t scratch               # bytes for a tile, and for a single row
-    cdef Py_ssize_t scratch_row
+    cdef Py_ssize_t widest                # row of a tile, in bytes
 
     def __cinit__(self, Layers layers, theta):
-        cdef Py_ssize_t l, n = layers.n_layers, itemsize, widest = 0
+        cdef Py_ssize_t l, n = layers.n_layers, itemsize, theta_bytes, widest = 0
         cdef const float[::1] of_floats
         cdef const double[::1] of_doubles
         self.layers = layers
-        self.theta = theta.copy()
         self.single = theta.dtype == np.float32
+        self.type_num = cnp.NPY_FLOAT if self.single else cnp.NPY_DOUBLE
         itemsize = sizeof(float) if self.single else sizeof(double)
         self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.ld = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
-        if not (self.offset and self.ld):
+        self.W = <const void **> calloc(n, sizeof(void *))
+        self.b = <const void **> calloc(n, sizeof(void *))
+        if not (self.offset and self.ld and self.W and self.b):
             raise MemoryError("no room for the packed network")
         self.ld[0] = layers.width[0] + 1
         for l in range(1, n + 1):
@@ -63,19 +73,19 @@ cdef class Packed:
                 (layers.width[l - 1] + 1) * self.padded(layers.width[l]))
         for l in range(n + 1):
             widest = max(widest, self.ld[l])
-        # two activations and one pre-activation, a line of cache apart
-        self.scratch_row = 3 * (widest * itemsize + 64)
-        self.scratch = 3 * (TILE * widest * itemsize + 64)
-        self.memory = malloc(self.offset[n] * itemsize + 64)
+        self.widest = widest * itemsize
+        theta_bytes = lines(layers.n_params * itemsize)
+        self.memory = malloc(theta_bytes + self.offset[n] * itemsize + 64)
         if not self.memory:
             raise MemoryError("no room for the packed network")
-        self.panels = <void *> ((<uintptr_t> self.memory + 63) & ~<uintptr_t> 63)
+        self.theta_at = <void *> ((<uintptr_t> self.memory + 63) & ~<uintptr_t> 63)
+        self.panels = <char *> self.theta_at + theta_bytes
         if self.single:
             of_floats = theta
-            fill(self, &of_floats[0])
+            pack(self, &of_floats[0])
         else:
             of_doubles = theta
-            fill(self, &of_doubles[0])
+            pack(self, &of_doubles[0])
 
     cdef Py_ssize_t padded(self, Py_ssize_t cols) noexcept:
         if self.single:
@@ -85,9 +95,53 @@ cdef class Packed:
     def __dealloc__(self):
         free(self.offset)
         free(self.ld)
+        free(self.W)
+        free(self.b)
         free(self.memory)
 
-    def forward(self, x, out, bint apply_output=True):
+    @property
+    def theta(self):
+        """A copy of the parameters."""
+        cdef cnp.npy_intp n = self.layers.n_params
+        cdef cnp.ndarray copy = cnp.PyArray_SimpleNew(1, &n, self.type_num)
+        memcpy(cnp.PyArray_DATA(copy), self.theta_at, cnp.PyArray_NBYTES(copy))
+        return copy
+
+    def outputs(self, x, bint flat=False):
+        """Outputs for a plain x: an exact, aligned, C-contiguous ndarray of the packed type.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, n_features) or (n_features,)
+        flat : bool
+            Leave out the last axis of the result, which has length 1.
+
+        Returns
+        -------
+        ndarray or None
+            (n, n_raw) or (n_raw,). None where x is not plain, has another width or no rows, or
+            holds NaN or infinity: that needs a closer look.
+        """
+        cdef int ndim, finite
+        cdef cnp.npy_intp shape[2]
+        cdef Py_ssize_t n
+        if not is_plain(x, self.type_num):
+            return None
+        ndim = cnp.PyArray_NDIM(<cnp.ndarray> x)
+        if not 1 <= ndim <= 2:
+            return None
+        if cnp.PyArray_DIM(<cnp.ndarray> x, ndim - 1) != self.layers.n_features:
+            return None
+        shape[0] = n = cnp.PyArray_DIM(<cnp.ndarray> x, 0) if ndim == 2 else 1
+        if n == 0 or (flat and self.layers.n_raw != 1):
+            return None
+        shape[ndim - 1] = self.layers.n_raw
+        out = cnp.PyArray_SimpleNew(ndim - flat, shape, self.type_num)
+        finite = forward(self, cnp.PyArray_DATA(<cnp.ndarray> x), self.layers.n_features, n,
+                         cnp.PyArray_DATA(<cnp.ndarray> out))
+        return out if finite else None
+
+    def fill(self, x, out):
         """Fill out (n, n_raw) for rows x (n, n_features) of the packed type.
 
         Parameters
@@ -96,8 +150,6 @@ cdef class Packed:
             Rows; unit stride within a row.
         out : ndarray of shape (n, n_raw) or (n_raw,), C-contiguous
             Where the outputs go.
-        apply_output : bool
-            Whether the output activation is applied.
 
         Returns
         -------
@@ -106,7 +158,6 @@ cdef class Packed:
         """
         cdef Py_buffer rows, result
         cdef Py_ssize_t n, stride, itemsize = sizeof(float) if self.single else sizeof(double)
-        cdef int finite
         PyObject_GetBuffer(x, &rows, PyBUF_STRIDES | PyBUF_FORMAT)
         try:
             PyObject_GetBuffer(out, &result, PyBUF_STRIDES | PyBUF_FORMAT | PyBUF_WRITABLE)
@@ -117,33 +168,18 @@ cdef class Packed:
                 self.check(&result, "out", n, self.layers.n_raw, itemsize)
                 if result.ndim == 2 and n > 1 and result.strides[0] != self.layers.n_raw * itemsize:
                     raise ValueError("out must be C-contiguous.")
-                with nogil:
-                    if self.single:
-                        finite = run(self, self.layers, <float *> rows.buf, stride, n,
-                                     <float *> result.buf, apply_output)
-                    else:
-                        finite = run(self, self.layers, <double *> rows.buf, stride, n,
-                                     <double *> result.buf, apply_output)
+                return forward(self, rows.buf, stride, n, result.buf) == 1
             finally:
                 PyBuffer_Release(&result)
         finally:
             PyBuffer_Release(&rows)
-        if finite < 0:
-            raise MemoryError(f"no room for {self.scratch} bytes of scratch")
-        return finite == 1
 
     def holds(self, theta):
-        """Whether these are the parameters that were packed, bit by bit."""
-        cdef Py_buffer now, then
-        cdef bint same
-        PyObject_GetBuffer(theta, &now, PyBUF_STRIDES)
-        PyObject_GetBuffer(self.theta, &then, PyBUF_STRIDES)
-        same = (now.len == then.len and now.itemsize == then.itemsize and now.ndim == 1
-                and now.strides[0] == now.itemsize
-                and memcmp(now.buf, then.buf, now.len) == 0)
-        PyBuffer_Release(&now)
-        PyBuffer_Release(&then)
-        return same
+        """Whether this plain vector is what was packed, bit by bit."""
+        return (is_plain(theta, self.type_num)
+                and cnp.PyArray_SIZE(<cnp.ndarray> theta) == self.layers.n_params
+                and memcmp(cnp.PyArray_DATA(<cnp.ndarray> theta), self.theta_at,
+                           cnp.PyArray_NBYTES(<cnp.ndarray> theta)) == 0)
 
     cdef int check(self, Py_buffer *b, str what, Py_ssize_t n, Py_ssize_t cols,
                    Py_ssize_t itemsize) except -1:
@@ -166,49 +202,82 @@ cdef class Packed:
         return 0
 
 
-cdef void fill(Packed self, const real *theta) noexcept:
-    """Weights and biases into their panels."""
+cdef Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
+    """Bytes of whole lines of cache."""
+    return (size + 63) & ~<Py_ssize_t> 63
+
+
+cdef void pack(Packed self, const real *theta) noexcept:
+    """theta as it is, and its weights and biases in panels."""
     cdef Py_ssize_t l
     cdef Layers layers = self.layers
+    memcpy(self.theta_at, theta, layers.n_params * sizeof(real))
     for l in range(layers.n_layers):
+        self.W[l] = <real *> self.theta_at + layers.offset[l]
+        self.b[l] = <real *> self.W[l] + layers.width[l] * layers.width[l + 1]
         kernels.panel_copy(<real *> self.panels + self.offset[l],
                            <real *> theta + layers.offset[l], layers.width[l] + 1,
                            layers.width[l + 1], False)
 
 
-cdef int run(Packed self, Layers layers, const real *x, Py_ssize_t stride, Py_ssize_t n,
-             real *out, bint apply_output) noexcept nogil:
+cdef int forward(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
+                 void *out) except -1:
+    """All rows into out, (n, n_raw): 1, or 0 where x is not finite."""
+    cdef int finite
+    if n * self.layers.n_params < BRIEF:
+        finite = run(self, x, stride, n, out)
+    else:
+        with nogil:
+            finite = run(self, x, stride, n, out)
+    if finite < 0:
+        raise MemoryError("no room for the activations of a tile of rows")
+    return finite
+
+
+cdef int run(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
+             void *out) noexcept nogil:
+    """`forward` for either type; -1 without memory."""
+    if self.single:
+        return run_tiles(self, self.layers, <const float *> x, stride, n, <float *> out)
+    return run_tiles(self, self.layers, <const double *> x, stride, n, <double *> out)
+
+
+cdef int run_tiles(Packed self, Layers layers, const real *x, Py_ssize_t stride, Py_ssize_t n,
+                   real *out) noexcept nogil:
     """All rows, tile by tile: 1, or 0 where x is not finite, or -1 without memory."""
     cdef char[STACK] near
     cdef void *far = NULL
     cdef char *base = near
-    cdef Py_ssize_t needed = self.scratch_row if n == 1 else self.scratch
-    cdef Py_ssize_t start, rows = TILE if n > 1 else 1, result = 1
-    if needed + 64 > STACK:
-        far = malloc(needed + 64)
+    cdef Py_ssize_t rows, start = 0
+    cdef int finite = 1
+    # two activations and one pre-activation, a line of cache apart
+    cdef Py_ssize_t room = lines(min(n, TILE) * self.widest) + 64
+    if 3 * room + 64 > STACK:
+        far = malloc(3 * room + 64)
         if far == NULL:
             return -1
         base = <char *> far
     base = <char *> ((<uintptr_t> base + 63) & ~<uintptr_t> 63)
-    start = 0
-    while start < n:
-        if not run_tile(self, layers, x + start * stride, stride, min(rows, n - start),
-                        out + start * layers.n_raw, base, needed // 3, apply_output):
-            result = 0
-            break
+    while start < n and finite == 1:
+        rows = min(TILE, n - start)
+        if rows == 1:
+            finite = run_row(layers, self.W, self.b, x + start * stride,
+                             out + start * layers.n_raw)
+        else:
+            finite = run_tile(self, layers, x + start * stride, stride, rows,
+                              out + start * layers.n_raw, base, room)
         start += rows
     free(far)
-    return <int> result
+    return finite
 
 
 cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
-                   Py_ssize_t rows, real *out, char *scratch, Py_ssize_t third,
-                   bint apply_output) noexcept nogil:
+                   Py_ssize_t rows, real *out, char *scratch, Py_ssize_t room) noexcept nogil:
     """One tile through all layers; False if x is not finite."""
     cdef Py_ssize_t l, r, c, width, ld, L = layers.n_layers
     cdef real *a = <real *> scratch
-    cdef real *z = <real *> (scratch + (third & ~<Py_ssize_t> 63))
-    cdef real *spare = <real *> (scratch + 2 * (third & ~<Py_ssize_t> 63))
+    cdef real *z = <real *> (scratch + room)
+    cdef real *spare = <real *> (scratch + 2 * room)
     cdef real *swap
     cdef bint relu
     width = layers.width[0]
@@ -238,10 +307,9 @@ cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
         z = swap
     for r in range(rows):
         memcpy(out + r * layers.n_raw, z + r * self.ld[L], layers.n_raw * sizeof(real))
-    if apply_output:
-        if layers.loss.output.kind == kernels.FM_softmax:
-            memcpy(spare, out, rows * layers.n_raw * sizeof(real))
-            kernels.output(out, spare, rows, layers.n_raw, &layers.loss.output)
-        elif layers.loss.output.kind != kernels.FM_identity:
-            kernels.output(out, out, rows, layers.n_raw, &layers.loss.output)
+    if layers.loss.output.kind == kernels.FM_softmax:
+        memcpy(spare, out, rows * layers.n_raw * sizeof(real))
+        kernels.output(out, spare, rows, layers.n_raw, &layers.loss.output)
+    elif layers.loss.output.kind != kernels.FM_identity:
+        kernels.output(out, out, rows, layers.n_raw, &layers.loss.output)
     return True

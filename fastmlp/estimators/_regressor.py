@@ -272,7 +272,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         output = self._output(X)
         if self.y_mean_ is not None:
             output = (output * self.y_scale_ + self.y_mean_).astype(output.dtype, copy=False)
-        return output[:, 0] if output.shape[1] == 1 else output
+        return output.ravel() if output.shape[1] == 1 else output
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,12 @@
+"""One row through a network, on weights where they lie."""
+
+from fastmlp._core.kernels cimport real
+from fastmlp._core.network cimport Layers
+
+cdef enum:
+    STACK = 16384      # bytes of scratch that are taken from the stack
+    BRIEF = 1 << 15    # multiplications during which the GIL is not worth giving away
+
+cdef bint is_plain(x, int type_num) noexcept
+cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
+                 real *out) noexcept nogil
