@@ -63,6 +63,7 @@ MODULES = [
     "_core.curvature",
     "_core.matrix",
     "_core.gauss_newton",
+    "_core.bend",
     "solvers._shuffle",
 ]
 

@@ -136,11 +136,17 @@ def check_rows_index(rows: Any, n: int) -> np.ndarray | None:
     return np.ascontiguousarray(index, np.intp)
 
 
+def empty_on_a_line(size: int, dtype: Any) -> np.ndarray:
+    """A vector that begins where a line of cache does; NumPy's own memory need not."""
+    itemsize = np.dtype(dtype).itemsize
+    room = np.empty(size + _LINE // itemsize, dtype)
+    first = -room.ctypes.data % _LINE // itemsize
+    return room[first : first + size]
+
+
 def on_a_line(v: np.ndarray) -> np.ndarray:
-    """A copy of a vector that begins where a line of cache does; NumPy's own memory need not."""
-    room = np.empty(v.size + _LINE // v.itemsize, v.dtype)
-    first = -room.ctypes.data % _LINE // v.itemsize
-    copy = room[first : first + v.size]
+    """A copy of a vector that begins where a line of cache does."""
+    copy = empty_on_a_line(v.size, v.dtype)
     copy[...] = v
     return copy
 

@@ -6,23 +6,27 @@ one thread; a large one would cost each thread a copy, and BLAS divides its prod
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
 
+from fastmlp._arrays import empty_on_a_line
+from fastmlp._core import bend as _bend
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import gauss_newton as _gauss_newton
 from fastmlp._core import matrix as _matrix
 from fastmlp._core.network import Tape
-from fastmlp._threads import available_cpus, blas_threads
+from fastmlp._threads import in_threads
 
 # A thread of our own has to have this many multiplications to be worth its start.
 WORK_PER_THREAD = 2e7
 # Beyond this many parameters a copy of the matrix per thread is too much.
-MOST_PARAMS_PER_COPY = 1500
+MOST_PARAMS_PER_COPY = 3000
 # Rows of a tile where only vectors are summed.
 VECTOR_ROWS = 256
+# Residuals whose rows of J~ are summed at once: four strips of them (gram_body.h) fit the
+# first-level cache, and their ends do not fall on the same of its lines, as those of 128 would.
+RESIDUALS = 120
 
 
 class CurvatureSweep:
@@ -37,8 +41,8 @@ class CurvatureSweep:
 
     Attributes
     ----------
-    n_threads : int or None
-        At most this many threads; None: the cores of this process.
+    n_threads : int
+        At most this many threads.
     """
 
     def __init__(self, sweep, n):
@@ -47,12 +51,25 @@ class CurvatureSweep:
         self._source = sweep.source
         self._index = sweep.tape_and_index()[1]
         self._n = n
-        self.n_threads: int | None = None
+        self.n_threads = 1
+        self._order: np.ndarray | None = None
         self._kept: dict[tuple, list] = {}
 
     def product(self, theta, v, second, weight_sum) -> np.ndarray:
         """The exact Hessian or the Gauss-Newton matrix times v, without the l2 term."""
-        return self._summed(_curvature.product, theta, v, second) / weight_sum
+        layers = self._layers
+        rows = min(self._n, VECTOR_ROWS)
+        parts = self._ranges(20.0 * layers.n_params)
+        tapes = self._tapes(len(parts), rows)
+        sums = np.zeros((len(parts), layers.n_params))
+
+        def work(k):
+            _curvature.product(
+                sums[k], layers, self._source, tapes[k], theta, v, self._index, *parts[k], second
+            )
+
+        in_threads(work, len(parts))
+        return sums.sum(axis=0) / weight_sum
 
     def matrix(self, theta, second, weight_sum, l2) -> np.ndarray:
         """The exact Hessian or the Gauss-Newton matrix, by layer pairs."""
@@ -69,7 +86,7 @@ class CurvatureSweep:
                 blocks[k], layers, self._source, tapes[k], theta, self._index, begin, end, second
             )
 
-        in_threads(work, len(parts))
+        in_threads(work, len(parts), calls_blas=True)
         H = np.empty((layers.n_params, layers.n_params))
         _matrix.collect(blocks, layers, H, weight_sum, l2, exact)
         return H
@@ -77,61 +94,111 @@ class CurvatureSweep:
     def panel_matrix(self, theta, second, weight_sum, l2):
         """Sum of losses, gradient and Gauss-Newton matrix from rows of J~; None: indefinite."""
         layers = self._layers
-        n_params = layers.n_params
-        rows = min(self._n, _gauss_newton.panel_rows(layers))
-        parts = self._ranges(float(layers.n_raw) * n_params**2, copies=True)
-        tapes = self._tapes(len(parts), rows)
-        scratch = self._keep(
-            ("panel", rows), len(parts), lambda: _gauss_newton.Scratch(layers, rows, True)
+        n_params, side = layers.n_params, _gauss_newton.padded(layers.n_params)
+        n_threads = self._n_threads(float(layers.n_raw) * n_params**2)
+        together = n_threads > 1 and n_params > MOST_PARAMS_PER_COPY
+        rows = min(self._n, max(1, RESIDUALS // layers.n_raw))
+        matrices = self._keep(
+            ("gram",), 1 if together else n_threads, lambda: empty_on_a_line(side * side, float)
         )
-        matrices = [np.zeros((n_params, n_params)) for _ in parts]
-        grads = np.zeros((len(parts), n_params))
+        matrices = [matrix.reshape(side, side) for matrix in matrices]
+        for matrix in matrices:
+            matrix[...] = 0
+        strips = self._keep(
+            ("strips", rows),
+            1 if together else n_threads,
+            lambda: empty_on_a_line(rows * layers.n_raw * side, float),
+        )
+        grads = np.zeros((n_threads, n_params))
+        build = self._build_together if together else self._build_apart
+        values = build(matrices, strips, grads, rows, theta, second)
+        if None in values:
+            return None
+        G, grad = np.empty((n_params, n_params)), grads.sum(axis=0)
+        _gauss_newton.collect(G, grad, matrices, layers, theta, weight_sum, l2)
+        return sum(values), grad, G
+
+    def _build_apart(self, matrices, strips, grads, rows, theta, second):
+        """Each thread sums a matrix of its own over its share of the rows."""
+        parts = cut(0, self._n, len(grads))
+        scratch = self._scratch(rows, len(parts))
         values = [0.0] * len(parts)
 
         def work(k):
-            begin, end = parts[k]
             values[k] = _gauss_newton.accumulate(
                 matrices[k],
+                strips[k],
                 grads[k],
-                layers,
+                self._layers,
                 self._source,
-                tapes[k],
                 scratch[k],
                 theta,
-                self._index,
-                begin,
-                end,
+                self._every,
+                *parts[k],
                 second,
             )
 
         in_threads(work, len(parts))
-        if None in values:
-            return None
-        G, grad = matrices[0], grads.sum(axis=0)
-        for other in matrices[1:]:
-            G += other
-        _gauss_newton.collect(G, grad, layers, theta, weight_sum, l2)
-        return sum(values), grad, G
+        return values
+
+    def _build_together(self, matrices, strips, grads, rows, theta, second):
+        """All threads on one tile of rows: first on its Jacobian, then on parts of one matrix."""
+        n_threads = len(grads)
+        scratch = self._scratch(-(-rows // n_threads), n_threads)
+        values = []
+        for first in range(0, self._n, rows):
+            end = min(first + rows, self._n)
+            parts = cut(first, end, n_threads)
+            tile = [0.0] * n_threads
+
+            def fill(k, first=first, end=end, parts=parts, tile=tile):
+                tile[k] = _gauss_newton.jacobian_rows(
+                    strips[0],
+                    grads[k],
+                    self._layers,
+                    self._source,
+                    scratch[k],
+                    theta,
+                    self._every,
+                    *parts[k],
+                    first,
+                    end - first,
+                    second,
+                )
+
+            def add(k, first=first, end=end):
+                _gauss_newton.add_gram(
+                    matrices[0], strips[0], self._layers, end - first, k, n_threads
+                )
+
+            in_threads(fill, n_threads)
+            values += tile
+            if None in tile:
+                break
+            in_threads(add, n_threads)
+        return values
 
     def bend(self, theta, v, second, weight_sum) -> np.ndarray:
         """``J' Q d2 raw / dv2 / weight_sum``, (n_params,)."""
-        return self._summed(_gauss_newton.bend, theta, v, second) / weight_sum
-
-    def _summed(self, function, theta, v, second) -> np.ndarray:
-        """A sweep along v, its rows divided among threads; (n_params,)."""
-        layers = self._layers
-        rows = min(self._n, VECTOR_ROWS)
-        parts = self._ranges(20.0 * layers.n_params)
-        tapes = self._tapes(len(parts), rows)
-        sums = np.zeros((len(parts), layers.n_params))
+        parts = self._ranges(20.0 * self._layers.n_params)
+        scratch = self._scratch(min(self._n, VECTOR_ROWS), len(parts))
+        sums = np.zeros((len(parts), self._layers.n_params))
 
         def work(k):
-            function(
-                sums[k], layers, self._source, tapes[k], theta, v, self._index, *parts[k], second
+            _bend.bend(
+                sums[k],
+                self._layers,
+                self._source,
+                scratch[k],
+                theta,
+                v,
+                self._every,
+                *parts[k],
+                second,
             )
 
-        in_threads(work, len(parts))
-        return sums.sum(axis=0)
+        in_threads(work, len(parts), calls_blas=True)
+        return sums.sum(axis=0) / weight_sum
 
     def factors(self, theta, second):
         """Sum of losses, its gradient, and per layer (a, delta); None: indefinite."""
@@ -141,21 +208,9 @@ class CurvatureSweep:
         a = np.empty(n * sum(widths[:-1]))
         deltas = np.empty(n * layers.n_raw * sum(widths[1:]))
         grad = np.zeros(layers.n_params)
-        (scratch,) = self._keep(
-            ("delta", rows), 1, lambda: _gauss_newton.Scratch(layers, rows, False)
-        )
+        (scratch,) = self._scratch(rows, 1)
         value = _gauss_newton.factors(
-            a,
-            deltas,
-            grad,
-            layers,
-            self._source,
-            self._tapes(1, rows)[0],
-            scratch,
-            theta,
-            self._index,
-            n,
-            second,
+            a, deltas, grad, layers, self._source, scratch, theta, self._every, second
         )
         if value is None:
             return None
@@ -171,32 +226,34 @@ class CurvatureSweep:
     def diagonal(self, theta, second) -> np.ndarray | None:
         """The diagonal of J~' J~, not divided by the weights; None: indefinite."""
         layers = self._layers
-        rows = min(self._n, VECTOR_ROWS)
+        (scratch,) = self._scratch(min(self._n, VECTOR_ROWS), 1)
         out = np.zeros(layers.n_params)
-        (scratch,) = self._keep(
-            ("delta", rows), 1, lambda: _gauss_newton.Scratch(layers, rows, False)
-        )
         definite = _gauss_newton.diagonal(
-            out,
-            layers,
-            self._source,
-            self._tapes(1, rows)[0],
-            scratch,
-            theta,
-            self._index,
-            self._n,
-            second,
+            out, layers, self._source, scratch, theta, self._every, second
         )
         return out if definite else None
 
+    @property
+    def _every(self) -> np.ndarray:
+        """The rows that count, as an array in any case."""
+        if self._order is None:
+            self._order = np.arange(self._n) if self._index is None else self._index
+        return self._order
+
+    def _n_threads(self, work_per_row: float) -> int:
+        """How many threads the work is worth, at most those that are allowed."""
+        worth = int(self._n * work_per_row / WORK_PER_THREAD)
+        return max(1, min(worth, self.n_threads))
+
     def _ranges(self, work_per_row: float, copies: bool = False) -> list[tuple[int, int]]:
         """The rows, cut into one contiguous range per thread."""
-        n_threads = 1
-        worth = int(self._n * work_per_row / WORK_PER_THREAD)
-        if worth > 1 and not (copies and self._layers.n_params > MOST_PARAMS_PER_COPY):
-            n_threads = min(worth, self.n_threads or available_cpus())
-        cuts = np.linspace(0, self._n, n_threads + 1).astype(int)
-        return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+        alone = copies and self._layers.n_params > MOST_PARAMS_PER_COPY
+        return cut(0, self._n, 1 if alone else self._n_threads(work_per_row))
+
+    def _scratch(self, rows, count):
+        return self._keep(
+            ("scratch", rows), count, lambda: _gauss_newton.Scratch(self._layers, rows)
+        )[:count]
 
     def _tapes(self, count, rows):
         gathers = self._index is not None
@@ -210,27 +267,7 @@ class CurvatureSweep:
         return kept
 
 
-def in_threads(work: Callable[[int], None], count: int) -> None:
-    """work(0) .. work(count - 1), each in a thread; the first in this one, where Ctrl-C arrives."""
-    if count == 1:
-        work(0)
-        return
-    errors = []
-
-    def guarded(k):
-        try:
-            work(k)
-        except BaseException as error:
-            errors.append(error)
-
-    with blas_threads(1):
-        others = [threading.Thread(target=guarded, args=(k,)) for k in range(1, count)]
-        for thread in others:
-            thread.start()
-        try:
-            work(0)
-        finally:
-            for thread in others:
-                thread.join()
-    if errors:
-        raise errors[0]
+def cut(begin: int, end: int, count: int) -> list[tuple[int, int]]:
+    """Contiguous ranges of nearly the same length."""
+    cuts = np.linspace(begin, end, count + 1).astype(int)
+    return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))

@@ -9,11 +9,12 @@ a number for each thread (MKL, OpenBLAS on OpenMP) are limited in the calling th
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import threadpoolctl
@@ -207,6 +208,53 @@ def threads_in_force(n: int) -> int:
     project's own threads as they do those of BLAS.
     """
     return max(1, min(n, _limiter.in_force(), 64))
+
+
+def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False) -> None:
+    """work(0) .. work(count - 1), each in a thread; the first in this one, where Ctrl-C arrives.
+
+    Parameters
+    ----------
+    work : callable
+        Releases the GIL for most of its time.
+    count : int
+        At least 1.
+    calls_blas : bool
+        Whether BLAS has to be held to one thread meanwhile.
+
+    Raises
+    ------
+    BaseException
+        The first that a call of ``work`` raised, when all have ended.
+    """
+    if count == 1:
+        work(0)
+        return
+    errors: list[BaseException] = []
+
+    def guarded(k, done):
+        try:
+            work(k)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.release()
+
+    # Bare threads: threading.Thread takes three times as long to start, and a sweep may be short.
+    running = []
+    with blas_threads(1 if calls_blas else None):
+        try:
+            for k in range(1, count):
+                done = _thread.allocate_lock()
+                done.acquire()
+                _thread.start_new_thread(guarded, (k, done))
+                running.append(done)
+            work(0)
+        finally:
+            for done in running:
+                done.acquire()
+    if errors:
+        raise errors[0]
 
 
 def _cgroup_quota(

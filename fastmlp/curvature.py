@@ -16,15 +16,7 @@ MOST_PANEL_COST = 3.0
 
 
 class CurvedObjective:
-    """What :class:`fastmlp.objective.NetworkObjective` knows of second derivatives.
-
-    Attributes
-    ----------
-    n_threads : int or None
-        Threads for curvature matrices, at most; None: the cores of this process.
-    """
-
-    n_threads: int | None = None
+    """What :class:`fastmlp.objective.NetworkObjective` knows of second derivatives."""
 
     @property
     def n_residuals(self) -> int:
@@ -193,7 +185,7 @@ class CurvedObjective:
         theta = self._check_theta(theta).astype(np.float64, copy=False)
         if self._curvature_sweep is None:
             self._curvature_sweep = CurvatureSweep(self._wide_sweep(), self.n_samples)
-        self._curvature_sweep.n_threads = self.n_threads
+        self._curvature_sweep.n_threads = self._allowed_threads()
         if not loss.is_custom:
             return theta, self._curvature_sweep, _curvature.Second(kind)
         n_raw = self._network.n_raw

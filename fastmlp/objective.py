@@ -20,16 +20,19 @@ from fastmlp._arrays import (
     panel_rows,
     tile_rows,
 )
-from fastmlp._assembly import CurvatureSweep
+from fastmlp._assembly import CurvatureSweep, cut
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import network as _sweeps
 from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
 from fastmlp._core.team import Team, assist
-from fastmlp._threads import default_threads, threads_in_force
+from fastmlp._threads import available_cpus, default_threads, in_threads, threads_in_force
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
+
+# What a thread has to do in a sweep over all rows to be worth its start.
+FLOPS_PER_THREAD = 1.5e6
 
 
 class NetworkObjective(CurvedObjective):
@@ -46,7 +49,15 @@ class NetworkObjective(CurvedObjective):
         Rows that count: those of ``rows``, or of X.
     dtype : numpy.dtype
         Of theta and of the gradient; curvature is float64.
+    n_threads : int or None
+        Threads, at most; None: one for small batches, else the cores of this process.
+    most_threads : int or None
+        Threads for sweeps over all rows, at most; None: n_threads, within the limit that is in
+        force for BLAS.
     """
+
+    n_threads: int | None = None
+    most_threads: int | None = None
 
     def __init__(self, network, X, y, sample_weight=None, *, alpha=0.0, l2=None, rows=None):
         self._network = network
@@ -85,7 +96,7 @@ class NetworkObjective(CurvedObjective):
         if self._network._loss.is_custom:
             value, _ = self._custom(theta)
             return value
-        return self._sweep.value_grad(theta, None, self.n_samples, self._weight_sum, self._l2)
+        return self._sweep_value_grad(theta, None)
 
     def value_grad(self, theta: Any) -> tuple[float, np.ndarray]:
         """The loss and its gradient, of shape (n_params,)."""
@@ -95,8 +106,21 @@ class NetworkObjective(CurvedObjective):
             value, delta = self._custom(theta)
             self._sweep.backprop(theta, grad, delta, self._l2)
         else:
-            value = self._sweep.value_grad(theta, grad, self.n_samples, self._weight_sum, self._l2)
+            value = self._sweep_value_grad(theta, grad)
         return value, grad
+
+    def _sweep_value_grad(self, theta, grad):
+        flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
+        n_threads = int(flops / FLOPS_PER_THREAD)
+        if n_threads > 1:
+            n_threads = min(n_threads, self._allowed_threads())
+        return self._sweep.value_grad(
+            theta, grad, self.n_samples, self._weight_sum, self._l2, max(1, n_threads)
+        )
+
+    def _allowed_threads(self) -> int:
+        """Threads that a sweep over all rows may use."""
+        return self.most_threads or threads_in_force(self.n_threads or available_cpus())
 
     def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""
@@ -248,6 +272,7 @@ class Sweep:
         self._tapes: dict[int, Any] = {}
         self._batch: tuple[tuple[int, int], tuple] | None = None
         self._order: np.ndarray | None = None
+        self._panels: list[_panels.PanelTape] = []
 
     def batch_tapes(self, batch_size: int, n_threads: int):
         """What an epoch needs: a tape for BLAS and none in panels, or None and one per thread."""
@@ -283,21 +308,47 @@ class Sweep:
         _sweeps.raw(self.layers, self.source, tape, theta, out, index, apply_output)
         return out
 
-    def value_grad(self, theta, grad, n, weight_sum, l2):
+    def value_grad(self, theta, grad, n, weight_sum, l2, n_threads=1):
         """The loss; its gradient into grad unless that is None."""
         widths = tuple(self.layers.widths)
         if fits_panels(widths, self._itemsize, whole=True):
-            rows = min(n, panel_rows(widths, self._itemsize))
-            tape = self.batch_tapes(rows, 1)[1][0]
-            if self._order is None:
-                self._order = np.arange(n, dtype=np.intp) if self._index is None else self._index
-            return _panels.value_grad(
-                self.layers, self.source, tape, theta, grad, self._order, weight_sum, l2
-            )
+            return self._panel_value_grad(theta, grad, n, weight_sum, l2, n_threads)
         tape, index = self.tape_and_index()
         return _sweeps.value_grad(
             self.layers, self.source, tape, theta, grad, index, n, weight_sum, l2
         )
+
+    def _panel_value_grad(self, theta, grad, n, weight_sum, l2, n_threads):
+        rows = min(n, panel_rows(tuple(self.layers.widths), self._itemsize))
+        if self._order is None:
+            self._order = np.arange(n, dtype=np.intp) if self._index is None else self._index
+        while len(self._panels) < n_threads:
+            self._panels.append(_panels.PanelTape(self.layers, rows, self._itemsize))
+        grads = [
+            grad,
+            *(None if grad is None else np.empty_like(grad) for _ in range(1, n_threads)),
+        ]
+        values = [0.0] * n_threads
+        parts = cut(0, n, n_threads)
+
+        def work(k):
+            begin, end = parts[k]
+            values[k] = _panels.value_grad(
+                self.layers,
+                self.source,
+                self._panels[k],
+                theta,
+                grads[k],
+                self._order[begin:end],
+                weight_sum,
+                l2 if k == 0 else 0.0,
+            )
+
+        in_threads(work, n_threads)
+        if grad is not None:
+            for part in grads[1:]:
+                grad += part
+        return sum(values)
 
     def backprop(self, theta, grad, delta, l2):
         """The gradient for given d loss / d raw into grad."""

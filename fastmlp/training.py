@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp._arrays import tile_rows
-from fastmlp._threads import available_cpus, blas_threads, default_threads
+from fastmlp._threads import (
+    available_cpus,
+    blas_threads,
+    default_threads,
+    threads_in_force,
+)
 from fastmlp.solvers import Result, Status, minimize
 from fastmlp.solvers._base import Solver
 
@@ -78,6 +83,7 @@ def train(
     """
     objective = network.objective(X, y, sample_weight=sample_weight, alpha=alpha, rows=rows)
     objective.n_threads = n_threads
+    objective.most_threads = threads_in_force(n_threads or available_cpus())
     rows_at_once = tile_rows(network.layers, network.dtype.itemsize)
     batch_size = getattr(solver, "batch_size", None)
     if batch_size is not None:

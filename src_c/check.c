@@ -321,6 +321,50 @@ static fm_loss_t canonical(int loss) {
         free(W), free(b), free(z), free(a);                                                      \
     }                                                                                            \
                                                                                                  \
+    /* Rows of a Jacobian of two layers, n_raw to a sample, their deltas padded by NaN, and their \
+     * Gram matrix in two shares, on top of ones. */                                              \
+    static void check_gram##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t in, ptrdiff_t width,  \
+                              ptrdiff_t n_raw) {                                                 \
+        const ptrdiff_t lanes = k->padded(2), ldd = k->padded(width), total = rows * n_raw;      \
+        const ptrdiff_t cols = (in + 1) * width + (width + 1);                                   \
+        const ptrdiff_t side = (cols + lanes - 1) / lanes * lanes;                               \
+        real *a = filled((size_t)(rows * in), sizeof(real));                                     \
+        real *b = filled((size_t)(rows * width), sizeof(real));                                  \
+        real *d = filled((size_t)(total * ldd), sizeof(real));                                   \
+        real *e = filled((size_t)total, sizeof(real));                                           \
+        real *row = filled((size_t)(cols + 2 * lanes), sizeof(real));                            \
+        real *strips = malloc((size_t)(total * side) * sizeof(real));                            \
+        real *G = malloc((size_t)(side * side) * sizeof(real));                                  \
+        double *J = malloc((size_t)(total * cols) * sizeof(double));                             \
+        for (ptrdiff_t i = 0; i < total; i++) {                                                  \
+            for (ptrdiff_t j = width; j < ldd; j++) d[i * ldd + j] = NAN;                        \
+            for (ptrdiff_t p = 0; p <= in; p++)                                                  \
+                for (ptrdiff_t j = 0; j < width; j++)                                            \
+                    J[i * cols + p * width + j] =                                                \
+                        (p < in ? (double)a[i / n_raw * in + p] : 1) * d[i * ldd + j];           \
+            for (ptrdiff_t p = 0; p <= width; p++)                                               \
+                J[i * cols + (in + 1) * width + p] =                                             \
+                    (p < width ? (double)b[i / n_raw * width + p] : 1) * e[i];                   \
+        }                                                                                        \
+        for (ptrdiff_t r = 0, n = rows / 3; r < rows; r += n, n = rows - r) {                    \
+            const fm_stretch layers[] = {                                                        \
+                {a + r * in, d + r * n_raw * ldd, in, ldd, in, width},                           \
+                {b + r * width, e + r * n_raw, width, 1, width, 1}};                             \
+            k->jacobian_rows(strips, row, layers, 2, n_raw, n * n_raw, r * n_raw, total);        \
+        }                                                                                        \
+        for (ptrdiff_t i = 0; i < side * side; i++) G[i] = 1;                                    \
+        for (int share = 0; share < 2; share++) k->gram_add(G, strips, total, cols, share, 2);   \
+        int ok = 1;                                                                              \
+        for (ptrdiff_t i = 0; i < cols; i++)                                                     \
+            for (ptrdiff_t j = i; j < cols; j++) {                                               \
+                double g = 1;                                                                    \
+                for (ptrdiff_t r = 0; r < total; r++) g += J[r * cols + i] * J[r * cols + j];    \
+                ok &= near##s(G[i * side + j], g);                                               \
+            }                                                                                    \
+        expect(ok, "gram", #real, (long)(rows * 1000000 + in * 1000 + width));                   \
+        free(a), free(b), free(d), free(e), free(row), free(strips), free(G), free(J);           \
+    }                                                                                            \
+                                                                                                 \
     static void check_all##s(const kernels_t *k) {                                               \
         for (ptrdiff_t n = 1; n <= 70; n++) {                                                    \
             check_activations##s(k, 3, n), check_activations##s(k, n, 1);                        \
@@ -334,6 +378,8 @@ static fm_loss_t canonical(int loss) {
             check_panel_loss##s(k, n, 1), check_panel_loss##s(k, 67, n);                         \
             for (ptrdiff_t in = 1; in <= 20; in++) check_row##s(k, in, n);                       \
             check_row##s(k, n, 1), check_row##s(k, 70, 3 * n);                                   \
+            if (n <= 20) check_gram##s(k, 1 + n % 5, n, 1 + n * 7 % 20, 1 + n % 3);              \
+            if (n <= 20) check_gram##s(k, n, 1, n, 1), check_gram##s(k, n, n, 1, 2);             \
         }                                                                                        \
         check_activations##s(k, 900, 40), check_losses##s(k, 1700, 1);                           \
         check_updates##s(k, 100003);                                                             \

@@ -62,6 +62,13 @@ typedef struct {
 /* Which second derivative: the exact one, or the positive semi-definite one of Gauss-Newton. */
 enum fm_curvature { FM_GGN, FM_HESS };
 
+/* One layer's part of the rows of a Jacobian: activations below it, one row per sample, and deltas,
+ * one row per residual. A delta may be read up to a whole vector. */
+typedef struct {
+    const void *a, *delta;
+    ptrdiff_t lda, ld_delta, fan_in, fan_out;
+} fm_stretch;
+
 /* The table for one element type. */
 #define FM_KERNELS(real, name)                                                                   \
     typedef struct {                                                                             \
@@ -129,6 +136,16 @@ enum fm_curvature { FM_GGN, FM_HESS };
                                ptrdiff_t fan_in, ptrdiff_t fan_out, const fm_update_t *u);       \
         void (*panel_regularise)(real *grad, double *sums, const real *theta, ptrdiff_t fan_in,  \
                                  ptrdiff_t fan_out, double l2, double scale);                    \
+        /* ---- Gram matrices in strips (gram_body.h) ---- */                                    \
+        /* rows of a Jacobian, n_raw to a sample, into strips of `total` rows from `first` on;   \
+         * row has room for n_params + 2 padded(2) entries */                                    \
+        void (*jacobian_rows)(real *strips, real *row, const fm_stretch *layers,                 \
+                              ptrdiff_t n_layers, ptrdiff_t n_raw, ptrdiff_t rows,               \
+                              ptrdiff_t first, ptrdiff_t total);                                 \
+        /* upper triangle of G += J' J, G[cols, padded(cols)] with padded(cols) rows of room;    \
+         * the share-th of `shares` disjoint parts */                                            \
+        void (*gram_add)(real *G, const real *strips, ptrdiff_t rows, ptrdiff_t cols,            \
+                         ptrdiff_t share, ptrdiff_t shares);                                     \
         /* z[fan_out] = b + a W for one row (row_body.h), W as in theta; relu if asked */        \
         void (*row_forward)(real *z, const real *a, const real *W, const real *b,                \
                             ptrdiff_t fan_in, ptrdiff_t fan_out, int relu);                      \

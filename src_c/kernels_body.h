@@ -15,6 +15,8 @@
 
 #include "row_body.h"
 
+#include "gram_body.h"
+
 /* Names that the parts above share, given back for the next type. */
 #undef bits
 #undef vec
@@ -61,3 +63,4 @@
 #undef layout
 #undef ROW_VECTORS
 #undef ROW_BLOCK
+#undef TILE

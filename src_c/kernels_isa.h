@@ -39,6 +39,7 @@
         .panel_turn = panel_turn##s, .panel_forward = panel_forward##s,                          \
         .panel_loss = panel_loss##s, .panel_delta = panel_delta##s, .panel_grad = panel_grad##s, \
         .panel_update = panel_update##s, .panel_regularise = panel_regularise##s,                \
+        .jacobian_rows = jacobian_rows##s, .gram_add = gram_add##s,                              \
         .row_forward = row_forward##s, .map = map##s                                             \
     }
 

@@ -16,6 +16,8 @@ CURVED = "fastmlp/curvature.py"
 TEAM = "fastmlp/_core/team.pyx"
 PREDICTOR = "fastmlp/_core/predictor.pyx"
 GAUSS_NEWTON = "fastmlp/_core/gauss_newton.pyx"
+BEND = "fastmlp/_core/bend.pyx"
+GRAM = "src_c/gram_body.h"
 MATRIX = "fastmlp/_core/matrix.pyx"
 MINIBATCH = "fastmlp/_core/minibatch.pyx"
 PANELS = "src_c/panels_body.h"
@@ -140,7 +142,13 @@ MUTATIONS = [
     (CURVED, "out[decayed] += self._l2 * v[decayed]", "out[decayed] += self._l2"),
     (TEAM, "grad[i] += more[i]", "grad[i] = more[i]"),
     (PREDICTOR, "z[r * ld + width] = 1", "z[r * ld + width] = 0"),
-    (GAUSS_NEWTON, "block[p * fan_out + j] = a[p] * g[j]", "block[p * fan_out + j] = g[j]"),
+    (GRAM, "const vec x = splat(p < fan_in ? a[p] : 1);", "const vec x = splat(a[p]);"),
+    (GRAM, "row[fan_in] = d[0];", "row[fan_in] = 1;"),
+    (GRAM, "ptrdiff_t end = (n + 2) % 3 + 1;", "ptrdiff_t end = n % 3 + 1;"),
+    (GRAM, "if (group % shares != share) continue;", "if (group % shares == share) continue;"),
+    (GAUSS_NEWTON, "definite[0] = root(s, layers, second, w,", "root(s, layers, second, NULL,"),
+    (BEND, "slope[j] * (2 * turned[j] + bent[j])", "slope[j] * (turned[j] + bent[j])"),
+    (BEND, "rra[j] = curv[j] * rz * rz + slope", "rra[j] = slope"),
     (CURVATURE, "add_rows(&rz_room[at[l]], V + fan_in * fan_out, rows, fan_out)", "pass"),
     (
         MATRIX,

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import reference
+import threadpoolctl
 from cases import draw_case, relative_error
 
-from fastmlp import Network, curvature
+from fastmlp import Network, _assembly, curvature
+from fastmlp import objective as objective_module
 
 # Sums of at most a few hundred products of numbers of order one; the dual system's condition
 # number is at most 1e4 for the damping below.
@@ -104,19 +106,50 @@ def test_float32_data_is_summed_in_float64(assembly):
     assert relative_error(G, expected) < 30 * np.finfo(np.float32).eps
 
 
+@pytest.mark.parametrize("copies", [True, False])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_threads_share_the_rows(n_outputs, assembly):
+def test_threads_share_the_work(n_outputs, copies, assembly, monkeypatch):
+    """By rows, each with a matrix of its own; or, where that is too much, by parts of one."""
+    monkeypatch.setattr(_assembly, "MOST_PARAMS_PER_COPY", 10**9 if copies else 0)
+    monkeypatch.setattr(_assembly, "WORK_PER_THREAD", 1.0)
     rng = np.random.default_rng(0)
     net = Network([4, 20, 12, n_outputs], activation="tanh")
     theta = net.init(random_state=0)
-    X, y = rng.normal(size=(1001, 4)), rng.normal(size=(1001, n_outputs))
+    X, y, v = rng.normal(size=(1001, 4)), rng.normal(size=(1001, n_outputs)), rng.normal(size=400)
     results = []
     for n_threads in (1, 3):
         objective = net.objective(X, y, rows=rng.permutation(1001), alpha=1.0)
-        objective.n_threads = n_threads
-        results.append((*objective.value_grad_ggn(theta), objective.hessian(theta)))
+        objective.most_threads = n_threads
+        bend = objective.bend(theta, v[: net.n_params])
+        results.append((*objective.value_grad_ggn(theta), objective.hessian(theta), bend))
     for one, three in zip(*results, strict=True):
+        assert np.abs(one).max() > 0
         assert relative_error(three, one) < EXACT
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_share_the_gradient(dtype, monkeypatch):
+    monkeypatch.setattr(objective_module, "FLOPS_PER_THREAD", 1.0)
+    rng = np.random.default_rng(0)
+    net = Network([4, 20, 2], activation="tanh", dtype=dtype)
+    theta = net.init(random_state=0)
+    X, y, w = rng.normal(size=(501, 4)), rng.normal(size=(501, 2)), rng.uniform(size=501)
+    results = []
+    for n_threads in (1, 3):
+        objective = net.objective(X, y, sample_weight=w, alpha=1.0)
+        objective.most_threads = n_threads
+        results.append((objective.value(theta), *objective.value_grad(theta)))
+    for one, three in zip(*results, strict=True):
+        assert relative_error(three, one) < 20 * np.finfo(dtype).eps
+
+
+def test_limits_of_others_hold_for_threads():
+    net = Network([4, 2])
+    objective = net.objective(np.ones((5, 4)), np.ones((5, 2)))
+    with threadpoolctl.threadpool_limits(1):
+        assert objective._allowed_threads() == 1
+        objective.n_threads = 2
+        assert objective._allowed_threads() == 1
 
 
 def test_indefinite_custom_loss_falls_back_to_layer_pairs():

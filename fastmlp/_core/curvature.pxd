@@ -11,5 +11,6 @@ cdef class Second:
 
     cdef void gradient(self, double *delta, Layers layers, Tape tape, Py_ssize_t start,
                        Py_ssize_t rows) noexcept nogil
-    cdef void mul(self, double *rdelta, const double *rraw, Layers layers, Tape tape,
-                  Py_ssize_t start, Py_ssize_t rows) noexcept nogil
+    cdef void mul(self, double *rdelta, const double *rraw, Layers layers, const double *raw,
+                  const double *y, const double *w, Py_ssize_t start,
+                  Py_ssize_t rows) noexcept nogil

@@ -130,15 +130,14 @@ cdef class Second:
                          <const double *> tape.y, <const double *> tape.w, rows, layers.n_raw,
                          &layers.loss)
 
-    cdef void mul(self, double *rdelta, const double *rraw, Layers layers, Tape tape,
-                  Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
-        """rdelta_i = w_i Q_i rraw_i"""
+    cdef void mul(self, double *rdelta, const double *rraw, Layers layers, const double *raw,
+                  const double *y, const double *w, Py_ssize_t start,
+                  Py_ssize_t rows) noexcept nogil:
+        """rdelta_i = w_i Q_i rraw_i, i from start on; raw, y, w of these rows without gaps."""
         cdef Py_ssize_t i, k, j, n_raw = layers.n_raw
         cdef double total
         if not self.given:
-            kernels.loss_mul(rdelta, rraw, <const double *> tape.a[layers.n_layers],
-                             <const double *> tape.y, <const double *> tape.w, rows, n_raw,
-                             &layers.loss, self.curvature)
+            kernels.loss_mul(rdelta, rraw, raw, y, w, rows, n_raw, &layers.loss, self.curvature)
             return
         for i in range(rows):
             for k in range(n_raw):
@@ -201,7 +200,8 @@ def product(double[::1] out, Layers layers, Source source, Tape tape, const doub
                                   rows * fan_out, &layers.activation[l - 1])
                     for i in range(rows * fan_out):
                         ra_room[at[l] + i] = s[i] * rz_room[at[l] + i]
-            second.mul(rdelta, &rz_room[at[L]], layers, tape, start, rows)
+            second.mul(rdelta, &rz_room[at[L]], layers, <const double *> tape.a[L],
+                       <const double *> tape.y, <const double *> tape.w, start, rows)
             if exact:
                 second.gradient(delta, layers, tape, start, rows)
             for l in range(L, 0, -1):

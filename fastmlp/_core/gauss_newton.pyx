@@ -5,17 +5,17 @@ where row (i, k) of J~ is sum_j R_i[j, k] d raw_ij / d theta. Its stretch for la
 product of a~_(l-1) and delta_l, from a backward sweep that starts with R_i' in place of the
 identity. J~ is held for one tile of rows at a time, or not at all: the diagonal, and the products
 J~ J~' that serve where there are fewer residuals than parameters, need the a and the delta alone.
+
+All sweeps run on panels (panels_body.h); J~' J~ is summed in strips (gram_body.h).
 """
 
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
-from fastmlp._core.blas cimport gemm, syrk
 from fastmlp._core.curvature cimport Second
-from fastmlp._core.network cimport (
-    Layers, Source, Tape, backward_sweep, check_signals, first_of, forward, load,
-)
+from fastmlp._core.network cimport Layers, Source, check_signals
+from fastmlp._core.panels cimport PanelTape, backward, forward, load_tile, pack, tile_loss, turn
 
 import numpy as np
 
@@ -24,36 +24,53 @@ cdef double INDEFINITE = 1e-10
 
 
 cdef class Scratch:
-    """Room for one tile: delta of every residual in two layers, slopes, rows of J~.
+    """Room for one tile of samples: their sweep, delta of every residual in every layer.
 
     Parameters
     ----------
     layers : Layers
     rows : int
-        The largest tile.
-    panel : bool
-        Whether rows of J~ are needed.
+        The largest tile, in samples.
     """
-    cdef Py_ssize_t rows
-    cdef double[::1] deltas       # [row, k, j], twice
-    cdef double[::1] slopes       # [row, j]
-    cdef double[:, ::1] panel     # (rows x n_raw, n_params)
-    cdef double *delta            # of the layer at hand
-    cdef double *spare
 
-    def __cinit__(self, Layers layers, Py_ssize_t rows, bint panel):
-        cdef Py_ssize_t wide = max(layers.widths)
-        self.rows = rows
-        self.deltas = np.empty(2 * rows * layers.n_raw * wide)
+    def __cinit__(self, Layers layers, Py_ssize_t rows):
+        cdef Py_ssize_t l, at = 0, wide = 0, n_raw = layers.n_raw
+        cdef Py_ssize_t lanes = kernels.table.d.padded(2)
+        if layers.n_layers > MOST_LAYERS:
+            raise ValueError(
+                f"Gauss-Newton matrices are for networks of at most {MOST_LAYERS} layers, got "
+                f"{layers.n_layers}."
+            )
+        self.tape = PanelTape(layers, rows, sizeof(double))
+        for l in range(layers.n_layers + 1):
+            wide = max(wide, self.tape.ld[l])
+        for l in range(1, layers.n_layers + 1):
+            at += rows * n_raw * self.tape.ld[l]
+        self.deltas = np.zeros(at + lanes)
         self.slopes = np.empty(rows * wide)
-        self.panel = np.empty((rows * layers.n_raw if panel else 0, layers.n_params))
-        self.delta = &self.deltas[0]
-        self.spare = &self.deltas[self.deltas.shape[0] // 2]
+        self.units = np.empty(rows * n_raw)
+        self.products = np.empty(rows * n_raw)
+        self.raw = np.empty(rows * n_raw)
+        self.roots = np.empty(rows * n_raw * n_raw)
+        self.jacobian_row = np.empty(layers.n_params + 2 * lanes)
+        at = 0
+        for l in range(1, layers.n_layers + 1):
+            self.stretch[l - 1].a = self.tape.a[l - 1]
+            self.stretch[l - 1].lda = self.tape.ld[l - 1]
+            self.stretch[l - 1].delta = &self.deltas[at]
+            self.stretch[l - 1].ld_delta = self.tape.ld[l]
+            self.stretch[l - 1].fan_in = layers.width[l - 1]
+            self.stretch[l - 1].fan_out = layers.width[l]
+            at += rows * n_raw * self.tape.ld[l]
+
+    cdef double *delta(self, Py_ssize_t l) noexcept nogil:
+        """Deltas of layer l = 1 .. n_layers."""
+        return <double *> self.stretch[l - 1].delta
 
 
-cdef bint root(Scratch s, Layers layers, Tape tape, Second second, Py_ssize_t start,
+cdef bint root(Scratch s, Layers layers, Second second, const double *w, Py_ssize_t start,
                Py_ssize_t rows) noexcept nogil:
-    """delta[i, k, :] = column k of R_i, the Cholesky factor of w_i Q_i; False: Q_i is indefinite.
+    """roots[i, k, :] = column k of R_i, the Cholesky factor of w_i Q_i; False: Q_i is indefinite.
 
     A zero pivot of a positive semi-definite matrix has zeros below it: the column is left empty.
     """
@@ -62,15 +79,16 @@ cdef bint root(Scratch s, Layers layers, Tape tape, Second second, Py_ssize_t st
     cdef double pivot, largest
     # Q_i e_k for all rows at once; Q_i is symmetric, so that row k is column k.
     for k in range(n_raw):
-        memset(s.spare, 0, rows * n_raw * sizeof(double))
+        memset(&s.units[0], 0, rows * n_raw * sizeof(double))
         for i in range(rows):
-            s.spare[i * n_raw + k] = 1
-        second.mul(&s.slopes[0], s.spare, layers, tape, start, rows)
+            s.units[i * n_raw + k] = 1
+        second.mul(&s.products[0], &s.units[0], layers, &s.raw[0], <const double *> s.tape.y, w,
+                   start, rows)
         for i in range(rows):
-            memcpy(s.delta + (i * n_raw + k) * n_raw, &s.slopes[i * n_raw],
+            memcpy(&s.roots[(i * n_raw + k) * n_raw], &s.products[i * n_raw],
                    n_raw * sizeof(double))
     for i in range(rows):
-        R = s.delta + i * n_raw * n_raw
+        R = &s.roots[i * n_raw * n_raw]
         largest = 0
         for k in range(n_raw):
             largest = max(largest, R[k * n_raw + k])
@@ -93,118 +111,174 @@ cdef bint root(Scratch s, Layers layers, Tape tape, Second second, Py_ssize_t st
     return True
 
 
-cdef void down(Scratch s, Layers layers, const double *theta, Tape tape, Py_ssize_t l,
-               Py_ssize_t rows) noexcept nogil:
-    """delta of layer l -> delta of layer l - 1."""
-    cdef Py_ssize_t fan_in = layers.width[l - 1], fan_out = layers.width[l], n_raw = layers.n_raw
-    cdef Py_ssize_t i, _k, j
-    cdef const double *slope
-    cdef double *to
-    cdef double *swap
-    gemm(s.spare, s.delta, theta + layers.offset[l - 1], rows * n_raw, fan_in, fan_out, False,
-         True, 0, fan_out, fan_out, fan_in)
-    kernels.slope(&s.slopes[0], <const double *> tape.z[l - 1], <const double *> tape.a[l - 1],
-                  rows * fan_in, &layers.activation[l - 2])
-    to = s.spare
+cdef void compact_raw(Scratch s, Layers layers, Py_ssize_t rows) noexcept nogil:
+    """The tape's raw outputs without the gaps between its rows."""
+    cdef Py_ssize_t i, L = layers.n_layers, n_raw = layers.n_raw
     for i in range(rows):
-        slope = &s.slopes[i * fan_in]
-        for _k in range(n_raw):
-            for j in range(fan_in):
-                to[j] *= slope[j]
-            to += fan_in
-    swap = s.delta
-    s.delta = s.spare
-    s.spare = swap
+        memcpy(&s.raw[i * n_raw], <const double *> s.tape.a[L] + i * s.tape.ld[L],
+               n_raw * sizeof(double))
 
 
-cdef double begin_tile(Layers layers, Source source, Tape tape, const double *theta,
-                       const Py_ssize_t *index, Py_ssize_t start, Py_ssize_t rows,
-                       Second second) noexcept nogil:
-    """Forward; d loss / d raw into tape.delta; returns the tile's loss (0 for a custom one)."""
-    load(source, tape, index, start, rows, layers.n_raw, <double *> NULL)
-    forward(layers, theta, tape, rows)
+cdef void spread(double *apart, const double *compact, Py_ssize_t rows, Py_ssize_t cols,
+                 Py_ssize_t ld) noexcept nogil:
+    """Rows without gaps into rows ld apart, with zeros between."""
+    cdef Py_ssize_t i, c
+    for i in range(rows):
+        memcpy(apart + i * ld, compact + i * cols, cols * sizeof(double))
+        for c in range(cols, ld):
+            apart[i * ld + c] = 0
+
+
+cdef double tile(Scratch s, Layers layers, Source source, const Py_ssize_t *index,
+                 Py_ssize_t start, Py_ssize_t rows, Second second, bint with_grad,
+                 bint *definite) noexcept nogil:
+    """One tile of samples: delta of every residual in every layer; the sum of the losses.
+
+    The gradient is added to tape.grad, if asked. The loss of a custom one is 0.
+    """
+    cdef Py_ssize_t l, i, _k, j, n_raw = layers.n_raw, L = layers.n_layers, ld
+    cdef double value = 0
+    cdef double *to
+    cdef const double *slope
+    cdef const double *w = <const double *> (s.tape.w if source.w != NULL else NULL)
     if second.given:
-        second.gradient(<double *> tape.delta, layers, tape, start, rows)
-        return 0
-    return kernels.loss(<double *> tape.delta, <const double *> tape.a[layers.n_layers],
-                        <const double *> tape.y, <const double *> tape.w, rows, layers.n_raw,
-                        &layers.loss)
+        load_tile(layers, source, s.tape, index + start, rows, <double *> NULL)
+        forward(layers, s.tape, rows, <double *> NULL)
+        spread(<double *> s.tape.delta, &second.given_delta[start, 0], rows, n_raw, s.tape.ld[L])
+    else:
+        value = tile_loss(layers, source, s.tape, index + start, rows, <double *> NULL)
+    if with_grad:
+        backward(layers, s.tape, rows, True, <double *> NULL)
+    compact_raw(s, layers, rows)
+    definite[0] = root(s, layers, second, w, start, rows)
+    if not definite[0]:
+        return value
+    spread(s.delta(L), &s.roots[0], rows * n_raw, n_raw, s.tape.ld[L])
+    for l in range(L, 1, -1):
+        ld = s.tape.ld[l - 1]
+        kernels.panel_delta(s.delta(l - 1), s.delta(l),
+                            <const double *> s.tape.turned + s.tape.turned_at[l - 1],
+                            <const double *> NULL, rows * n_raw, layers.width[l - 1],
+                            layers.width[l], ld, s.tape.ld[l])
+        if n_raw == 1:
+            kernels.backward(s.delta(l - 1), <double *> NULL, <const double *> s.tape.z[l - 1],
+                             <const double *> s.tape.a[l - 1], rows, ld, &layers.activation[l - 2])
+            continue
+        kernels.slope(&s.slopes[0], <const double *> s.tape.z[l - 1],
+                      <const double *> s.tape.a[l - 1], rows * ld, &layers.activation[l - 2])
+        to = s.delta(l - 1)
+        for i in range(rows):
+            slope = &s.slopes[i * ld]
+            for _k in range(n_raw):
+                for j in range(layers.width[l - 1]):
+                    to[j] *= slope[j]
+                to += ld
+    return value
 
 
-def panel_rows(Layers layers):
-    """Rows per tile: the tile of J~ fits a cache where that leaves enough rows for BLAS."""
-    cdef Py_ssize_t fitting = (1 << 16) // (layers.n_params * layers.n_raw)
-    return max(1, 64 // layers.n_raw, min(256, fitting))
+cdef void begin(Scratch s, Layers layers, const double *theta) noexcept nogil:
+    """theta into the tape's panels, an empty gradient."""
+    pack(layers, s.tape, s.tape.theta, <double *> theta, False)
+    turn(layers, s.tape, <double *> NULL)
+    memset(s.tape.grad, 0, s.tape.offset[layers.n_layers] * sizeof(double))
 
 
-def accumulate(double[:, ::1] G, double[::1] grad, Layers layers, Source source, Tape tape,
-               Scratch s, const double[::1] theta, const Py_ssize_t[::1] index, Py_ssize_t begin,
-               Py_ssize_t end, Second second):
-    """Upper triangle of G += J~' J~ and grad += gradient, over rows begin .. end.
+cdef void add_gradient(double[::1] grad, Layers layers, Scratch s) noexcept nogil:
+    """grad += what the sweeps since `begin` have summed; jacobian_row is overwritten."""
+    cdef Py_ssize_t i
+    pack(layers, s.tape, s.tape.grad, &s.jacobian_row[0], True)
+    for i in range(layers.n_params):
+        grad[i] += s.jacobian_row[i]
+
+
+# ---- the matrix ----
+
+def padded(Py_ssize_t n_params):
+    """The side of a matrix in the making: n_params in whole vectors."""
+    cdef Py_ssize_t lanes = kernels.table.d.padded(2)
+    return (n_params + lanes - 1) // lanes * lanes
+
+
+def jacobian_rows(double[::1] strips, double[::1] grad, Layers layers, Source source, Scratch s,
+                  const double[::1] theta, const Py_ssize_t[::1] index, Py_ssize_t begin_row,
+                  Py_ssize_t end_row, Py_ssize_t first, Py_ssize_t total, Second second):
+    """Rows of J~ for samples begin_row .. end_row, into strips for `total` samples from first on.
 
     Returns
     -------
     float or None
-        The sum of the losses; None where the curvature of a row is indefinite.
+        The sum of the losses, whose gradient is added to grad; None where the curvature of a row
+        is indefinite.
     """
-    cdef Py_ssize_t start = begin, rows, l, i, P = layers.n_params, L = layers.n_layers
-    cdef Py_ssize_t fan_in, fan_out, stride, n_raw = layers.n_raw
-    cdef const Py_ssize_t *rows_of = first_of(index)
+    cdef Py_ssize_t start = begin_row, rows, n_raw = layers.n_raw
     cdef bint definite = True
     cdef double value = 0, last = 0
     with nogil:
-        while start < end and definite:
-            rows = min(s.rows, end - start)
+        begin(s, layers, &theta[0])
+        while start < end_row and definite:
+            rows = min(s.tape.rows, end_row - start)
             check_signals(&last)
-            value += begin_tile(layers, source, tape, &theta[0], rows_of, start, rows, second)
-            definite = root(s, layers, tape, second, start, rows)
-            for l in range(L, 0, -1):
-                fan_in, fan_out = layers.width[l - 1], layers.width[l]
-                stride = tape.stride if l == 1 else fan_in
-                for i in range(rows * n_raw):
-                    outer(&s.panel[i, layers.offset[l - 1]],
-                          <const double *> tape.a[l - 1] + (i // n_raw) * stride,
-                          s.delta + i * fan_out, fan_in, fan_out)
-                if l > 1:
-                    down(s, layers, &theta[0], tape, l, rows)
-            syrk(&G[0, 0], &s.panel[0, 0], P, rows * n_raw, 1, P, P)
-            backward_sweep(layers, &theta[0], &grad[0], tape, rows, True)
+            value += tile(s, layers, source, &index[0], start, rows, second, True, &definite)
+            kernels.jacobian_rows(&strips[0], &s.jacobian_row[0], s.stretch, layers.n_layers,
+                                  n_raw, rows * n_raw, (start - first) * n_raw, total * n_raw)
             start += rows
+        add_gradient(grad, layers, s)
     return value if definite else None
 
 
-cdef void outer(double *block, const double *a, const double *g, Py_ssize_t fan_in,
-                Py_ssize_t fan_out) noexcept nogil:
-    """One layer's stretch of a row of J~: a g' for the weights, then g for the biases."""
-    cdef Py_ssize_t p, j
-    for p in range(fan_in):
-        for j in range(fan_out):
-            block[p * fan_out + j] = a[p] * g[j]
-    memcpy(block + fan_in * fan_out, g, fan_out * sizeof(double))
+def add_gram(double[:, ::1] G, const double[::1] strips, Layers layers, Py_ssize_t rows, int share,
+             int shares):
+    """Upper triangle of G += J~' J~ over the samples in the strips: one of `shares` parts."""
+    with nogil:
+        kernels.gram_add(&G[0, 0], &strips[0], rows * layers.n_raw, layers.n_params, share, shares)
 
 
-def collect(double[:, ::1] G, double[::1] grad, Layers layers, const double[::1] theta,
-            double weight_sum, double l2):
-    """Divide by weight_sum, add the l2 terms, mirror the upper triangle of G."""
+def accumulate(double[:, ::1] G, double[::1] strips, double[::1] grad, Layers layers,
+               Source source, Scratch s, const double[::1] theta, const Py_ssize_t[::1] index,
+               Py_ssize_t begin_row, Py_ssize_t end_row, Second second):
+    """`jacobian_rows` and `add_gram`, tile by tile; returns what the former does."""
+    cdef Py_ssize_t start = begin_row, rows, n_raw = layers.n_raw
+    cdef bint definite = True
+    cdef double value = 0, last = 0
+    with nogil:
+        begin(s, layers, &theta[0])
+        while start < end_row and definite:
+            rows = min(s.tape.rows, end_row - start)
+            check_signals(&last)
+            value += tile(s, layers, source, &index[0], start, rows, second, True, &definite)
+            kernels.jacobian_rows(&strips[0], &s.jacobian_row[0], s.stretch, layers.n_layers,
+                                  n_raw, rows * n_raw, 0, rows * n_raw)
+            kernels.gram_add(&G[0, 0], &strips[0], rows * n_raw, layers.n_params, 0, 1)
+            start += rows
+        add_gradient(grad, layers, s)
+    return value if definite else None
+
+
+def collect(double[:, ::1] out, double[::1] grad, list parts, Layers layers,
+            const double[::1] theta, double weight_sum, double l2):
+    """out = the sum of the parts (upper triangles) over weight_sum, plus l2 on weights; so grad."""
     cdef Py_ssize_t l, i, k, bias
     cdef double scale = 1 / weight_sum
+    cdef double[:, ::1] G = parts[0]
+    for part in parts[1:]:
+        np.add(G, part, out=np.asarray(G))
     with nogil:
+        for i in range(layers.n_params):
+            grad[i] *= scale
+            for k in range(i, layers.n_params):
+                out[i, k] = scale * G[i, k]
+                out[k, i] = out[i, k]
         for l in range(layers.n_layers):
             bias = layers.offset[l + 1] - layers.width[l + 1]
-            for i in range(layers.offset[l], layers.offset[l + 1]):
-                for k in range(i):
-                    G[k, i] *= scale
-                    G[i, k] = G[k, i]
-                G[i, i] *= scale
-                grad[i] *= scale
-                if i < bias:
-                    G[i, i] += l2
-                    grad[i] += l2 * theta[i]
+            for i in range(layers.offset[l], bias):
+                out[i, i] += l2
+                grad[i] += l2 * theta[i]
 
+
+# ---- without the matrix ----
 
 def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, Source source,
-            Tape tape, Scratch s, const double[::1] theta, const Py_ssize_t[::1] index,
-            Py_ssize_t n, Second second):
+            Scratch s, const double[::1] theta, const Py_ssize_t[::1] index, Second second):
     """Keep a_(l-1) (n, fan_in) and delta_l (n x n_raw, fan_out) of every layer, one after another.
 
     Returns
@@ -213,140 +287,63 @@ def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, 
         The sum of the losses, whose gradient is added to grad; None where the curvature of a row
         is indefinite.
     """
-    cdef Py_ssize_t start = 0, rows, l, i, n_raw = layers.n_raw, fan_in, fan_out, stride
-    cdef Py_ssize_t at_a, at_delta
-    cdef const Py_ssize_t *rows_of = first_of(index)
+    cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, n_raw = layers.n_raw
+    cdef Py_ssize_t fan_in, fan_out, at_a, at_delta
     cdef bint definite = True
     cdef double value = 0, last = 0
     with nogil:
+        begin(s, layers, &theta[0])
         while start < n and definite:
-            rows = min(s.rows, n - start)
+            rows = min(s.tape.rows, n - start)
             check_signals(&last)
-            value += begin_tile(layers, source, tape, &theta[0], rows_of, start, rows, second)
-            definite = root(s, layers, tape, second, start, rows)
-            at_a, at_delta = a.shape[0], deltas.shape[0]
-            for l in range(layers.n_layers, 0, -1):
+            value += tile(s, layers, source, &index[0], start, rows, second, True, &definite)
+            at_a = at_delta = 0
+            for l in range(1, layers.n_layers + 1):
                 fan_in, fan_out = layers.width[l - 1], layers.width[l]
-                stride = tape.stride if l == 1 else fan_in
-                at_a -= n * fan_in
-                at_delta -= n * n_raw * fan_out
                 for i in range(rows):
                     memcpy(&a[at_a + (start + i) * fan_in],
-                           <const double *> tape.a[l - 1] + i * stride, fan_in * sizeof(double))
-                memcpy(&deltas[at_delta + start * n_raw * fan_out], s.delta,
-                       rows * n_raw * fan_out * sizeof(double))
-                if l > 1:
-                    down(s, layers, &theta[0], tape, l, rows)
-            backward_sweep(layers, &theta[0], &grad[0], tape, rows, True)
+                           <const double *> s.tape.a[l - 1] + i * s.tape.ld[l - 1],
+                           fan_in * sizeof(double))
+                for i in range(rows * n_raw):
+                    memcpy(&deltas[at_delta + (start * n_raw + i) * fan_out],
+                           s.delta(l) + i * s.tape.ld[l], fan_out * sizeof(double))
+                at_a += n * fan_in
+                at_delta += n * n_raw * fan_out
             start += rows
+        add_gradient(grad, layers, s)
     return value if definite else None
 
 
-def diagonal(double[::1] out, Layers layers, Source source, Tape tape, Scratch s,
-             const double[::1] theta, const Py_ssize_t[::1] index, Py_ssize_t n, Second second):
+def diagonal(double[::1] out, Layers layers, Source source, Scratch s, const double[::1] theta,
+             const Py_ssize_t[::1] index, Second second):
     """out += the diagonal of J~' J~; False where the curvature of a row is indefinite."""
-    cdef Py_ssize_t start = 0, rows, l, i, j, k, n_raw = layers.n_raw, fan_in, fan_out, stride
-    cdef const Py_ssize_t *rows_of = first_of(index)
+    cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, j, k, n_raw = layers.n_raw, ld
     cdef double[::1] a2 = np.empty(s.slopes.shape[0])
     cdef double[::1] delta2 = np.empty(s.slopes.shape[0])
+    cdef PanelTape tape = s.tape
+    cdef const double *delta
     cdef bint definite = True
     cdef double last = 0
     with nogil:
+        begin(s, layers, &theta[0])
         while start < n and definite:
-            rows = min(s.rows, n - start)
+            rows = min(tape.rows, n - start)
             check_signals(&last)
-            begin_tile(layers, source, tape, &theta[0], rows_of, start, rows, second)
-            definite = root(s, layers, tape, second, start, rows)
+            tile(s, layers, source, &index[0], start, rows, second, False, &definite)
             for l in range(layers.n_layers, 0, -1):
-                fan_in, fan_out = layers.width[l - 1], layers.width[l]
-                stride = tape.stride if l == 1 else fan_in
+                ld = tape.ld[l - 1]
+                for i in range(rows * ld):
+                    a2[i] = (<const double *> tape.a[l - 1])[i] ** 2
+                ld = tape.ld[l]
+                memset(&delta2[0], 0, rows * ld * sizeof(double))
                 for i in range(rows):
-                    for j in range(fan_in):
-                        a2[i * fan_in + j] = (<const double *> tape.a[l - 1])[i * stride + j] ** 2
-                    for j in range(fan_out):
-                        delta2[i * fan_out + j] = 0
                     for k in range(n_raw):
-                        for j in range(fan_out):
-                            delta2[i * fan_out + j] += s.delta[(i * n_raw + k) * fan_out + j] ** 2
-                gemm(&out[layers.offset[l - 1]], &a2[0], &delta2[0], fan_in, fan_out, rows, True,
-                     False, 1, fan_in, fan_out, fan_out)
-                kernels.column_sums(&out[layers.offset[l] - fan_out], &delta2[0], rows, fan_out)
-                if l > 1:
-                    down(s, layers, &theta[0], tape, l, rows)
+                        delta = s.delta(l) + (i * n_raw + k) * ld
+                        for j in range(layers.width[l]):
+                            delta2[i * ld + j] += delta[j] ** 2
+                kernels.panel_grad(<double *> tape.grad + tape.offset[l - 1], &a2[0], &delta2[0],
+                                   rows, layers.width[l - 1], layers.width[l], tape.ld[l - 1], ld,
+                                   True)
             start += rows
+        add_gradient(out, layers, s)
     return bool(definite)
-
-
-def bend(double[::1] out, Layers layers, Source source, Tape tape, const double[::1] theta,
-         const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin, Py_ssize_t end,
-         Second second):
-    """out += J' Q d2 raw / dv2, over rows begin .. end: how the residuals bend along theta + t v.
-
-    Two tangents go forward, d/dt and d2/dt2; the ordinary backward sweep carries the second home.
-    """
-    cdef Py_ssize_t start = begin, rows, l, i, L = layers.n_layers, fan_in, fan_out, stride
-    cdef const Py_ssize_t *rows_of = first_of(index)
-    cdef double[:, ::1] work = np.empty((6, tape.rows * max(layers.widths)))
-    cdef double *rz
-    cdef double *rrz
-    cdef double *ra
-    cdef double *rra
-    cdef double *s
-    cdef double *c
-    cdef const double *W
-    cdef const double *V
-    cdef double last = 0
-    rz, rrz, ra, rra, s, c = (&work[0, 0], &work[1, 0], &work[2, 0], &work[3, 0], &work[4, 0],
-                              &work[5, 0])
-    with nogil:
-        while start < end:
-            rows = min(tape.rows, end - start)
-            check_signals(&last)
-            load(source, tape, rows_of, start, rows, layers.n_raw, <double *> NULL)
-            forward(layers, &theta[0], tape, rows)
-            for l in range(1, L + 1):
-                fan_in, fan_out = layers.width[l - 1], layers.width[l]
-                stride = tape.stride if l == 1 else fan_in
-                W, V = &theta[layers.offset[l - 1]], &v[layers.offset[l - 1]]
-                gemm(rz, <const double *> tape.a[l - 1], V, rows, fan_out, fan_in, False, False, 0,
-                     stride, fan_out, fan_out)
-                if l == 1:
-                    memset(rrz, 0, rows * fan_out * sizeof(double))
-                else:
-                    gemm(rz, ra, W, rows, fan_out, fan_in, False, False, 1, fan_in, fan_out,
-                         fan_out)
-                    for i in range(rows * fan_in):
-                        ra[i] *= 2
-                    gemm(rrz, ra, V, rows, fan_out, fan_in, False, False, 0, fan_in, fan_out,
-                         fan_out)
-                    gemm(rrz, rra, W, rows, fan_out, fan_in, False, False, 1, fan_in, fan_out,
-                         fan_out)
-                if l == L:
-                    break
-                kernels.slope(s, <const double *> tape.z[l], <const double *> tape.a[l],
-                              rows * fan_out, &layers.activation[l - 1])
-                kernels.curv(c, <const double *> tape.z[l], <const double *> tape.a[l],
-                             rows * fan_out, &layers.activation[l - 1])
-                bend_layer(ra, rra, rz, rrz, V + fan_in * fan_out, s, c, rows, fan_out)
-            second.mul(<double *> tape.delta, rrz, layers, tape, start, rows)
-            backward_sweep(layers, &theta[0], &out[0], tape, rows, True)
-            start += rows
-
-
-cdef void bend_layer(double *ra, double *rra, const double *rz, const double *rrz,
-                     const double *bias, const double *s, const double *c, Py_ssize_t rows,
-                     Py_ssize_t cols) noexcept nogil:
-    """ra = g' rz, rra = g'' rz^2 + g' rrz, with the bias's part of rz added here."""
-    cdef Py_ssize_t _i, j
-    cdef double r
-    for _i in range(rows):
-        for j in range(cols):
-            r = rz[j] + bias[j]
-            ra[j] = s[j] * r
-            rra[j] = c[j] * r * r + s[j] * rrz[j]
-        ra += cols
-        rra += cols
-        rz += cols
-        rrz += cols
-        s += cols
-        c += cols

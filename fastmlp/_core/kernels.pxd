@@ -27,6 +27,11 @@ cdef extern from "fastmlp.h" nogil:
         int kind
         double rate, momentum, beta_1, beta_2, epsilon, decay, l2, scale
 
+    ctypedef struct fm_stretch:
+        const void *a
+        const void *delta
+        Py_ssize_t lda, ld_delta, fan_in, fan_out
+
     ctypedef struct fm_kernels_f:
         void (*activate)(float *, float *, const float *, Py_ssize_t, Py_ssize_t,
                          const fm_activation_t *) noexcept nogil
@@ -69,6 +74,10 @@ cdef extern from "fastmlp.h" nogil:
                                const fm_update_t *) noexcept nogil
         void (*panel_regularise)(float *, double *, const float *, Py_ssize_t, Py_ssize_t, double,
                                  double) noexcept nogil
+        void (*jacobian_rows)(float *, float *, const fm_stretch *, Py_ssize_t, Py_ssize_t,
+                              Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*gram_add)(float *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                         Py_ssize_t) noexcept nogil
         void (*row_forward)(float *, const float *, const float *, const float *, Py_ssize_t,
                             Py_ssize_t, int) noexcept nogil
         void (*map)(float *, const float *, Py_ssize_t, int) noexcept nogil
@@ -116,6 +125,10 @@ cdef extern from "fastmlp.h" nogil:
                                const fm_update_t *) noexcept nogil
         void (*panel_regularise)(double *, double *, const double *, Py_ssize_t, Py_ssize_t, double,
                                  double) noexcept nogil
+        void (*jacobian_rows)(double *, double *, const fm_stretch *, Py_ssize_t, Py_ssize_t,
+                              Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*gram_add)(double *, const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                         Py_ssize_t) noexcept nogil
         void (*row_forward)(double *, const double *, const double *, const double *, Py_ssize_t,
                             Py_ssize_t, int) noexcept nogil
         void (*map)(double *, const double *, Py_ssize_t, int) noexcept nogil
@@ -198,5 +211,10 @@ cdef double panel_update(real *theta, real *first, real *second, const real *gra
                          const fm_update_t *u) noexcept nogil
 cdef void panel_regularise(real *grad, double *sums, const real *theta, Py_ssize_t fan_in,
                            Py_ssize_t fan_out, double l2, double scale) noexcept nogil
+cdef void jacobian_rows(real *strips, real *row, const fm_stretch *layers, Py_ssize_t n_layers,
+                        Py_ssize_t n_raw, Py_ssize_t rows, Py_ssize_t first,
+                        Py_ssize_t total) noexcept nogil
+cdef void gram_add(real *G, const real *strips, Py_ssize_t rows, Py_ssize_t cols,
+                   Py_ssize_t share, Py_ssize_t shares) noexcept nogil
 cdef void row_forward(real *z, const real *a, const real *W, const real *b, Py_ssize_t fan_in,
                       Py_ssize_t fan_out, int relu) noexcept nogil

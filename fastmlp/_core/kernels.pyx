@@ -240,6 +240,23 @@ cdef void panel_regularise(real *grad, double *sums, const real *theta, Py_ssize
         table.d.panel_regularise(grad, sums, theta, fan_in, fan_out, l2, scale)
 
 
+cdef void jacobian_rows(real *strips, real *row, const fm_stretch *layers, Py_ssize_t n_layers,
+                        Py_ssize_t n_raw, Py_ssize_t rows, Py_ssize_t first,
+                        Py_ssize_t total) noexcept nogil:
+    if real is float:
+        table.f.jacobian_rows(strips, row, layers, n_layers, n_raw, rows, first, total)
+    else:
+        table.d.jacobian_rows(strips, row, layers, n_layers, n_raw, rows, first, total)
+
+
+cdef void gram_add(real *G, const real *strips, Py_ssize_t rows, Py_ssize_t cols,
+                   Py_ssize_t share, Py_ssize_t shares) noexcept nogil:
+    if real is float:
+        table.f.gram_add(G, strips, rows, cols, share, shares)
+    else:
+        table.d.gram_add(G, strips, rows, cols, share, shares)
+
+
 cdef void row_forward(real *z, const real *a, const real *W, const real *b, Py_ssize_t fan_in,
                       Py_ssize_t fan_out, int relu) noexcept nogil:
     if real is float:

@@ -170,7 +170,8 @@ cdef void prepare(Blocks b, Layers layers, const double *theta, Tape tape, Secon
         memset(&b.chain[0], 0, rows * n_raw * sizeof(double))
         for i in range(rows):
             b.chain[i * n_raw + k] = 1
-        second.mul(&b.spare[0], &b.chain[0], layers, tape, start, rows)
+        second.mul(&b.spare[0], &b.chain[0], layers, <const double *> tape.a[L],
+                   <const double *> tape.y, <const double *> tape.w, start, rows)
         for i in range(rows):
             for l in range(n_raw):
                 b.diagonal[(i * n_raw + l) * n_raw + k] = b.spare[i * n_raw + l]

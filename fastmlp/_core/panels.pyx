@@ -140,7 +140,9 @@ cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize
     else:
         kernels.gather(<real *> tape.a[0], <const real *> source.X, index, rows, layers.width[0],
                        tape.ld[0], source.row_stride, source.col_stride)
-    kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, n_raw, n_raw, n_raw, 1)
+    if source.y != NULL:
+        kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, n_raw, n_raw, n_raw,
+                       1)
     if source.w != NULL:
         kernels.gather(<real *> tape.w, <const real *> source.w, index, rows, 1, 1, 1, 1)
 
@@ -177,8 +179,15 @@ cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssi
 cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
                           Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil:
     """Forward and backward over one tile: its loss; grad (in panels) overwritten or added to."""
-    cdef Py_ssize_t l, L = layers.n_layers
     cdef double value = tile_loss(layers, source, tape, index, rows, dummy)
+    backward(layers, tape, rows, accumulate, dummy)
+    return value
+
+
+cdef void backward(Layers layers, PanelTape tape, Py_ssize_t rows, bint accumulate,
+                   real *dummy) noexcept nogil:
+    """grad_l (+)= (a_(l-1), 1)' delta_l of every layer, from tape.delta = d loss / d raw."""
+    cdef Py_ssize_t l, L = layers.n_layers
     cdef real *delta = <real *> tape.delta
     cdef real *spare = <real *> tape.spare
     cdef real *swap
@@ -202,7 +211,6 @@ cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py
         swap = delta
         delta = spare
         spare = swap
-    return value
 
 
 def value_grad(Layers layers, Source source, PanelTape tape, const real[::1] theta,
