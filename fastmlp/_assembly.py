@@ -22,6 +22,9 @@ from fastmlp._threads import in_threads
 WORK_PER_THREAD = 2e7
 # Beyond this many parameters a copy of the matrix per thread is too much.
 MOST_PARAMS_PER_COPY = 3000
+# What a sweep along a direction does per row and parameter, in the same unit: small products and
+# activations are dearer than large products.
+WORK_PER_PARAM = 60.0
 # Rows of a tile where only vectors are summed.
 VECTOR_ROWS = 256
 # Residuals whose rows of J~ are summed at once: four strips of them (gram_body.h) fit the
@@ -59,7 +62,7 @@ class CurvatureSweep:
         """The exact Hessian or the Gauss-Newton matrix times v, without the l2 term."""
         layers = self._layers
         rows = min(self._n, VECTOR_ROWS)
-        parts = self._ranges(20.0 * layers.n_params)
+        parts = self._ranges(WORK_PER_PARAM * layers.n_params)
         tapes = self._tapes(len(parts), rows)
         sums = np.zeros((len(parts), layers.n_params))
 
@@ -180,7 +183,7 @@ class CurvatureSweep:
 
     def bend(self, theta, v, second, weight_sum) -> np.ndarray:
         """``J' Q d2 raw / dv2 / weight_sum``, (n_params,)."""
-        parts = self._ranges(20.0 * self._layers.n_params)
+        parts = self._ranges(WORK_PER_PARAM * self._layers.n_params)
         scratch = self._scratch(min(self._n, VECTOR_ROWS), len(parts))
         sums = np.zeros((len(parts), self._layers.n_params))
 
@@ -269,5 +272,5 @@ class CurvatureSweep:
 
 def cut(begin: int, end: int, count: int) -> list[tuple[int, int]]:
     """Contiguous ranges of nearly the same length."""
-    cuts = np.linspace(begin, end, count + 1).astype(int)
-    return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    cuts = [begin + (end - begin) * k // count for k in range(count + 1)]
+    return list(zip(cuts[:-1], cuts[1:], strict=True))

@@ -109,6 +109,11 @@ class NetworkObjective(CurvedObjective):
             value = self._sweep_value_grad(theta, grad)
         return value, grad
 
+    def predict(self, theta: Any) -> np.ndarray:
+        """Outputs of the network for the rows that count, (n_samples, n_outputs)."""
+        theta = self._check_theta(theta)
+        return self._sweep.raw(theta, self.n_samples, self._network.n_raw, True)
+
     def _sweep_value_grad(self, theta, grad):
         flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
         n_threads = int(flops / FLOPS_PER_THREAD)

@@ -33,7 +33,7 @@ def train(
     alpha: float = 0.0,
     rows: np.ndarray | None = None,
     validation: tuple | None = None,
-    score: Callable[[np.ndarray], float] | None = None,
+    score: Callable[[np.ndarray, Any], float] | None = None,
     callback: Callable[[int, dict], Any] | None = None,
     one_epoch: bool = False,
     state: Any = None,
@@ -60,11 +60,11 @@ def train(
         L2 strength; divided by the sum of the weights, of each batch or of all samples.
     rows : ndarray of int, optional
         The rows of X that are trained on; all of them by default. X is not copied.
-    validation : tuple (X, y, sample_weight), optional
-        Data that the best parameters are chosen by.
+    validation : tuple (X, y, sample_weight, rows), optional
+        Data that the best parameters are chosen by, and the rows of it that count (None: all).
     score : callable, optional
-        ``score(theta)``, to be maximised over the iterations; by default minus the (unpenalised)
-        validation loss.
+        ``score(theta, objective)``, objective being that of the validation data; to be maximised
+        over the iterations. By default minus the (unpenalised) validation loss.
     callback : callable, optional
         ``callback(iteration, record)``; a true answer ends the run.
     one_epoch : bool
@@ -190,15 +190,15 @@ def describe_divergence(network, result: Result) -> str:
 
 def _validator(network, validation, score):
     """The (score, loss) of theta on validation data; the score is maximised."""
-    X, y, sample_weight = validation
+    X, y, sample_weight, rows = validation
     try:
-        objective = network.objective(X, y, sample_weight=sample_weight)
+        objective = network.objective(X, y, sample_weight=sample_weight, rows=rows)
     except ValueError as error:
         raise ValueError(f"Validation data: {error}") from error
 
     def validate(theta):
         loss = float(objective.value(theta))
-        return (-loss if score is None else float(score(theta))), loss
+        return (-loss if score is None else float(score(theta, objective))), loss
 
     return validate
 

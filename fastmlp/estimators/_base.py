@@ -115,15 +115,19 @@ class BaseMLP(BaseEstimator):
             solver = _params.make_solver(self)
             network = self._make_network(X, n_raw)
             theta0 = network.init(rng, self.init) if fresh else self._theta(network)
-            rows, validation = None, None
+            rows = held_out = validation = None
             if X_val is not None or y_val is not None or sample_weight_val is not None:
                 validation = self._given_validation(X_val, y_val, sample_weight_val, X.dtype)
             elif self.early_stopping and not isinstance(solver, LBFGS):
                 # L-BFGS leaves early_stopping alone, as scikit-learn's does.
-                rows, validation = self._split(X, y, targets, sample_weight, rng, stratify)
+                rows, held_out = self._split(X.shape[0], sample_weight, rng, stratify)
+            given = X, y
             X, targets = self._scale(X, targets, sample_weight, rows, fresh)
             score = None
-            if validation is not None:
+            if held_out is not None:
+                validation = (X, targets, sample_weight, held_out)
+                score = self._score(network, *given, *validation[1:])
+            elif validation is not None:
                 validation, score = self._prepare_validation(network, *validation)
 
             fit = {
@@ -190,12 +194,14 @@ class BaseMLP(BaseEstimator):
             dtype=X.dtype,
         )
 
-    def _split(self, X, y, targets, sample_weight, rng, stratify):
-        """The rows to train on, and the data of those set aside."""
-        rows, held_out = _data.split(X.shape[0], self.validation_fraction, rng, stratify)
-        if sample_weight is not None and not sample_weight[rows].any():
-            raise ValueError("The weights of the rows left for training are all zero.")
-        return rows, (X[held_out], *_data.take(held_out, y, targets, sample_weight))
+    def _split(self, n_samples, sample_weight, rng, stratify):
+        """The rows to train on, and those set aside."""
+        rows, held_out = _data.split(n_samples, self.validation_fraction, rng, stratify)
+        if sample_weight is not None:
+            for part, use in ((rows, "left for training"), (held_out, "set aside for validation")):
+                if not sample_weight[part].any():
+                    raise ValueError(f"The weights of the rows {use} are all zero.")
+        return rows, held_out
 
     def _check_data(self, X, y, fresh):
         X, y = validate_data(
@@ -240,21 +246,30 @@ class BaseMLP(BaseEstimator):
         return X_val.astype(dtype, copy=False), y_val, targets, weights
 
     def _prepare_validation(self, network, X, y, targets, weights):
-        """Validation data on the network's scale, and the score of theta (None: by the loss)."""
+        """Given validation data on the network's scale, and its score."""
         if weights is not None and not weights.any():
             raise ValueError("The weights of the validation rows are all zero.")
-        if self.x_mean_ is None:
-            scaled = X
-        else:
+        scaled = X
+        if self.x_mean_ is not None:
             scaled = _data.apply_scales(X, self.x_mean_, self.x_scale_)
         targets = self._scale_targets(targets, None, None, fresh=False)
-        data = (scaled, targets, weights)
-        if self.scoring is not None:
-            if self.scoring == "loss":
-                return data, None
-            return data, scorer_score(self, network, self.scoring, X, y, weights)
-        score = self._default_score(targets, weights)
-        return data, lambda theta: score(network.predict(theta, scaled))
+        return (scaled, targets, weights, None), self._score(network, X, y, targets, weights)
+
+    def _score(self, network, X, y, targets, weights, rows=None):
+        """``score(theta, objective)`` on rows of validation data; None: by the loss.
+
+        X and y are as the user would pass them, targets as the network takes them.
+        """
+        if self.scoring == "loss":
+            return None
+        if rows is not None:
+            targets, weights = _data.take(rows, targets, weights)
+        if self.scoring is None:
+            score = self._default_score(targets, weights)
+            return lambda theta, objective: score(objective.predict(theta))
+        if rows is not None:
+            X, y = _data.take(rows, X, y)
+        return scorer_score(self, network, self.scoring, X, y, weights)
 
     def _scale(self, X, targets, sample_weight, rows, fresh):
         """X and targets as the network is trained on them; learns the scales in a fresh fit."""

@@ -32,14 +32,14 @@ def r2(y, predicted, weights=None) -> float:
 
 
 def scorer_score(estimator, network, scoring, X, y, weights):
-    """``score(theta)`` by a scikit-learn scorer, on data as the user would pass it."""
+    """``score(theta, objective)`` by a scikit-learn scorer, on data as the user would pass it."""
     scorer = scoring if callable(scoring) else get_scorer(scoring)
     shadow = copy.copy(estimator)
     # X has been checked already and has no column names to be compared.
     vars(shadow).pop("feature_names_in_", None)
     keywords = {} if weights is None else {"sample_weight": weights}
 
-    def score(theta):
+    def score(theta, objective):
         shadow.coefs_, shadow.intercepts_ = network.unpack(theta)
         return scorer(shadow, X, y, **keywords)
 
