@@ -46,6 +46,16 @@ class CurvedObjective:
             mask[bias.astype(np.intp)] = False
         return mask
 
+    @property
+    def shrinking(self) -> np.ndarray:
+        """Mask (n_params,) of the parameters that a prior around zero suits.
+
+        All but the biases of the outputs, which set the level of the targets.
+        """
+        mask = np.ones(self.n_params, dtype=bool)
+        mask[self.n_params - self._network.n_raw :] = False
+        return mask
+
     # -- matrices ------------------------------------------------------------------------------
 
     def hessian(self, theta: Any) -> np.ndarray:

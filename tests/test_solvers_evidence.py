@@ -88,6 +88,37 @@ def test_history_and_a_network():
     assert np.abs(net.predict(result.theta, grid)[:, 0] - np.sin(3 * grid[:, 0])).max() < 0.12
 
 
+def test_idle_units_change_nothing():
+    """More hidden units than the data need: the same noise, evidence and number of parameters."""
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-1, 1, size=(120, 1))
+    y = np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=120)
+    states = []
+    for width in (4, 20):
+        net = Network([1, width, 1], activation="tanh")
+        objective = net.objective(X, y)
+        runs = [
+            minimize(objective, net.init(random_state=seed), solver=SOLVER, max_iter=300, tol=1e-7)
+            for seed in range(4)
+        ]
+        states.append(max((run.state for run in runs), key=lambda state: state.log_evidence))
+    few, many = states
+    assert 5 < few.effective_params < 13
+    assert many.effective_params == pytest.approx(few.effective_params, abs=0.2)
+    assert many.noise == pytest.approx(few.noise, rel=0.01)
+    assert many.log_evidence == pytest.approx(few.log_evidence, abs=0.2)
+    # the standard error of a standard deviation from about 110 degrees of freedom
+    assert abs(few.noise - 0.1) < 3 * 0.1 / np.sqrt(2 * 110)
+
+
+def test_own_l2_term_is_replaced():
+    """The strength given is a first guess: the end does not depend on it."""
+    X, y = linear_problem(0, n=80, noise=2.0)
+    (_, one), (_, other) = fit(X, y), fit(X, y, alpha=30.0)
+    assert other.state.l2 == pytest.approx(one.state.l2, rel=1e-3)
+    assert np.abs(other.theta - one.theta).max() < 1e-4
+
+
 def test_classification_estimates_the_weight_decay_alone():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4))

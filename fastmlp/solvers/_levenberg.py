@@ -213,8 +213,9 @@ class LevenbergMarquardt(FullBatchSolver):
         Bayesian regularisation: the weight decay, and for squared error the noise level, are
         re-estimated at every accepted step by MacKay's evidence, as MATLAB's trainbr does
         (Foresee and Hagan 1997). The objective's own weight decay is the first guess. The history
-        has ``weight_decay`` (alpha of the prior exp(-alpha/2 ||W||^2)), ``noise`` (its standard
-        deviation), ``effective_params`` and ``log_evidence``; the last ones are ``Result.state``.
+        has ``weight_decay`` (alpha of the prior exp(-alpha/2 ||v||^2), v all parameters but the
+        biases of the outputs), ``noise`` (its standard deviation), ``effective_params`` and
+        ``log_evidence``; the last ones are ``Result.state``.
 
     Raises
     ------
