@@ -114,7 +114,7 @@ class NoHessian:
         ({"solver": GradientDescent(learning_rate="fast")}, TypeError, "learning_rate must be a"),
         ({"solver": GradientDescent(line_search="wolfe")}, ValueError, "None or 'armijo'"),
         ({"solver": Newton(step_size=np.inf)}, ValueError, "step_size must be positive"),
-        ({"solver": Newton(modification="none")}, ValueError, "saddle-free.*got 'none'"),
+        ({"solver": Newton(modification="none")}, ValueError, "shift.*got 'none'"),
         ({"theta0": np.zeros((3, 1))}, ValueError, r"\(n_params,\), got \(3, 1\)"),
         ({"theta0": []}, ValueError, r"\(n_params,\), got \(0,\)"),
         ({"theta0": np.zeros(4)}, ValueError, "theta0 has 4 entries; the objective has 3"),
@@ -213,7 +213,7 @@ def test_solver_objects_of_two_kinds_differ():
     assert LBFGS() == LBFGS()
     assert LBFGS() != Newton()
     assert repr(Newton(step_size=0.5)) == (
-        "Newton(step_size=0.5, line_search='armijo', modification='saddle-free', radius=1.0)"
+        "Newton(step_size=0.5, line_search='armijo', modification='shift', radius=1.0)"
     )
 
 

@@ -12,7 +12,7 @@ from fastmlp.solvers._newton_trust import TrustModel
 from fastmlp.solvers._search import check_positive, make_search
 from fastmlp.solvers._trust import Radius, pursue
 
-MODIFICATIONS = ("saddle-free", "shift", "trust-region")
+MODIFICATIONS = ("shift", "saddle-free", "trust-region")
 # Curvatures below this share of the largest one are rounding as much as curvature; dividing by
 # them would throw theta far along directions in which the loss hardly changes.
 FLOOR = float(np.sqrt(np.finfo(np.float64).eps))
@@ -116,10 +116,11 @@ class Newton(FullBatchSolver):
     line_search : {"armijo", None}, default="armijo"
         "armijo": a step has to lower the loss, and shrinks until it does. None: every step of
         ``step_size`` is taken as long as it is finite, and the loss may rise.
-    modification : {"saddle-free", "shift", "trust-region"}, default="saddle-free"
-        Where the Hessian is not positive definite. "saddle-free": its eigenvalues are replaced by
-        their absolute values. "shift": a multiple of the identity is added, which is cheaper (no
-        eigenvectors) and shortens the step in all directions. "trust-region": every step, also
+    modification : {"shift", "saddle-free", "trust-region"}, default="shift"
+        Where the Hessian is not positive definite. "shift": a multiple of the identity is added
+        that turns the lowest eigenvalue's sign round; the step shortens in all directions, by most
+        along flat ones. "saddle-free": the eigenvalues are replaced by their absolute values, which
+        takes the eigenvectors and steps far along flat directions. "trust-region": every step, also
         where the Hessian is positive definite, minimises the model within a radius (More and
         Sorensen 1983), and the gain decides on the step and the next radius; ``step_size`` and
         ``line_search`` play no part, and the history has ``radius`` and ``gain`` in place of
@@ -143,7 +144,7 @@ class Newton(FullBatchSolver):
 
     needs = NewtonDescent.needs
 
-    def __init__(self, step_size=1.0, line_search="armijo", modification="saddle-free", radius=1.0):
+    def __init__(self, step_size=1.0, line_search="armijo", modification="shift", radius=1.0):
         self.step_size = step_size
         self.line_search = line_search
         self.modification = modification
