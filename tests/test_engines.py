@@ -47,6 +47,7 @@ def after_epochs(monkeypatch, engine, net, X, y, w, update, max_norm, batch_size
     monkeypatch.setattr(fastmlp._arrays, "_PANEL_BYTES", panel_bytes)
     monkeypatch.setattr(fastmlp._arrays, "_PANEL_TILE_BYTES", tile_bytes)
     monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
     objective = net.objective(X, y, w, alpha=0.01)
     objective.n_threads = n_threads
     theta = net.init(random_state=3)
@@ -124,6 +125,7 @@ def test_weights_of_zero_leave_theta_alone_on_panels(rng):
 
 def test_ctrl_c_sends_the_assistants_home(monkeypatch, rng):
     monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
     net = Network([30, 200, 200, 1])
     X, y = rng.normal(size=(4000, 30)), rng.normal(size=4000)
     objective = net.objective(X, y)
@@ -148,6 +150,7 @@ def test_ctrl_c_sends_the_assistants_home(monkeypatch, rng):
 
 def test_two_fits_run_side_by_side_with_teams_of_their_own(monkeypatch, rng):
     monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
     X, y = rng.normal(size=(600, 8)), rng.normal(size=600)
 
     def fit(seed):
@@ -161,3 +164,25 @@ def test_two_fits_run_side_by_side_with_teams_of_their_own(monkeypatch, rng):
     alone = [fit(seed) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:
         np.testing.assert_allclose(list(pool.map(fit, range(4))), alone, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "batch_size", "expected"), [((10, 10), 32, 1), ((64, 64), 128, 2)]
+)
+def test_the_engine_decides_on_threads(monkeypatch, rng, hidden, batch_size, expected):
+    """A number of threads is a limit: small batches are swept by one thread whatever it is."""
+    monkeypatch.setattr(fastmlp.training, "threads_in_force", lambda n: n)
+    seen = []
+    batch_tapes = fastmlp.objective.Sweep.batch_tapes
+
+    def spy(self, size, n_threads):
+        seen.append(n_threads)
+        return batch_tapes(self, size, n_threads)
+
+    monkeypatch.setattr(fastmlp.objective.Sweep, "batch_tapes", spy)
+    X, y = rng.normal(size=(256, 20)), rng.normal(size=256)
+    model = MLPRegressor(hidden_layer_sizes=hidden, batch_size=batch_size, max_iter=2, n_threads=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
+    assert seen and set(seen) == {expected}

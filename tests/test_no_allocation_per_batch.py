@@ -26,15 +26,16 @@ CHILD = """
 import ctypes
 from types import SimpleNamespace
 import numpy as np
-from fastmlp import Network, _arrays
+from fastmlp import Network, _arrays, objective as objectives
 
 allocations = ctypes.c_long.in_dll(ctypes.CDLL(None), "allocations")
 _arrays._PANEL_BYTES = {panel_bytes}
+objectives.BATCH_FLOPS_PER_THREAD = 1.0
 rng = np.random.default_rng(0)
 net = Network({layers}, activation={activation!r}, dtype=np.{dtype})
 X = rng.normal(size=(32_000, net.n_features)).astype(net.dtype)
 objective = net.objective(X, X[:, :net.n_raw], sample_weight=np.ones(len(X)))
-objective.n_threads = {n_threads}
+objective.most_threads = {n_threads}
 theta = net.init(random_state=0)
 state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
 

@@ -87,8 +87,8 @@ callback : callable, default=None
 max_time : float, default=None
     Seconds after which the fit ends with the epoch at hand.
 n_threads : int, default=None
-    Threads of the linear algebra; None takes one for small work and at most as many as this
-    process may use.
+    Threads, at most; None: as many as this process may use. Small work is done by one thread
+    whatever the number.
 n_starts : int, default=1
     Fits from so many initial weights, in parallel threads (one after the other with a scorer in
     ``scoring``; the callback is called from all of them). The one with the highest validation
