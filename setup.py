@@ -63,7 +63,7 @@ MODULES = [
     "_core.curvature",
     "_core.matrix",
     "_core.gauss_newton",
-    "_core.bend",
+    "_core.tangents",
     "solvers._shuffle",
 ]
 

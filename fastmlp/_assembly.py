@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastmlp._arrays import empty_on_a_line
-from fastmlp._core import bend as _bend
+from fastmlp._arrays import empty_on_a_line, fits_panels
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import gauss_newton as _gauss_newton
 from fastmlp._core import matrix as _matrix
+from fastmlp._core import tangents as _tangents
 from fastmlp._core.network import Tape
 from fastmlp._threads import in_threads
 
@@ -60,6 +60,8 @@ class CurvatureSweep:
 
     def product(self, theta, v, second, weight_sum) -> np.ndarray:
         """The exact Hessian or the Gauss-Newton matrix times v, without the l2 term."""
+        if second.curvature == _curvature.GGN and fits_panels(tuple(self._layers.widths), 8):
+            return self._along(_tangents.ggn_mul, theta, v, second) / weight_sum
         layers = self._layers
         rows = min(self._n, VECTOR_ROWS)
         parts = self._ranges(WORK_PER_PARAM * layers.n_params)
@@ -71,7 +73,7 @@ class CurvatureSweep:
                 sums[k], layers, self._source, tapes[k], theta, v, self._index, *parts[k], second
             )
 
-        in_threads(work, len(parts))
+        in_threads(work, len(parts), calls_blas=True)
         return sums.sum(axis=0) / weight_sum
 
     def matrix(self, theta, second, weight_sum, l2) -> np.ndarray:
@@ -183,12 +185,16 @@ class CurvatureSweep:
 
     def bend(self, theta, v, second, weight_sum) -> np.ndarray:
         """``J' Q d2 raw / dv2 / weight_sum``, (n_params,)."""
+        return self._along(_tangents.bend, theta, v, second) / weight_sum
+
+    def _along(self, sweep, theta, v, second) -> np.ndarray:
+        """A sweep along v on panels, its rows divided among threads; (n_params,)."""
         parts = self._ranges(WORK_PER_PARAM * self._layers.n_params)
         scratch = self._scratch(min(self._n, VECTOR_ROWS), len(parts))
         sums = np.zeros((len(parts), self._layers.n_params))
 
         def work(k):
-            _bend.bend(
+            sweep(
                 sums[k],
                 self._layers,
                 self._source,
@@ -200,8 +206,8 @@ class CurvatureSweep:
                 second,
             )
 
-        in_threads(work, len(parts), calls_blas=True)
-        return sums.sum(axis=0) / weight_sum
+        in_threads(work, len(parts))
+        return sums.sum(axis=0)
 
     def factors(self, theta, second):
         """Sum of losses, its gradient, and per layer (a, delta); None: indefinite."""

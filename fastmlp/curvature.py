@@ -178,7 +178,9 @@ class CurvedObjective:
         """
         rows = positions if self._index is None else self._index[positions]
         weights = None if self._w is None else self._w[rows]
-        return type(self)(self._network, self._given_X[rows], self._y[rows], weights, l2=self._l2)
+        part = type(self)(self._network, self._given_X[rows], self._y[rows], weights, l2=self._l2)
+        part.n_threads, part.most_threads = self.n_threads, self.most_threads
+        return part
 
     def _curved(self, theta: Any, kind: int):
         """Theta and sweep in float64 and the loss's second derivative."""

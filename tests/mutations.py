@@ -16,7 +16,7 @@ CURVED = "fastmlp/curvature.py"
 TEAM = "fastmlp/_core/team.pyx"
 PREDICTOR = "fastmlp/_core/predictor.pyx"
 GAUSS_NEWTON = "fastmlp/_core/gauss_newton.pyx"
-BEND = "fastmlp/_core/bend.pyx"
+TANGENTS = "fastmlp/_core/tangents.pyx"
 GRAM = "src_c/gram_body.h"
 MATRIX = "fastmlp/_core/matrix.pyx"
 MINIBATCH = "fastmlp/_core/minibatch.pyx"
@@ -147,8 +147,10 @@ MUTATIONS = [
     (GRAM, "ptrdiff_t end = (n + 2) % 3 + 1;", "ptrdiff_t end = n % 3 + 1;"),
     (GRAM, "if (group % shares != share) continue;", "if (group % shares == share) continue;"),
     (GAUSS_NEWTON, "definite[0] = root(s, layers, second, w,", "root(s, layers, second, NULL,"),
-    (BEND, "slope[j] * (2 * turned[j] + bent[j])", "slope[j] * (turned[j] + bent[j])"),
-    (BEND, "rra[j] = curv[j] * rz * rz + slope", "rra[j] = slope"),
+    (TANGENTS, "ra[j] = slope[j] * (along[j] + moved[j])", "ra[j] = slope[j] * along[j]"),
+    (TANGENTS, "factor * first[i * ld + j] + other", "first[i * ld + j] + other"),
+    (TANGENTS, "slope[j] * (2 * turned[j] + bent[j])", "slope[j] * (turned[j] + bent[j])"),
+    (TANGENTS, "rra[j] = curv[j] * rz * rz + slope", "rra[j] = slope"),
     (CURVATURE, "add_rows(&rz_room[at[l]], V + fan_in * fan_out, rows, fan_out)", "pass"),
     (
         MATRIX,

@@ -127,6 +127,18 @@ def test_threads_share_the_work(n_outputs, copies, assembly, monkeypatch):
         assert relative_error(three, one) < EXACT
 
 
+@pytest.mark.parametrize("pair", CURVED, ids="-".join)
+@pytest.mark.parametrize("panels", [True, False])
+def test_products_on_panels_and_over_blas(pair, panels, monkeypatch):
+    monkeypatch.setattr(_assembly, "fits_panels", lambda *arguments: panels)
+    monkeypatch.setattr(_assembly, "VECTOR_ROWS", 7)
+    for seed in range(2):
+        case = draw_case(seed, pair)
+        expected = case.twin.ggn(case.theta, *case.data, **case.extras) @ case.v
+        assert np.abs(expected).max() > 0
+        assert relative_error(make(case).ggn_mul(case.theta, case.v), expected) < 10 * EXACT
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_threads_share_the_gradient(dtype, monkeypatch):
     monkeypatch.setattr(objective_module, "FLOPS_PER_THREAD", 1.0)
