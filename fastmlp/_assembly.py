@@ -41,20 +41,17 @@ class CurvatureSweep:
         Layers and float64 data.
     n : int
         How many rows count.
-
-    Attributes
-    ----------
-    n_threads : int
-        At most this many threads.
+    allowed_threads : callable
+        ``allowed_threads()`` is how many threads may be used, asked where several are worth it.
     """
 
-    def __init__(self, sweep, n):
+    def __init__(self, sweep, n, allowed_threads):
         self._sweep = sweep
         self._layers = sweep.layers
         self._source = sweep.source
         self._index = sweep.tape_and_index()[1]
         self._n = n
-        self.n_threads = 1
+        self._allowed_threads = allowed_threads
         self._order: np.ndarray | None = None
         self._kept: dict[tuple, list] = {}
 
@@ -252,7 +249,7 @@ class CurvatureSweep:
     def _n_threads(self, work_per_row: float) -> int:
         """How many threads the work is worth, at most those that are allowed."""
         worth = int(self._n * work_per_row / WORK_PER_THREAD)
-        return max(1, min(worth, self.n_threads))
+        return 1 if worth <= 1 else min(worth, self._allowed_threads())
 
     def _ranges(self, work_per_row: float, copies: bool = False) -> list[tuple[int, int]]:
         """The rows, cut into one contiguous range per thread."""

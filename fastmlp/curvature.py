@@ -196,8 +196,9 @@ class CurvedObjective:
             )
         theta = self._check_theta(theta).astype(np.float64, copy=False)
         if self._curvature_sweep is None:
-            self._curvature_sweep = CurvatureSweep(self._wide_sweep(), self.n_samples)
-        self._curvature_sweep.n_threads = self._allowed_threads()
+            self._curvature_sweep = CurvatureSweep(
+                self._wide_sweep(), self.n_samples, self._allowed_threads
+            )
         if not loss.is_custom:
             return theta, self._curvature_sweep, _curvature.Second(kind)
         n_raw = self._network.n_raw

@@ -55,8 +55,7 @@ class NetworkObjective(CurvedObjective):
     n_threads : int or None
         Threads, at most; None: the cores of this process. Small work is done by one.
     most_threads : int or None
-        The same where a limit for BLAS is in force that is not meant for this objective's own
-        threads; None: n_threads, within that limit.
+        A further limit; None: the number of threads of BLAS that is in force.
     """
 
     n_threads: int | None = None
@@ -128,7 +127,8 @@ class NetworkObjective(CurvedObjective):
 
     def _allowed_threads(self) -> int:
         """Threads that an epoch or a sweep over all rows may use."""
-        return self.most_threads or threads_in_force(self.n_threads or available_cpus())
+        wanted = self.n_threads or available_cpus()
+        return min(wanted, self.most_threads or threads_in_force(wanted))
 
     def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""

@@ -83,7 +83,7 @@ def train(
     """
     objective = network.objective(X, y, sample_weight=sample_weight, alpha=alpha, rows=rows)
     objective.n_threads = n_threads
-    objective.most_threads = threads_in_force(n_threads or available_cpus())
+    objective.most_threads = threads_in_force(1 << 16)  # before the limit on BLAS below
     rows_at_once = tile_rows(network.layers, network.dtype.itemsize)
     batch_size = getattr(solver, "batch_size", None)
     if batch_size is not None:

@@ -222,15 +222,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y, fresh, incremental, classes):
         if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
             y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
         kind = type_of_target(y)
+        if kind not in ("binary", "multiclass"):
+            check_classification_targets(y)
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "Several classes in several outputs (multiclass-multioutput) are not supported; y "
                 "may be labels of shape (n_samples,) or an indicator matrix."
             )
         multilabel = kind == "multilabel-indicator"
-        labels = unique_labels(y)
+        numeric = not multilabel and y.dtype.kind in "biuf"
+        labels = np.unique(y) if numeric else unique_labels(y)  # the latter checks y once more
         if fresh:
             self.classes_ = labels if classes is None else classes
             if multilabel:
