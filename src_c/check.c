@@ -328,28 +328,30 @@ static fm_loss_t canonical(int loss) {
         const ptrdiff_t lanes = k->padded(2), ldd = k->padded(width), total = rows * n_raw;      \
         const ptrdiff_t cols = (in + 1) * width + (width + 1);                                   \
         const ptrdiff_t side = (cols + lanes - 1) / lanes * lanes;                               \
-        real *a = filled((size_t)(rows * in), sizeof(real));                                     \
-        real *b = filled((size_t)(rows * width), sizeof(real));                                  \
+        real *a = filled((size_t)(rows * (in + 1)), sizeof(real));                               \
+        real *b = filled((size_t)(rows * (width + 1)), sizeof(real));                            \
         real *d = filled((size_t)(total * ldd), sizeof(real));                                   \
         real *e = filled((size_t)total, sizeof(real));                                           \
         real *row = filled((size_t)(cols + 2 * lanes), sizeof(real));                            \
         real *strips = malloc((size_t)(total * side) * sizeof(real));                            \
         real *G = malloc((size_t)(side * side) * sizeof(real));                                  \
         double *J = malloc((size_t)(total * cols) * sizeof(double));                             \
+        for (ptrdiff_t r = 0; r < rows; r++)                                                     \
+            a[r * (in + 1) + in] = b[r * (width + 1) + width] = 1;                               \
         for (ptrdiff_t i = 0; i < total; i++) {                                                  \
             for (ptrdiff_t j = width; j < ldd; j++) d[i * ldd + j] = NAN;                        \
             for (ptrdiff_t p = 0; p <= in; p++)                                                  \
                 for (ptrdiff_t j = 0; j < width; j++)                                            \
                     J[i * cols + p * width + j] =                                                \
-                        (p < in ? (double)a[i / n_raw * in + p] : 1) * d[i * ldd + j];           \
+                        (double)a[i / n_raw * (in + 1) + p] * d[i * ldd + j];                    \
             for (ptrdiff_t p = 0; p <= width; p++)                                               \
                 J[i * cols + (in + 1) * width + p] =                                             \
-                    (p < width ? (double)b[i / n_raw * width + p] : 1) * e[i];                   \
+                    (double)b[i / n_raw * (width + 1) + p] * e[i];                               \
         }                                                                                        \
         for (ptrdiff_t r = 0, n = rows / 3; r < rows; r += n, n = rows - r) {                    \
             const fm_stretch layers[] = {                                                        \
-                {a + r * in, d + r * n_raw * ldd, in, ldd, in, width},                           \
-                {b + r * width, e + r * n_raw, width, 1, width, 1}};                             \
+                {a + r * (in + 1), d + r * n_raw * ldd, in + 1, ldd, in, width},                 \
+                {b + r * (width + 1), e + r * n_raw, width + 1, 1, width, 1}};                   \
             k->jacobian_rows(strips, row, layers, 2, n_raw, n * n_raw, r * n_raw, total);        \
         }                                                                                        \
         for (ptrdiff_t i = 0; i < side * side; i++) G[i] = 1;                                    \

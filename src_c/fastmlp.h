@@ -62,8 +62,8 @@ typedef struct {
 /* Which second derivative: the exact one, or the positive semi-definite one of Gauss-Newton. */
 enum fm_curvature { FM_GGN, FM_HESS };
 
-/* One layer's part of the rows of a Jacobian: activations below it, one row per sample, and deltas,
- * one row per residual. A delta may be read up to a whole vector. */
+/* One layer's part of the rows of a Jacobian: activations below it with their one, a row per sample,
+ * and deltas, a row per residual. A delta may be read up to a whole vector. */
 typedef struct {
     const void *a, *delta;
     ptrdiff_t lda, ld_delta, fan_in, fan_out;

@@ -15,21 +15,18 @@ enum { NAME(TILE) = 8 };
 #endif
 #define TILE NAME(TILE)
 
-/* row[:(fan_in + 1) fan_out] = a d', then d. Whole vectors are stored: the next ones, and the row's
- * end, take what sticks out. */
+/* row[:(fan_in + 1) fan_out] = (a, 1) d', the one being part of a. Whole vectors are stored: the next
+ * ones, and the row's end, take what sticks out. */
 static inline void NAME(outer_row)(real *row, const real *a, const real *d, ptrdiff_t fan_in,
                                    ptrdiff_t fan_out) {
     if (fan_out == 1) {
-        for (ptrdiff_t p = 0; p < fan_in; p += LANES)
-            store(row + p, d[0] * load(a + p, fan_in - p, 0), LANES);
-        row[fan_in] = d[0];
+        for (ptrdiff_t p = 0; p <= fan_in; p += LANES)
+            store(row + p, d[0] * load(a + p, fan_in + 1 - p, 0), LANES);
         return;
     }
-    for (ptrdiff_t p = 0; p <= fan_in; p++, row += fan_out) {
-        const vec x = splat(p < fan_in ? a[p] : 1);
+    for (ptrdiff_t p = 0; p <= fan_in; p++, row += fan_out)
         for (ptrdiff_t j = 0; j < fan_out; j += LANES)
-            store(row + j, x * load(d + j, LANES, 0), LANES);
-    }
+            store(row + j, a[p] * load(d + j, LANES, 0), LANES);
 }
 
 static void NAME(jacobian_rows)(real *strips, real *row, const fm_stretch *layers,
