@@ -1,7 +1,12 @@
-/* Value, slope and curvature of each activation as functions of (z, a) and its parameters p. */
+/* Value, slope and curvature of each activation as functions of (z, a) and its parameters p. Where
+ * the slope needs z (FROM_Z), it shares an exponential with the value and comes with it: a rise. */
 
 typedef const real *NAME(params);
 #define params NAME(params)
+typedef struct {
+    vec value, slope;
+} NAME(rise);
+#define rise NAME(rise)
 #define SELU_SCALE ((real)1.0507009873554805)
 #define SELU_ALPHA ((real)1.6732632423543772)
 
@@ -28,8 +33,12 @@ static inline vec NAME(slope_relu)(vec z, vec a, params p) {
 }
 static inline vec NAME(curv_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
-static inline vec NAME(value_softplus)(vec z, params p) { (void)p; return vsoftplus(z); }
-static inline vec NAME(slope_softplus)(vec z, vec a, params p) { (void)a, (void)p; return vlogistic(z); }
+/* log(1 + e^z) = max(z, 0) + log1p(e^-|z|) */
+static inline rise NAME(rise_softplus)(vec z, params p) {
+    (void)p;
+    const logistic_pair l = vlogistic_pair(z);
+    return (rise){vmax_(z, 0) + vlog1p_unit(l.e), l.s};
+}
 static inline vec NAME(curv_softplus)(vec z, vec a, params p) {
     (void)a, (void)p;
     const logistic_pair l = vlogistic_pair(z);
@@ -45,10 +54,10 @@ static inline vec NAME(slope_leaky_relu)(vec z, vec a, params p) {
 static inline vec NAME(curv_leaky_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
 /* z for z > 0, alpha (e^z - 1) below (Clevert et al. 2016) */
-static inline vec NAME(value_elu)(vec z, params p) { return select_(z > 0, z, p[0] * vexpm1_below(z)); }
-static inline vec NAME(slope_elu)(vec z, vec a, params p) {
-    (void)a;
-    return select_(z > 0, splat(1), p[0] * vexp(vmin_(z, 0)));
+static inline rise NAME(rise_elu)(vec z, params p) {
+    vec e;
+    const vec below = NAME(vexpm1_and_exp)(vmin_(z, 0), &e);
+    return (rise){select_(z > 0, z, p[0] * below), select_(z > 0, splat(1), p[0] * e)};
 }
 static inline vec NAME(curv_elu)(vec z, vec a, params p) {
     (void)a;
@@ -56,41 +65,37 @@ static inline vec NAME(curv_elu)(vec z, vec a, params p) {
 }
 
 /* Klambauer et al. 2017 */
-static inline vec NAME(value_selu)(vec z, params p) {
+static inline rise NAME(rise_selu)(vec z, params p) {
     (void)p;
-    return SELU_SCALE * select_(z > 0, z, SELU_ALPHA * vexpm1_below(z));
-}
-static inline vec NAME(slope_selu)(vec z, vec a, params p) {
-    (void)a, (void)p;
-    return SELU_SCALE * select_(z > 0, splat(1), SELU_ALPHA * vexp(vmin_(z, 0)));
+    const real alpha = SELU_ALPHA;
+    const rise elu = NAME(rise_elu)(z, &alpha);
+    return (rise){SELU_SCALE * elu.value, SELU_SCALE * elu.slope};
 }
 static inline vec NAME(curv_selu)(vec z, vec a, params p) {
-    (void)a, (void)p;
-    return SELU_SCALE * select_(z > 0, splat(0), SELU_ALPHA * vexp(vmin_(z, 0)));
+    (void)p;
+    const real alpha = SELU_ALPHA;
+    return SELU_SCALE * NAME(curv_elu)(z, a, &alpha);
 }
 
 /* z Phi(z), Phi the normal distribution function (Hendrycks & Gimpel 2016) */
-static inline vec NAME(normal_cdf)(vec z) { return (real)0.5 * verfc((real)-0.7071067811865476 * z); }
-static inline vec NAME(normal_pdf)(vec z) {
-    return (real)0.3989422804014327 * vexp((real)-0.5 * z * z);
-}
-static inline vec NAME(value_gelu)(vec z, params p) { (void)p; return z * NAME(normal_cdf)(z); }
-static inline vec NAME(slope_gelu)(vec z, vec a, params p) {
+#define NORMAL_PEAK ((real)0.3989422804014327) /* 1/sqrt(2 pi) */
+static inline rise NAME(rise_gelu)(vec z, params p) {
     (void)p;
-    const vec cdf = select_(vabs(z) > (real)1e-30, a / z, splat((real)0.5));
-    return cdf + z * NAME(normal_pdf)(z);
+    vec e; /* exp(-z^2/2) */
+    const vec cdf = (real)0.5 * NAME(verfc_and_exp)((real)-0.7071067811865476 * z, &e);
+    return (rise){z * cdf, cdf + z * (NORMAL_PEAK * e)};
 }
 static inline vec NAME(curv_gelu)(vec z, vec a, params p) {
     (void)a, (void)p;
-    return (2 - z * z) * NAME(normal_pdf)(z);
+    return (2 - z * z) * (NORMAL_PEAK * vexp((real)-0.5 * z * z));
 }
 
 /* z s(z), s the logistic function */
-static inline vec NAME(value_silu)(vec z, params p) { (void)p; return z * vlogistic(z); }
-static inline vec NAME(slope_silu)(vec z, vec a, params p) {
-    (void)a, (void)p;
-    const logistic_pair l = vlogistic_pair(z);
-    return l.s * (1 + z * l.r);
+static inline rise NAME(rise_silu)(vec z, params p) {
+    (void)p;
+    const vec e = vexp(-z), s = 1 / (1 + e);
+    const vec rest = select_(z > 0, e * s, 1 - s); /* s(-z), without cancellation */
+    return (rise){z * s, s * (1 + z * rest)};
 }
 static inline vec NAME(curv_silu)(vec z, vec a, params p) {
     (void)a, (void)p;
@@ -108,14 +113,10 @@ static inline NAME(mish_parts) NAME(mish_at)(vec z) {
     const vec e = vexp(vmin_(z, 20)), n = e * (e + 2), inverse = 1 / (n + 2);
     return (NAME(mish_parts)){e, n * inverse, 4 * e * (e + 1) * inverse * inverse};
 }
-static inline vec NAME(value_mish)(vec z, params p) {
+static inline rise NAME(rise_mish)(vec z, params p) {
     (void)p;
-    return z * NAME(mish_at)(z).t;
-}
-static inline vec NAME(slope_mish)(vec z, vec a, params p) {
-    (void)a, (void)p;
     const NAME(mish_parts) m = NAME(mish_at)(z);
-    return m.t + z * m.slope;
+    return (rise){z * m.t, m.t + z * m.slope};
 }
 /* 2 dt/dz + z d2t/dz2 = dt/dz (2 + z (1 - s - 2 t s)), s = logistic(z) = e/(1 + e) */
 static inline vec NAME(curv_mish)(vec z, vec a, params p) {
@@ -137,10 +138,41 @@ static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; ret
 
 #define FM_PARAMS(g) const real p[2] = {(real)(g)->param[0], (real)(g)->param[1]}
 
+/* What a rise holds, one by one; the compiler drops the arithmetic of the other. */
+#define ROW_ACTIVATION(name, tape, range, n_params)
+#define ALONE_FROM_A(name)
+#define ALONE_FROM_Z(name)                                                                       \
+    static inline vec NAME(value_##name)(vec z, params p) { return NAME(rise_##name)(z, p).value; } \
+    static inline vec NAME(slope_##name)(vec z, vec a, params p) {                               \
+        (void)a;                                                                                 \
+        return NAME(rise_##name)(z, p).slope;                                                    \
+    }
+#define ACTIVATION(name, tape, range, n_params) ALONE_##tape(name)
+#include "activations.def"
+#undef ACTIVATION
+
 /* A loop of its own for each activation, so that none pays for the constants of the others. */
 #define FM_LOOP static __attribute__((noinline)) void
-#define ROW_ACTIVATION(name, tape, range, n_params)
+#define RISES_FROM_A(name)
+#define RISES_FROM_Z(name)                                                                       \
+    FM_LOOP NAME(rises_##name)(real *a, real *z, ptrdiff_t n, params p) {                        \
+        FM_EACH(n, {                                                                             \
+            const rise g = NAME(rise_##name)(load(z + i, k, 0), p);                              \
+            store(a + i, g.value, k);                                                            \
+            store(z + i, g.slope, k);                                                            \
+        });                                                                                      \
+    }
+#define FALLS_FROM_Z(name)
+#define FALLS_FROM_A(name)                                                                       \
+    FM_LOOP NAME(slopes_mul_##name)(real *delta, const real *a, ptrdiff_t n, params p) {         \
+        FM_EACH(n, {                                                                             \
+            const vec x = load(a + i, k, 0);                                                     \
+            store(delta + i, load(delta + i, k, 0) * NAME(slope_##name)(x, x, p), k);            \
+        });                                                                                      \
+    }
 #define ACTIVATION(name, tape, range, n_params)                                                  \
+    RISES_##tape(name)                                                                           \
+    FALLS_##tape(name)                                                                           \
     FM_LOOP NAME(values_##name)(real *a, const real *z, ptrdiff_t n, params p) {                 \
         FM_EACH(n, store(a + i, NAME(value_##name)(load(z + i, k, 0), p), k););                  \
     }                                                                                            \
@@ -154,17 +186,15 @@ static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; ret
         FM_EACH(n, {                                                                             \
             store(out + i, NAME(curv_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);       \
         });                                                                                      \
-    }                                                                                            \
-    FM_LOOP NAME(slopes_mul_##name)(real *delta, const real *z, const real *a, ptrdiff_t n,      \
-                                    params p) {                                                  \
-        FM_EACH(n, {                                                                             \
-            const vec g1 = NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p);          \
-            store(delta + i, load(delta + i, k, 0) * g1, k);                                     \
-        });                                                                                      \
     }
 #include "activations.def"
 #undef ACTIVATION
 #undef FM_LOOP
+
+/* delta *= slopes */
+static void NAME(times)(real *delta, const real *slopes, ptrdiff_t n) {
+    FM_EACH(n, store(delta + i, load(delta + i, k, 0) * load(slopes + i, k, 0), k););
+}
 
 static void NAME(value)(real *a, const real *z, ptrdiff_t n, const fm_activation_t *g) {
     FM_PARAMS(g);
@@ -198,14 +228,29 @@ static void NAME(curv)(real *out, const real *z, const real *a, ptrdiff_t n,
     }
 }
 
-/* delta *= g'(z, a) */
-static void NAME(slope_mul)(real *delta, const real *z, const real *a, ptrdiff_t n,
+/* a = g(z), and z = g'(z) where the slope needs z */
+static void NAME(values_and_slopes)(real *a, real *z, ptrdiff_t n, const fm_activation_t *g) {
+    FM_PARAMS(g);
+    switch (g->kind) {
+#define RISE_FROM_A(name) NAME(values_##name)(a, z, n, p)
+#define RISE_FROM_Z(name) NAME(rises_##name)(a, z, n, p)
+#define ACTIVATION(name, tape, range, n_params)                                                  \
+    case FM_##name: RISE_##tape(name); break;
+#include "activations.def"
+#undef ACTIVATION
+    }
+}
+
+/* delta *= g', from a or from the slopes that values_and_slopes has left */
+static void NAME(slope_mul)(real *delta, const real *slopes, const real *a, ptrdiff_t n,
                             const fm_activation_t *g) {
     FM_PARAMS(g);
     if (g->kind == FM_identity) return;
     switch (g->kind) {
+#define FALL_FROM_A(name) NAME(slopes_mul_##name)(delta, a, n, p)
+#define FALL_FROM_Z(name) NAME(times)(delta, slopes, n)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name: NAME(slopes_mul_##name)(delta, z, a, n, p); break;
+    case FM_##name: FALL_##tape(name); break;
 #include "activations.def"
 #undef ACTIVATION
 #undef ROW_ACTIVATION
@@ -220,14 +265,16 @@ static ptrdiff_t NAME(block_rows)(ptrdiff_t cols) {
 }
 
 static void NAME(activate)(real *a, real *z, const real *bias, ptrdiff_t rows, ptrdiff_t cols,
-                           const fm_activation_t *g) {
+                           int slopes, const fm_activation_t *g) {
     const ptrdiff_t block = NAME(block_rows)(cols);
     for (ptrdiff_t first = 0; first < rows; first += block) {
         const ptrdiff_t end = first + block < rows ? first + block : rows;
         if (bias)
             for (ptrdiff_t r = first; r < end; r++)
                 for (ptrdiff_t c = 0; c < cols; c++) z[r * cols + c] += bias[c];
-        if (a != z || g->kind != FM_identity)
+        if (slopes)
+            NAME(values_and_slopes)(a + first * cols, z + first * cols, (end - first) * cols, g);
+        else if (a != z || g->kind != FM_identity)
             NAME(value)(a + first * cols, z + first * cols, (end - first) * cols, g);
     }
 }
@@ -237,13 +284,13 @@ static void NAME(column_sums)(real *sums, const real *m, ptrdiff_t rows, ptrdiff
         for (ptrdiff_t c = 0; c < cols; c++) sums[c] += m[r * cols + c];
 }
 
-static void NAME(backward)(real *delta, real *grad_b, const real *z, const real *a,
+static void NAME(backward)(real *delta, real *grad_b, const real *slopes, const real *a,
                            ptrdiff_t rows, ptrdiff_t cols, const fm_activation_t *g) {
     const ptrdiff_t block = NAME(block_rows)(cols);
     for (ptrdiff_t first = 0; first < rows; first += block) {
         const ptrdiff_t n = first + block < rows ? block : rows - first;
         const ptrdiff_t at = first * cols;
-        NAME(slope_mul)(delta + at, z + at, a + at, n * cols, g);
+        NAME(slope_mul)(delta + at, slopes + at, a + at, n * cols, g);
         if (grad_b) NAME(column_sums)(grad_b, delta + at, n, cols);
     }
 }

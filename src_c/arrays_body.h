@@ -1,6 +1,7 @@
 /* Rows of the user's X, by index, into a contiguous tile. */
 
-enum { NAME(AHEAD) = 8 }; /* rows asked for before they are copied: they lie anywhere */
+/* Rows lie anywhere: they are asked for while others are copied, and while the last batch is swept. */
+enum { NAME(BYTES_AHEAD) = 16384, NAME(ROWS_AHEAD) = 64 };
 
 static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
     for (; cols >= LANES; cols -= LANES, to += LANES, from += LANES)
@@ -14,8 +15,10 @@ static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
 }
 
 static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows,
-                         ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,
+                         ptrdiff_t left, ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,
                          ptrdiff_t col_stride) {
+    const ptrdiff_t fit = NAME(BYTES_AHEAD) / (cols * (ptrdiff_t)sizeof(real));
+    const ptrdiff_t ahead = fit < 2 ? 2 : fit < NAME(ROWS_AHEAD) ? fit : NAME(ROWS_AHEAD);
     if (cols == 1) {
         for (ptrdiff_t r = 0; r < rows; r++) out[r * ld] = X[index[r] * row_stride];
         return;
@@ -26,8 +29,8 @@ static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdi
             for (ptrdiff_t c = 0; c < cols; c++) out[r * ld + c] = from[c * col_stride];
             continue;
         }
-        if (r + NAME(AHEAD) < rows) {
-            const real *const next = X + index[r + NAME(AHEAD)] * row_stride;
+        if (r + ahead < left) {
+            const real *const next = X + index[r + ahead] * row_stride;
             for (ptrdiff_t c = 0; c < cols; c += 64 / (ptrdiff_t)sizeof(real))
                 __builtin_prefetch(next + c);
         }

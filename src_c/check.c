@@ -105,13 +105,19 @@ static fm_loss_t canonical(int loss) {
             real *bias = filled((size_t)cols, sizeof(real)), *delta = filled(n, sizeof(real));   \
             real *z0 = malloc(n * sizeof(real)), *d0 = malloc(n * sizeof(real)), *sums = calloc((size_t)cols, sizeof(real)); \
             memcpy(z0, z, n * sizeof(real)), memcpy(d0, delta, n * sizeof(real));                \
-            k->activate(a, z, bias, rows, cols, &act);                                           \
-            k->backward(delta, sums, z, a, rows, cols, &act);                                    \
+            k->activate(a, z, bias, rows, cols, 0, &act);                                        \
             int ok = 1;                                                                          \
             for (size_t i = 0; i < n; i++) {                                                     \
                 const double zi = (double)z0[i] + bias[i % (size_t)cols];                        \
                 ok &= near##s(z[i], zi) && near##s(a[i], value_at(g, z[i]));                     \
-                if (fabs(zi) > 1e-3) ok &= near##s(delta[i], d0[i] * slope_at(g, z[i]));         \
+            }                                                                                    \
+            memcpy(z, z0, n * sizeof(real));                                                     \
+            k->activate(a, z, bias, rows, cols, 1, &act);                                        \
+            k->backward(delta, sums, z, a, rows, cols, &act);                                    \
+            for (size_t i = 0; i < n; i++) {                                                     \
+                const double zi = (double)z0[i] + bias[i % (size_t)cols];                        \
+                ok &= near##s(a[i], value_at(g, zi));                                            \
+                if (fabs(zi) > 1e-3) ok &= near##s(delta[i], d0[i] * slope_at(g, zi));           \
             }                                                                                    \
             for (ptrdiff_t c = 0; c < cols; c++) {                                               \
                 double total = 0;                                                                \
@@ -211,7 +217,7 @@ static fm_loss_t canonical(int loss) {
         for (ptrdiff_t r = 0; r < rows; r++) index[r] = (7 * r + 3) % (3 * rows);                \
         for (int order = 0; order < 2; order++) {                                                \
             const ptrdiff_t row = order ? 1 : cols, col = order ? 3 * rows : 1;                  \
-            k->gather(out, X, index, rows, cols, cols, row, col);                                      \
+            k->gather(out, X, index, rows, rows, cols, cols, row, col);                                \
             for (ptrdiff_t r = 0; r < rows; r++)                                                 \
                 for (ptrdiff_t c = 0; c < cols; c++)                                             \
                     ok &= out[r * cols + c] == X[index[r] * row + c * col];                      \

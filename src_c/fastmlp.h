@@ -72,11 +72,13 @@ typedef struct {
 /* The table for one element type. */
 #define FM_KERNELS(real, name)                                                                   \
     typedef struct {                                                                             \
-        /* z[rows, cols] += bias[cols] unless bias is NULL; a = g(z); a may be z (FROM_A) */     \
+        /* z[rows, cols] += bias[cols] unless bias is NULL; a = g(z); a may be z (FROM_A).       \
+         * If slopes, z = g'(z) afterwards where g is FROM_Z */                                  \
         void (*activate)(real *a, real *z, const real *bias, ptrdiff_t rows, ptrdiff_t cols,     \
-                         const fm_activation_t *g);                                              \
-        /* delta[rows, cols] *= g'(z); grad_b[cols] += column sums of delta unless NULL */       \
-        void (*backward)(real *delta, real *grad_b, const real *z, const real *a,                \
+                         int slopes, const fm_activation_t *g);                                  \
+        /* delta[rows, cols] *= g', taken from a (FROM_A) or from the slopes that activate left; \
+         * grad_b[cols] += column sums of delta unless NULL */                                   \
+        void (*backward)(real *delta, real *grad_b, const real *slopes, const real *a,           \
                          ptrdiff_t rows, ptrdiff_t cols, const fm_activation_t *g);              \
         void (*slope)(real *slope, const real *z, const real *a, ptrdiff_t n,                    \
                       const fm_activation_t *g);                                                 \
@@ -100,9 +102,10 @@ typedef struct {
                            double scale);                                                        \
         /* sums[cols] += column sums of m[rows, cols] */                                         \
         void (*column_sums)(real *sums, const real *m, ptrdiff_t rows, ptrdiff_t cols);          \
-        /* out[i, :] = X[index[i], :] of a strided X (strides in elements); ld of out */         \
+        /* out[i, :] = X[index[i], :] of a strided X (strides in elements); ld of out;           \
+         * index has left >= rows entries, those past rows being wanted next */                  \
         void (*gather)(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows,         \
-                       ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,                       \
+                       ptrdiff_t left, ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,       \
                        ptrdiff_t col_stride);                                                    \
         /* the same from compressed sparse rows; duplicates add up */                            \
         void (*gather_csr)(real *out, const real *data, const ptrdiff_t *indices,                \

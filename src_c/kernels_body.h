@@ -33,7 +33,6 @@
 #undef sum_
 #undef vexp
 #undef vexpm1
-#undef vexpm1_below
 #undef vlog
 #undef vlog1p
 #undef vlog1p_unit
@@ -41,15 +40,16 @@
 #undef vlogistic
 #undef vlogistic_pair
 #undef logistic_pair
-#undef vsoftplus
 #undef verf
 #undef verfc
 #undef params
+#undef rise
 #undef point
 #undef entries
 #undef vsqrt
 #undef SELU_SCALE
 #undef SELU_ALPHA
+#undef NORMAL_PEAK
 #undef EXP_SAFE
 #undef FM_PARAMS
 #undef POLY

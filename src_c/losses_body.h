@@ -210,35 +210,40 @@ static inline vec NAME(row_load)(const real *row, ptrdiff_t c, ptrdiff_t n, ptrd
 
 enum { NAME(SOFTMAX_ROWS) = 64 };
 
-/* p = softmax(raw) of at most SOFTMAX_ROWS rows; log_sum[r] = log sum exp(raw) of each. */
+/* p = softmax(raw) of at most SOFTMAX_ROWS rows; log_sum[r] = log sum exp(raw) of each. The rows are
+ * shifted, exponentiated and scaled in passes of their own: within a row, each step waits for the
+ * one before. */
 static void NAME(softmax)(real *a, real *log_sum, const real *raw, ptrdiff_t rows, ptrdiff_t n,
                           ptrdiff_t ld) {
-    real tops[NAME(SOFTMAX_ROWS)];
-    for (ptrdiff_t r = 0; r < rows; r++, a += ld, raw += ld) {
-        vec highest = NAME(row_load)(raw, 0, n, ld, (real)-INFINITY);
+    real top[NAME(SOFTMAX_ROWS)], inverse[NAME(SOFTMAX_ROWS)];
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        const real *const from = raw + r * ld;
+        vec highest = NAME(row_load)(from, 0, n, ld, (real)-INFINITY);
         for (ptrdiff_t c = LANES; c < n; c += LANES) {
-            const vec x = NAME(row_load)(raw, c, n, ld, (real)-INFINITY);
+            const vec x = NAME(row_load)(from, c, n, ld, (real)-INFINITY);
             highest = select_(x > highest, x, highest);
         }
-        real top = highest[0];
-        for (int i = 1; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
-        vec sums = splat(0);
-        for (ptrdiff_t c = 0; c < n; c += LANES) {
-            const vec e = vexp(load(raw + c, ld - c, 0) - top);
-            const vec in_row = select_(NAME(before)(n - c), e, splat(0));
-            sums += in_row;
-            store(a + c, in_row, ld - c);
-        }
-        real sum = 0;
-        for (int i = 0; i < LANES; i++) sum += sums[i];
+        top[r] = highest[0];
+        for (int i = 1; i < LANES; i++) top[r] = highest[i] > top[r] ? highest[i] : top[r];
         for (ptrdiff_t c = 0; c < n; c += LANES)
-            store(a + c, load(a + c, ld - c, 0) * (1 / sum), ld - c);
-        tops[r] = top;
-        log_sum[r] = sum;
+            store(a + r * ld + c, load(from + c, ld - c, 0) - top[r], ld - c);
     }
-    for (ptrdiff_t r = 0; r < rows; r += LANES)
-        store(log_sum + r, load(tops + r, rows - r, 0) + vlog(load(log_sum + r, rows - r, 1)),
-              rows - r);
+    NAME(values_exp)(a, a, rows * ld, NULL);
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        vec sums = splat(0);
+        for (ptrdiff_t c = 0; c < n; c += LANES)
+            sums += NAME(row_load)(a + r * ld, c, n, ld, 0);
+        log_sum[r] = 0;
+        for (int i = 0; i < LANES; i++) log_sum[r] += sums[i];
+    }
+    for (ptrdiff_t r = 0; r < rows; r += LANES) {
+        const vec sums = load(log_sum + r, rows - r, 1);
+        store(inverse + r, 1 / sums, rows - r);
+        store(log_sum + r, load(top + r, rows - r, 0) + vlog(sums), rows - r);
+    }
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = 0; c < n; c += LANES)
+            store(a + r * ld + c, NAME(row_load)(a + r * ld, c, n, ld, 0) * inverse[r], ld - c);
 }
 
 /* l, l' and l'' of entry (a, y) of an element-wise loss under a softmax output. */

@@ -16,6 +16,7 @@
 #define SQRT_HALF_BITS INT32_C(0x3f3504f3)
 #define TANH_HIGH 9.2f
 #define EXPM1_HIGH 20.0f
+#define EXP_NORMAL (-87.0f) /* exp of it is a normal number */
 #define SPLIT_MASK INT32_C(0xfffff000)
 #define ERFC_HIGH 10.6f
 #else
@@ -33,6 +34,7 @@
 #define SQRT_HALF_BITS INT64_C(0x3fe6a09e667f3bcd)
 #define TANH_HIGH 20.0
 #define EXPM1_HIGH 40.0
+#define EXP_NORMAL (-708.0)
 #define SPLIT_MASK INT64_C(0xfffffffff8000000)
 #define ERFC_HIGH 28.0
 #endif
@@ -84,11 +86,14 @@ static inline vec NAME(vexpm1)(vec x) {
 }
 #define vexpm1 NAME(vexpm1)
 
-/* expm1(min(x, 0)) */
-static inline vec NAME(vexpm1_below)(vec x) {
-    return NAME(expm1_near)(vmax_(vmin_(x, 0), -EXPM1_HIGH));
+/* expm1(x) and exp(x), x <= 0 */
+static inline vec NAME(vexpm1_and_exp)(vec x, vec *e) {
+    ivec n;
+    const vec p = NAME(exp_reduced)(vmax_(x, EXP_NORMAL), &n);
+    const vec s = NAME(power_of_two)(n);
+    *e = p * s + s;
+    return p * s + (s - 1);
 }
-#define vexpm1_below NAME(vexpm1_below)
 
 /* x = 2^k m, sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f/(2+f):
  * log(m) = f - s (f - f^2/2 - ...) arranged so that the leading f is exact. */
@@ -153,15 +158,10 @@ static inline vec NAME(vlog1p_unit)(vec x) {
 }
 #define vlog1p_unit NAME(vlog1p_unit)
 
-/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
-static inline vec NAME(vsoftplus)(vec x) {
-    return vmax_(x, 0) + vlog1p_unit(vexp(-vabs(x)));
-}
-#define vsoftplus NAME(vsoftplus)
-
 /* erfc for x >= 0.5: exp(-x^2) C(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75)
- * (Shepherd & Laframboise 1981); x^2 is split so that its rounding does not reach the exponent. */
-static inline vec NAME(erfc_large)(vec x) {
+ * (Shepherd & Laframboise 1981); x^2 is split so that its rounding does not reach the exponent.
+ * exp(-x^2) is right for any x >= 0. */
+static inline vec NAME(erfc_large)(vec x, vec *exp_minus_square) {
     const vec high = (vec)((ivec)x & SPLIT_MASK);
     const vec low = (x - high) * (x + high); /* x^2 = high^2 + low */
     const vec e = vexp(-high * high);
@@ -169,22 +169,30 @@ static inline vec NAME(erfc_large)(vec x) {
     /* exp(-low), |low| < 0.05, by its series */
     const vec correction =
         low * (1 - low * ((real)0.5 - low * ((real)(1.0 / 6) - low * (real)(1.0 / 24))));
-    return (e - e * correction) * POLY(t, NAME(erfc_poly)) / (1 + 2 * x);
+    *exp_minus_square = e - e * correction;
+    return *exp_minus_square * POLY(t, NAME(erfc_poly)) / (1 + 2 * x);
 }
 
 static inline vec NAME(verf)(vec x) {
     const vec size = vabs(x);
     const vec inner = x * POLY(x * x, NAME(erf_poly));
-    const vec outer = 1 - NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), 1));
+    vec e;
+    const vec outer = 1 - NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), 1), &e);
     return select_(size < 1, inner, vcopysign(outer, x));
 }
 #define verf NAME(verf)
 
-static inline vec NAME(verfc)(vec x) {
+/* erfc(x) and exp(-x^2) */
+static inline vec NAME(verfc_and_exp)(vec x, vec *e) {
     const vec size = vabs(x);
     const vec inner = 1 - x * POLY(x * x, NAME(erf_poly));
-    const vec outer = NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), (real)0.5));
+    const vec outer = NAME(erfc_large)(vmin_(size, ERFC_HIGH), e);
     return select_(size < (real)0.5, inner, select_(x < 0, 2 - outer, outer));
+}
+
+static inline vec NAME(verfc)(vec x) {
+    vec e;
+    return NAME(verfc_and_exp)(x, &e);
 }
 #define verfc NAME(verfc)
 
@@ -202,6 +210,7 @@ static inline vec NAME(verfc)(vec x) {
 #undef SQRT_HALF_BITS
 #undef TANH_HIGH
 #undef EXPM1_HIGH
+#undef EXP_NORMAL
 #undef SPLIT_MASK
 #undef ERFC_HIGH
 

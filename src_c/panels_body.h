@@ -24,12 +24,15 @@ typedef struct {
 } NAME(layout);
 #define layout NAME(layout)
 
-/* TILE_ROWS x 2 accumulators, the vectors of B and one broadcast fill the registers. */
+/* TILE_ROWS x 2 accumulators, the vectors of B and one broadcast fill the registers; a single
+ * vector takes more rows, so that its sums do not wait for each other. */
+enum { NAME(TALL_ROWS) = 12 };
+
 static inline __attribute__((always_inline)) void
 NAME(tile)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k, const real *B,
            ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, const int rows,
            const int vectors) {
-    vec acc[TILE_ROWS][2];
+    vec acc[NAME(TALL_ROWS)][2];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -62,20 +65,23 @@ NAME(tile)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k
 static void NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k,
                           const real *B, ptrdiff_t ldb, ptrdiff_t depth, const real *gate,
                           int mode, int rows, int vectors) {
-#define FM_ROWS(r)                                                                               \
-    case r:                                                                                      \
-        if (vectors == 2)                                                                        \
-            NAME(tile)(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, 2);                  \
-        else                                                                                     \
-            NAME(tile)(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, 1);                  \
-        break;
+#define FM_ROWS(r, vectors)                                                                      \
+    case r: NAME(tile)(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, vectors); break;
+#define FM_SIX(first, vectors)                                                                   \
+    FM_ROWS(first, vectors) FM_ROWS(first + 1, vectors) FM_ROWS(first + 2, vectors)              \
+    FM_ROWS(first + 3, vectors) FM_ROWS(first + 4, vectors) FM_ROWS(first + 5, vectors)
+    if (vectors == 1) {
+        switch (rows) { FM_SIX(1, 1) FM_SIX(7, 1) }
+        return;
+    }
     switch (rows) {
-        FM_ROWS(1) FM_ROWS(2) FM_ROWS(3) FM_ROWS(4) FM_ROWS(5) FM_ROWS(6)
+        FM_SIX(1, 2)
 #if TILE_ROWS > 6
-        FM_ROWS(7) FM_ROWS(8) FM_ROWS(9) FM_ROWS(10) FM_ROWS(11) FM_ROWS(12)
+        FM_SIX(7, 2)
 #endif
     }
 #undef FM_ROWS
+#undef FM_SIX
 }
 
 /* Vectors in the panel that begins at column `first`. */
@@ -91,15 +97,16 @@ static inline ptrdiff_t NAME(width_at)(ptrdiff_t cols, ptrdiff_t first) {
 /* The layout of a panelled matrix of `rows` rows. */
 static inline layout NAME(panelled)(ptrdiff_t rows) { return (layout){rows * PANEL, 0}; }
 
-/* C[m, cols] by tiles; a row of 0 in a layout stands for "as wide as the panel". Tiles are of even
- * height, so that no thin one is left over. */
+/* C[m, cols] by tiles; a row of 0 in a layout stands for "as wide as the panel". The tiles of a
+ * panel are of even height, so that no thin one is left over. */
 static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k,
                                 const real *B, layout lb, ptrdiff_t m, ptrdiff_t depth,
                                 ptrdiff_t cols, const real *gate, int mode) {
-    const ptrdiff_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
-    const ptrdiff_t height = m / tiles, taller = m % tiles;
     for (ptrdiff_t first = 0, p = 0; first < cols; first += PANEL, p++) {
         const int vectors = NAME(vectors_at)(cols, first);
+        const ptrdiff_t most = vectors == 1 ? NAME(TALL_ROWS) : TILE_ROWS;
+        const ptrdiff_t tiles = (m + most - 1) / most;
+        const ptrdiff_t height = m / tiles, taller = m % tiles;
         const ptrdiff_t ldc = lc.row ? lc.row : vectors * LANES;
         const ptrdiff_t ldb = lb.row ? lb.row : vectors * LANES;
         for (ptrdiff_t t = 0, r = 0; t < tiles; t++) {
@@ -321,6 +328,35 @@ static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t co
     }
 }
 
+/* to[j, i] = from[i, j] for four rows and columns, by pairs of pairs */
+typedef real NAME(quad) __attribute__((vector_size(4 * sizeof(real))));
+
+static inline void NAME(turn_quad)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld) {
+    NAME(quad) r[4];
+    for (int i = 0; i < 4; i++) memcpy(&r[i], from + i * ld, sizeof r[i]);
+    const NAME(quad) low_01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+    const NAME(quad) high_01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    const NAME(quad) low_23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+    const NAME(quad) high_23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    r[0] = __builtin_shufflevector(low_01, low_23, 0, 1, 4, 5);
+    r[1] = __builtin_shufflevector(low_01, low_23, 2, 3, 6, 7);
+    r[2] = __builtin_shufflevector(high_01, high_23, 0, 1, 4, 5);
+    r[3] = __builtin_shufflevector(high_01, high_23, 2, 3, 6, 7);
+    for (int i = 0; i < 4; i++) memcpy(to + i * ld_to, &r[i], sizeof r[i]);
+}
+
+/* to[cols, rows] = from[rows, cols]' */
+static void NAME(turn_block)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld,
+                             ptrdiff_t rows, ptrdiff_t cols) {
+    const ptrdiff_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
+    for (ptrdiff_t j = 0; j < whole_cols; j += 4)
+        for (ptrdiff_t i = 0; i < whole_rows; i += 4)
+            NAME(turn_quad)(to + j * ld_to + i, ld_to, from + i * ld + j, ld);
+    for (ptrdiff_t j = 0; j < cols; j++)
+        for (ptrdiff_t i = j < whole_cols ? whole_rows : 0; i < rows; i++)
+            to[j * ld_to + i] = from[i * ld + j];
+}
+
 /* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out). */
 static void NAME(panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out) {
     for (ptrdiff_t from = 0; from < fan_in; from += PANEL) {
@@ -329,11 +365,10 @@ static void NAME(panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrd
         for (ptrdiff_t first = 0; first < fan_out; first += PANEL) {
             const ptrdiff_t w_width = NAME(width_at)(fan_out, first);
             const ptrdiff_t rows = fan_out - first < w_width ? fan_out - first : w_width;
-            const real *const block = W + first * (fan_in + 1) + from * w_width;
-            for (ptrdiff_t o = 0; o < rows; o++, turned += width) {
-                for (ptrdiff_t i = 0; i < real_cols; i++) turned[i] = block[i * w_width + o];
+            NAME(turn_block)(turned, width, W + first * (fan_in + 1) + from * w_width, w_width,
+                             real_cols, rows);
+            for (ptrdiff_t o = 0; o < rows; o++, turned += width)
                 for (ptrdiff_t i = real_cols; i < width; i++) turned[i] = 0;
-            }
         }
     }
 }

@@ -58,7 +58,7 @@ def jacobian(Layers layers, Source source, Tape tape, const double[::1] theta,
             rows = min(tape.rows, n - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, n_raw, <double *> NULL)
-            forward(layers, &theta[0], tape, rows)
+            forward(layers, &theta[0], tape, rows, False)
             G, next_G = &room[0], &room[room.shape[0] // 2]
             memset(G, 0, rows * n_raw * n_raw * sizeof(double))
             for i in range(rows):
@@ -183,7 +183,7 @@ def product(double[::1] out, Layers layers, Source source, Tape tape, const doub
             rows = min(tape.rows, end - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, n_raw, <double *> NULL)
-            forward(layers, &theta[0], tape, rows)
+            forward(layers, &theta[0], tape, rows, False)
             delta, rdelta, da, rda = &work[0, 0], &work[1, 0], &work[2, 0], &work[3, 0]
             for l in range(1, L + 1):
                 fan_in, fan_out = layers.width[l - 1], layers.width[l]

@@ -15,7 +15,16 @@ from libc.string cimport memcpy, memset
 from fastmlp._core cimport kernels
 from fastmlp._core.curvature cimport Second
 from fastmlp._core.network cimport Layers, Source, check_signals
-from fastmlp._core.panels cimport PanelTape, backward, forward, load_tile, pack, tile_loss, turn
+from fastmlp._core.panels cimport (
+    PanelTape,
+    backward,
+    forward,
+    load_tile,
+    pack,
+    slopes_of,
+    tile_loss,
+    turn,
+)
 
 import numpy as np
 
@@ -139,14 +148,15 @@ cdef double tile(Scratch s, Layers layers, Source source, const Py_ssize_t *inde
     cdef Py_ssize_t l, i, _k, j, n_raw = layers.n_raw, L = layers.n_layers, ld
     cdef double value = 0
     cdef double *to
+    cdef const double *slopes
     cdef const double *slope
     cdef const double *w = <const double *> (s.tape.w if source.w != NULL else NULL)
     if second.given:
         load_tile(layers, source, s.tape, index + start, rows, <double *> NULL)
-        forward(layers, s.tape, rows, <double *> NULL)
+        forward(layers, s.tape, rows, True, <double *> NULL)
         spread(<double *> s.tape.delta, &second.given_delta[start, 0], rows, n_raw, s.tape.ld[L])
     else:
-        value = tile_loss(layers, source, s.tape, index + start, rows, <double *> NULL)
+        value = tile_loss(layers, source, s.tape, index + start, rows, True, <double *> NULL)
     if with_grad:
         backward(layers, s.tape, rows, True, <double *> NULL)
     compact_raw(s, layers, rows)
@@ -164,11 +174,10 @@ cdef double tile(Scratch s, Layers layers, Source source, const Py_ssize_t *inde
             kernels.backward(s.delta(l - 1), <double *> NULL, <const double *> s.tape.z[l - 1],
                              <const double *> s.tape.a[l - 1], rows, ld, &layers.activation[l - 2])
             continue
-        kernels.slope(&s.slopes[0], <const double *> s.tape.z[l - 1],
-                      <const double *> s.tape.a[l - 1], rows * ld, &layers.activation[l - 2])
+        slopes = slopes_of(layers, s.tape, l - 1, rows, &s.slopes[0])
         to = s.delta(l - 1)
         for i in range(rows):
-            slope = &s.slopes[i * ld]
+            slope = slopes + i * ld
             for _k in range(n_raw):
                 for j in range(layers.width[l - 1]):
                     to[j] *= slope[j]

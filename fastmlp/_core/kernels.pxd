@@ -33,7 +33,7 @@ cdef extern from "fastmlp.h" nogil:
         Py_ssize_t lda, ld_delta, fan_in, fan_out
 
     ctypedef struct fm_kernels_f:
-        void (*activate)(float *, float *, const float *, Py_ssize_t, Py_ssize_t,
+        void (*activate)(float *, float *, const float *, Py_ssize_t, Py_ssize_t, int,
                          const fm_activation_t *) noexcept nogil
         void (*backward)(float *, float *, const float *, const float *, Py_ssize_t, Py_ssize_t,
                          const fm_activation_t *) noexcept nogil
@@ -53,7 +53,7 @@ cdef extern from "fastmlp.h" nogil:
                            double) noexcept nogil
         void (*column_sums)(float *, const float *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather)(float *, const float *, const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
-                       Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+                       Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather_csr)(float *, const float *, const Py_ssize_t *, const Py_ssize_t *,
                            const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t) noexcept nogil
@@ -83,7 +83,7 @@ cdef extern from "fastmlp.h" nogil:
         void (*map)(float *, const float *, Py_ssize_t, int) noexcept nogil
 
     ctypedef struct fm_kernels_d:
-        void (*activate)(double *, double *, const double *, Py_ssize_t, Py_ssize_t,
+        void (*activate)(double *, double *, const double *, Py_ssize_t, Py_ssize_t, int,
                          const fm_activation_t *) noexcept nogil
         void (*backward)(double *, double *, const double *, const double *, Py_ssize_t,
                          Py_ssize_t, const fm_activation_t *) noexcept nogil
@@ -104,7 +104,7 @@ cdef extern from "fastmlp.h" nogil:
                            double) noexcept nogil
         void (*column_sums)(double *, const double *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather)(double *, const double *, const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
-                       Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+                       Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*gather_csr)(double *, const double *, const Py_ssize_t *, const Py_ssize_t *,
                            const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t) noexcept nogil
@@ -165,9 +165,9 @@ cdef extern from "flush.h" nogil:
 cdef const fm_table *table
 
 cdef void activate(real *a, real *z, const real *bias, Py_ssize_t rows, Py_ssize_t cols,
-                   const fm_activation_t *g) noexcept nogil
-cdef void backward(real *delta, real *grad_b, const real *z, const real *a, Py_ssize_t rows,
-                   Py_ssize_t cols, const fm_activation_t *g) noexcept nogil
+                   int slopes, const fm_activation_t *g) noexcept nogil
+cdef void backward(real *delta, real *grad_b, const real *slopes, const real *a,
+                   Py_ssize_t rows, Py_ssize_t cols, const fm_activation_t *g) noexcept nogil
 cdef void slope(real *out, const real *z, const real *a, Py_ssize_t n,
                 const fm_activation_t *g) noexcept nogil
 cdef void curv(real *out, const real *z, const real *a, Py_ssize_t n,
@@ -185,7 +185,7 @@ cdef void regularise(real *grad, double *sums, const real *theta, Py_ssize_t n, 
                      double scale) noexcept nogil
 cdef void column_sums(real *sums, const real *m, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
 cdef void gather(real *out, const real *X, const Py_ssize_t *index, Py_ssize_t rows,
-                 Py_ssize_t cols, Py_ssize_t ld, Py_ssize_t row_stride,
+                 Py_ssize_t left, Py_ssize_t cols, Py_ssize_t ld, Py_ssize_t row_stride,
                  Py_ssize_t col_stride) noexcept nogil
 cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
                      const Py_ssize_t *indptr, const Py_ssize_t *index, Py_ssize_t rows,

@@ -68,19 +68,19 @@ ACTIVATIONS, LOSSES, UPDATES, FUNCTIONS = _rows()
 
 
 cdef void activate(real *a, real *z, const real *bias, Py_ssize_t rows, Py_ssize_t cols,
-                   const fm_activation_t *g) noexcept nogil:
+                   int slopes, const fm_activation_t *g) noexcept nogil:
     if real is float:
-        table.f.activate(a, z, bias, rows, cols, g)
+        table.f.activate(a, z, bias, rows, cols, slopes, g)
     else:
-        table.d.activate(a, z, bias, rows, cols, g)
+        table.d.activate(a, z, bias, rows, cols, slopes, g)
 
 
-cdef void backward(real *delta, real *grad_b, const real *z, const real *a, Py_ssize_t rows,
-                   Py_ssize_t cols, const fm_activation_t *g) noexcept nogil:
+cdef void backward(real *delta, real *grad_b, const real *slopes, const real *a,
+                   Py_ssize_t rows, Py_ssize_t cols, const fm_activation_t *g) noexcept nogil:
     if real is float:
-        table.f.backward(delta, grad_b, z, a, rows, cols, g)
+        table.f.backward(delta, grad_b, slopes, a, rows, cols, g)
     else:
-        table.d.backward(delta, grad_b, z, a, rows, cols, g)
+        table.d.backward(delta, grad_b, slopes, a, rows, cols, g)
 
 
 cdef void slope(real *out, const real *z, const real *a, Py_ssize_t n,
@@ -148,12 +148,12 @@ cdef void column_sums(real *sums, const real *m, Py_ssize_t rows, Py_ssize_t col
 
 
 cdef void gather(real *out, const real *X, const Py_ssize_t *index, Py_ssize_t rows,
-                 Py_ssize_t cols, Py_ssize_t ld, Py_ssize_t row_stride,
+                 Py_ssize_t left, Py_ssize_t cols, Py_ssize_t ld, Py_ssize_t row_stride,
                  Py_ssize_t col_stride) noexcept nogil:
     if real is float:
-        table.f.gather(out, X, index, rows, cols, ld, row_stride, col_stride)
+        table.f.gather(out, X, index, rows, left, cols, ld, row_stride, col_stride)
     else:
-        table.d.gather(out, X, index, rows, cols, ld, row_stride, col_stride)
+        table.d.gather(out, X, index, rows, left, cols, ld, row_stride, col_stride)
 
 
 cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
@@ -297,7 +297,7 @@ def activation_values(str name, const double[::1] param, real[::1] z):
     g.kind = ACTIVATIONS[name]["code"]
     g.param[0], g.param[1] = param[0], param[1]
     if n:
-        activate(&a_[0], &z[0], <const real *> NULL, n, 1, &g)
+        activate(&a_[0], &z[0], <const real *> NULL, n, 1, False, &g)
         slope(&s_[0], &z[0], &a_[0], n, &g)
         curv(&c_[0], &z[0], &a_[0], n, &g)
     return a, s, c

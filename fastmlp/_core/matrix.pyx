@@ -115,7 +115,7 @@ def accumulate(Blocks b, Layers layers, Source source, Tape tape, const double[:
             rows = min(b.rows, end - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, layers.n_raw, <double *> NULL)
-            forward(layers, &theta[0], tape, rows)
+            forward(layers, &theta[0], tape, rows, False)
             prepare(b, layers, &theta[0], tape, second, start, rows, exact)
             for m in range(layers.n_layers, 0, -1):
                 layer_column(b, layers, &theta[0], m, rows, exact)

@@ -47,8 +47,8 @@ cdef Py_ssize_t tiles(Py_ssize_t n, Tape tape) noexcept nogil
 cdef int check_signals(double *last) except -1 nogil
 cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
                Py_ssize_t rows, Py_ssize_t n_raw, real *dummy) noexcept nogil
-cdef void forward(Layers layers, const real *theta, Tape tape,
-                  Py_ssize_t rows) noexcept nogil
+cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,
+                  bint slopes) noexcept nogil
 cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape,
                          Py_ssize_t rows, bint accumulate) noexcept nogil
 cdef void penalise(Layers layers, const real *theta, real *grad, double scale,

@@ -224,22 +224,25 @@ cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t sta
         kernels.gather_csr(<real *> tape.input, <const real *> source.data, source.indices,
                            source.indptr, index + start, rows, cols, cols)
     else:
-        kernels.gather(<real *> tape.input, <const real *> source.X, index + start, rows, cols,
-                       cols, source.row_stride, source.col_stride)
+        kernels.gather(<real *> tape.input, <const real *> source.X, index + start, rows, rows,
+                       cols, cols, source.row_stride, source.col_stride)
     tape.y = tape.w = NULL
     if source.y != NULL:
-        kernels.gather(<real *> tape.y_room, <const real *> source.y, index + start, rows, n_raw,
-                       n_raw, n_raw, 1)
+        kernels.gather(<real *> tape.y_room, <const real *> source.y, index + start, rows, rows,
+                       n_raw, n_raw, n_raw, 1)
         tape.y = tape.y_room
     if source.w != NULL:
-        kernels.gather(<real *> tape.w_room, <const real *> source.w, index + start, rows, 1, 1, 1,
-                       1)
+        kernels.gather(<real *> tape.w_room, <const real *> source.w, index + start, rows, rows, 1,
+                       1, 1, 1)
         tape.w = tape.w_room
 
 
-cdef void forward(Layers layers, const real *theta, Tape tape,
-                  Py_ssize_t rows) noexcept nogil:
-    """z_l = a_(l-1) W_l + b_l, a_l = g_l(z_l); the last z is raw."""
+cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,
+                  bint slopes) noexcept nogil:
+    """z_l = a_(l-1) W_l + b_l, a_l = g_l(z_l); the last z is raw.
+
+    slopes: what a backward sweep needs is to be kept, z_l = g_l'(z_l) where a_l does not tell.
+    """
     cdef Py_ssize_t l, fan_in, fan_out, stride
     cdef const real *W
     for l in range(1, layers.n_layers + 1):
@@ -249,12 +252,12 @@ cdef void forward(Layers layers, const real *theta, Tape tape,
         gemm(<real *> tape.z[l], <const real *> tape.a[l - 1], W, rows, fan_out, fan_in, False,
              False, 0, stride, fan_out, fan_out)
         kernels.activate(<real *> tape.a[l], <real *> tape.z[l], W + fan_in * fan_out, rows,
-                         fan_out, &layers.activation[l - 1])
+                         fan_out, slopes, &layers.activation[l - 1])
 
 
 cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape,
                          Py_ssize_t rows, bint accumulate) noexcept nogil:
-    """From tape.delta = d loss / d raw: grad_W_l = a_(l-1)' delta_l, grad_b_l = sum delta_l,
+    """After a forward sweep with slopes, from tape.delta = d loss / d raw: grad_W_l = a_(l-1)' delta_l, grad_b_l = sum delta_l,
     delta_(l-1) = delta_l W_l' o g'(z_(l-1)). grad is overwritten unless accumulate."""
     cdef Py_ssize_t l, fan_in, fan_out, stride
     cdef const real *W
@@ -312,7 +315,7 @@ def raw(Layers layers, Source source, Tape tape, const real[::1] theta, real[:, 
             rows = min(tape.rows, n - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, n_raw, &out[0, 0])
-            forward(layers, &theta[0], tape, rows)
+            forward(layers, &theta[0], tape, rows, False)
             if apply_output:
                 kernels.output(&out[start, 0], <const real *> tape.a[layers.n_layers], rows,
                                n_raw, &layers.loss.output)
@@ -334,7 +337,7 @@ def value_grad(Layers layers, Source source, Tape tape, const real[::1] theta, r
             rows = min(tape.rows, n - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, n_raw, <real *> NULL)
-            forward(layers, theta_, tape, rows)
+            forward(layers, theta_, tape, rows, grad_ != NULL)
             value += kernels.loss(<real *> tape.delta, <const real *> tape.a[layers.n_layers],
                                   <const real *> tape.y, <const real *> tape.w, rows, n_raw,
                                   &layers.loss)
@@ -369,7 +372,7 @@ def backprop(Layers layers, Source source, Tape tape, const real[::1] theta, rea
             rows = min(tape.rows, n - start)
             check_signals(&last)
             load(source, tape, rows_of, start, rows, n_raw, &grad[0])
-            forward(layers, &theta[0], tape, rows)
+            forward(layers, &theta[0], tape, rows, True)
             memcpy(tape.delta, &delta[start, 0], rows * n_raw * sizeof(real))
             backward_sweep(layers, &theta[0], &grad[0], tape, rows, start > 0)
         penalise(layers, &theta[0], &grad[0], 1, l2)

@@ -138,17 +138,21 @@ cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize
         kernels.gather_csr(<real *> tape.a[0], <const real *> source.data, source.indices,
                            source.indptr, index, rows, layers.width[0], tape.ld[0])
     else:
-        kernels.gather(<real *> tape.a[0], <const real *> source.X, index, rows, layers.width[0],
-                       tape.ld[0], source.row_stride, source.col_stride)
+        kernels.gather(<real *> tape.a[0], <const real *> source.X, index, rows, rows,
+                       layers.width[0], tape.ld[0], source.row_stride, source.col_stride)
     if source.y != NULL:
-        kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, n_raw, n_raw, n_raw,
-                       1)
+        kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, rows, n_raw,
+                       n_raw, n_raw, 1)
     if source.w != NULL:
-        kernels.gather(<real *> tape.w, <const real *> source.w, index, rows, 1, 1, 1, 1)
+        kernels.gather(<real *> tape.w, <const real *> source.w, index, rows, rows, 1, 1, 1, 1)
 
 
-cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, real *dummy) noexcept nogil:
-    """z_l = (a_(l-1), 1) W~_l, a_l = g_l(z_l); relu happens before the store."""
+cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, bint slopes,
+                  real *dummy) noexcept nogil:
+    """z_l = (a_(l-1), 1) W~_l, a_l = g_l(z_l); relu happens before the store.
+
+    slopes: what a backward sweep needs is to be kept, z_l = g_l'(z_l) where a_l does not tell.
+    """
     cdef Py_ssize_t l, L = layers.n_layers
     cdef bint relu
     for l in range(1, L + 1):
@@ -160,16 +164,16 @@ cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, real *dummy) n
         if l < L:
             if not relu:
                 kernels.activate(<real *> tape.a[l], <real *> tape.z[l], <real *> NULL, rows,
-                                 tape.ld[l], &layers.activation[l - 1])
+                                 tape.ld[l], slopes, &layers.activation[l - 1])
             write_ones(layers, tape, dummy, l, rows)
 
 
 cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                      Py_ssize_t rows, real *dummy) noexcept nogil:
+                      Py_ssize_t rows, bint slopes, real *dummy) noexcept nogil:
     """Forward over one tile: its loss; d loss / d raw is left in tape.delta."""
     cdef Py_ssize_t L = layers.n_layers
     load_tile(layers, source, tape, index, rows, dummy)
-    forward(layers, tape, rows, dummy)
+    forward(layers, tape, rows, slopes, dummy)
     return kernels.panel_loss(<real *> tape.delta, <const real *> tape.a[L],
                               <const real *> tape.y,
                               <const real *> (tape.w if source.w != NULL else NULL), rows,
@@ -179,14 +183,15 @@ cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssi
 cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
                           Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil:
     """Forward and backward over one tile: its loss; grad (in panels) overwritten or added to."""
-    cdef double value = tile_loss(layers, source, tape, index, rows, dummy)
+    cdef double value = tile_loss(layers, source, tape, index, rows, True, dummy)
     backward(layers, tape, rows, accumulate, dummy)
     return value
 
 
 cdef void backward(Layers layers, PanelTape tape, Py_ssize_t rows, bint accumulate,
                    real *dummy) noexcept nogil:
-    """grad_l (+)= (a_(l-1), 1)' delta_l of every layer, from tape.delta = d loss / d raw."""
+    """grad_l (+)= (a_(l-1), 1)' delta_l of every layer, after a forward sweep with slopes, from
+    tape.delta = d loss / d raw."""
     cdef Py_ssize_t l, L = layers.n_layers
     cdef real *delta = <real *> tape.delta
     cdef real *spare = <real *> tape.spare
@@ -213,6 +218,16 @@ cdef void backward(Layers layers, PanelTape tape, Py_ssize_t rows, bint accumula
         spare = swap
 
 
+cdef const double *slopes_of(Layers layers, PanelTape tape, Py_ssize_t l, Py_ssize_t rows,
+                             double *room) noexcept nogil:
+    """g_l'(z_l) after a forward sweep with slopes: where it lies, or worked out in room."""
+    if layers.keeps_z[l - 1]:
+        return <const double *> tape.z[l]
+    kernels.slope(room, <const double *> tape.a[l], <const double *> tape.a[l], rows * tape.ld[l],
+                  &layers.activation[l - 1])
+    return room
+
+
 def value_grad(Layers layers, Source source, PanelTape tape, const real[::1] theta,
                real[::1] grad, const Py_ssize_t[::1] index, double weight_sum, double l2):
     """As ``network.value_grad``, over the rows of index."""
@@ -227,7 +242,7 @@ def value_grad(Layers layers, Source source, PanelTape tape, const real[::1] the
             rows = min(tape.rows, n - start)
             check_signals(&last)
             if grad_ == NULL:
-                value += tile_loss(layers, source, tape, &index[start], rows, theta_)
+                value += tile_loss(layers, source, tape, &index[start], rows, False, theta_)
             else:
                 value += tile_gradient(layers, source, tape, &index[start], rows, start > 0,
                                        theta_)

@@ -295,7 +295,8 @@ cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
         if l == L:
             break
         if not relu:
-            kernels.activate(spare, z, <real *> NULL, rows, ld, &layers.activation[l - 1])
+            kernels.activate(spare, z, <real *> NULL, rows, ld, False,
+                             &layers.activation[l - 1])
             swap = spare
             spare = z
             z = swap

@@ -5,13 +5,13 @@ loss makes of them goes back.
     rrz_l = 2 (ra_(l-1), 0) V~_l + (rra_(l-1), 0) W~_l,     rra_l = g'' rz_l^2 + g' rrz_l
 """
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.curvature cimport Second
 from fastmlp._core.gauss_newton cimport Scratch, add_gradient, begin, compact_raw, spread
 from fastmlp._core.network cimport Layers, Source, check_signals
-from fastmlp._core.panels cimport PanelTape, backward, forward, load_tile, pack
+from fastmlp._core.panels cimport PanelTape, backward, forward, load_tile, pack, slopes_of
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def ggn_mul(double[::1] out, Layers layers, Source source, Scratch s, const doub
     cdef double *along = &work[0, 0]      # (a, 1) V~
     cdef double *moved = &work[1, 0]      # (ra, 0) W~
     cdef double *ra = &work[2, 0]
-    cdef double *slope = &work[3, 0]
+    cdef double *room = &work[3, 0]
     cdef double last = 0
     with nogil:
         begin(s, layers, &theta[0])
@@ -36,7 +36,7 @@ def ggn_mul(double[::1] out, Layers layers, Source source, Scratch s, const doub
             rows = min(tape.rows, end_row - start)
             check_signals(&last)
             load_tile(layers, source, tape, &index[start], rows, <double *> NULL)
-            forward(layers, tape, rows, <double *> NULL)
+            forward(layers, tape, rows, True, <double *> NULL)
             for l in range(1, L + 1):
                 product(along, <const double *> tape.a[l - 1], &panels[tape.offset[l - 1]], layers,
                         tape, l, rows)
@@ -46,9 +46,8 @@ def ggn_mul(double[::1] out, Layers layers, Source source, Scratch s, const doub
                     product(moved, ra, <const double *> tape.theta + tape.offset[l - 1], layers,
                             tape, l, rows)
                 if l < L:
-                    kernels.slope(slope, <const double *> tape.z[l], <const double *> tape.a[l],
-                                  rows * tape.ld[l], &layers.activation[l - 1])
-                    tangent_layer(ra, along, moved, slope, rows, layers.width[l], tape.ld[l])
+                    tangent_layer(ra, along, moved, slopes_of(layers, tape, l, rows, room), rows,
+                                  layers.width[l], tape.ld[l])
             tangent_loss(s, layers, second, along, moved, 1, source.w != NULL, start, rows)
             backward(layers, tape, rows, True, <double *> NULL)
             start += rows
@@ -81,7 +80,7 @@ def bend(double[::1] out, Layers layers, Source source, Scratch s, const double[
             rows = min(tape.rows, end_row - start)
             check_signals(&last)
             load_tile(layers, source, tape, &index[start], rows, <double *> NULL)
-            forward(layers, tape, rows, <double *> NULL)
+            forward(layers, tape, rows, False, <double *> NULL)
             for l in range(1, L + 1):
                 W = <const double *> tape.theta + tape.offset[l - 1]
                 V = &panels[tape.offset[l - 1]]
@@ -99,6 +98,8 @@ def bend(double[::1] out, Layers layers, Source source, Scratch s, const double[
                                   rows * tape.ld[l], &layers.activation[l - 1])
                     kernels.curv(curv, <const double *> tape.z[l], <const double *> tape.a[l],
                                  rows * tape.ld[l], &layers.activation[l - 1])
+                    if layers.keeps_z[l - 1]:  # as the backward sweep takes it
+                        memcpy(tape.z[l], slope, rows * tape.ld[l] * sizeof(double))
                     bend_layer(ra, rra, along, moved, turned, bent, slope, curv, rows,
                                layers.width[l], tape.ld[l])
             tangent_loss(s, layers, second, turned, bent, 2, source.w != NULL, start, rows)
