@@ -33,17 +33,18 @@ NAME(tile)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k
            ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, const int rows,
            const int vectors) {
     vec acc[NAME(TALL_ROWS)][2];
+    const real *lower = A + 6 * a_row; /* two pointers: few multiples of a_row to keep in registers */
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) acc[r][v] = splat(0);
-    for (ptrdiff_t k = 0; k < depth; k++) {
+    for (ptrdiff_t k = 0; k < depth; k++, A += a_k, lower += a_k) {
         vec b[2];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) b[v] = load(B + k * ldb + v * LANES, LANES, 0);
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
-            const vec a = splat(A[r * a_row + k * a_k]);
+            const vec a = splat(r < 6 ? A[r * a_row] : lower[(r - 6) * a_row]);
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; v++) acc[r][v] += a * b[v];
         }
@@ -346,15 +347,17 @@ static inline void NAME(turn_quad)(real *to, ptrdiff_t ld_to, const real *from, 
 }
 
 /* to[cols, rows] = from[rows, cols]' */
-static void NAME(turn_block)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld,
-                             ptrdiff_t rows, ptrdiff_t cols) {
+static inline __attribute__((always_inline)) void
+NAME(turn_block)(real *to, const ptrdiff_t ld_to, const real *from, const ptrdiff_t ld,
+                 ptrdiff_t rows, ptrdiff_t cols) {
     const ptrdiff_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
     for (ptrdiff_t j = 0; j < whole_cols; j += 4)
         for (ptrdiff_t i = 0; i < whole_rows; i += 4)
             NAME(turn_quad)(to + j * ld_to + i, ld_to, from + i * ld + j, ld);
-    for (ptrdiff_t j = 0; j < cols; j++)
-        for (ptrdiff_t i = j < whole_cols ? whole_rows : 0; i < rows; i++)
-            to[j * ld_to + i] = from[i * ld + j];
+    for (ptrdiff_t i = whole_rows; i < rows; i++)
+        for (ptrdiff_t j = 0; j < whole_cols; j++) to[j * ld_to + i] = from[i * ld + j];
+    for (ptrdiff_t j = whole_cols; j < cols; j++)
+        for (ptrdiff_t i = 0; i < rows; i++) to[j * ld_to + i] = from[i * ld + j];
 }
 
 /* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out). */
@@ -365,10 +368,14 @@ static void NAME(panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrd
         for (ptrdiff_t first = 0; first < fan_out; first += PANEL) {
             const ptrdiff_t w_width = NAME(width_at)(fan_out, first);
             const ptrdiff_t rows = fan_out - first < w_width ? fan_out - first : w_width;
-            NAME(turn_block)(turned, width, W + first * (fan_in + 1) + from * w_width, w_width,
-                             real_cols, rows);
-            for (ptrdiff_t o = 0; o < rows; o++, turned += width)
-                for (ptrdiff_t i = real_cols; i < width; i++) turned[i] = 0;
+            const real *const block = W + first * (fan_in + 1) + from * w_width;
+            if (width == PANEL && w_width == PANEL) /* most of them: strides known to the compiler */
+                NAME(turn_block)(turned, PANEL, block, PANEL, real_cols, rows);
+            else
+                NAME(turn_block)(turned, width, block, w_width, real_cols, rows);
+            for (ptrdiff_t i = real_cols; i < width; i++)
+                for (ptrdiff_t o = 0; o < rows; o++) turned[o * width + i] = 0;
+            turned += rows * width;
         }
     }
 }

@@ -152,11 +152,12 @@ cdef double tile(Scratch s, Layers layers, Source source, const Py_ssize_t *inde
     cdef const double *slope
     cdef const double *w = <const double *> (s.tape.w if source.w != NULL else NULL)
     if second.given:
-        load_tile(layers, source, s.tape, index + start, rows, <double *> NULL)
+        load_tile(layers, source, s.tape, index + start, rows, rows, <double *> NULL)
         forward(layers, s.tape, rows, True, <double *> NULL)
         spread(<double *> s.tape.delta, &second.given_delta[start, 0], rows, n_raw, s.tape.ld[L])
     else:
-        value = tile_loss(layers, source, s.tape, index + start, rows, True, <double *> NULL)
+        value = tile_loss(layers, source, s.tape, index + start, rows, rows, True,
+                          <double *> NULL)
     if with_grad:
         backward(layers, s.tape, rows, True, <double *> NULL)
     compact_raw(s, layers, rows)

@@ -72,8 +72,8 @@ def epoch(Layers layers, Source source, Tape tape, PanelTape panels, Team team,
                 try:
                     if on_panels:
                         total += rows * panel_batch(layers, source, panels, team, &order[begin],
-                                                    rows, weight_sum, alpha, &plan, &last,
-                                                    &theta[0])
+                                                    rows, n - begin, weight_sum, alpha, &plan,
+                                                    &last, &theta[0])
                     else:
                         total += rows * one_batch(layers, source, tape, &theta[0], &grad[0],
                                                   &first[0], second_, &order[begin], rows,
@@ -121,9 +121,13 @@ cdef void set_rate(Step *plan, double rate, long long t) noexcept nogil:
 
 
 cdef double panel_batch(Layers layers, Source source, PanelTape tape, Team team,
-                        const Py_ssize_t *index, Py_ssize_t rows, double weight_sum,
-                        double alpha, Step *plan, double *last, real *dummy) except? -1 nogil:
-    """Gradient over the batch on panels, then one step; returns the batch's loss."""
+                        const Py_ssize_t *index, Py_ssize_t rows, Py_ssize_t left,
+                        double weight_sum, double alpha, Step *plan, double *last,
+                        real *dummy) except? -1 nogil:
+    """Gradient over the batch on panels, then one step; returns the batch's loss.
+
+    The index goes on for left >= rows entries, the batches after this one.
+    """
     cdef Py_ssize_t start = 0, n
     cdef double value = 0, norm2
     turn(layers, tape, dummy)
@@ -137,7 +141,8 @@ cdef double panel_batch(Layers layers, Source source, PanelTape tape, Team team,
     while start < rows:
         n = min(tape.rows, rows - start)
         check_signals(last)
-        value += tile_gradient(layers, source, tape, index + start, n, start > 0, dummy)
+        value += tile_gradient(layers, source, tape, index + start, n, left - start, start > 0,
+                               dummy)
         start += n
     norm2 = step(layers, tape, &plan.update, 1 / weight_sum, alpha, plan.max_norm, dummy)
     return (value + 0.5 * alpha * norm2) / weight_sum

@@ -27,16 +27,18 @@ cdef class PanelTape:
 cdef void pack(Layers layers, PanelTape tape, void *panels, real *flat, int back) noexcept nogil
 cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil
 cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                    Py_ssize_t rows, real *dummy) noexcept nogil
+                    Py_ssize_t rows, Py_ssize_t left, real *dummy) noexcept nogil
 cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, bint slopes,
                   real *dummy) noexcept nogil
 cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                      Py_ssize_t rows, bint slopes, real *dummy) noexcept nogil
+                      Py_ssize_t rows, Py_ssize_t left, bint slopes,
+                      real *dummy) noexcept nogil
 cdef const double *slopes_of(Layers layers, PanelTape tape, Py_ssize_t l, Py_ssize_t rows,
                              double *room) noexcept nogil
 cdef void backward(Layers layers, PanelTape tape, Py_ssize_t rows, bint accumulate,
                    real *dummy) noexcept nogil
 cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                          Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil
+                          Py_ssize_t rows, Py_ssize_t left, bint accumulate,
+                          real *dummy) noexcept nogil
 cdef double step(Layers layers, PanelTape tape, fm_update_t *u, double scale, double l2,
                  double max_norm, real *dummy) noexcept nogil

@@ -131,17 +131,17 @@ cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil:
 
 
 cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                    Py_ssize_t rows, real *dummy) noexcept nogil:
-    """Rows, targets and weights by index."""
+                    Py_ssize_t rows, Py_ssize_t left, real *dummy) noexcept nogil:
+    """Rows, targets and weights by index, which goes on for left >= rows entries."""
     cdef Py_ssize_t n_raw = layers.n_raw
     if source.sparse:
         kernels.gather_csr(<real *> tape.a[0], <const real *> source.data, source.indices,
                            source.indptr, index, rows, layers.width[0], tape.ld[0])
     else:
-        kernels.gather(<real *> tape.a[0], <const real *> source.X, index, rows, rows,
+        kernels.gather(<real *> tape.a[0], <const real *> source.X, index, rows, left,
                        layers.width[0], tape.ld[0], source.row_stride, source.col_stride)
     if source.y != NULL:
-        kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, rows, n_raw,
+        kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, left, n_raw,
                        n_raw, n_raw, 1)
     if source.w != NULL:
         kernels.gather(<real *> tape.w, <const real *> source.w, index, rows, rows, 1, 1, 1, 1)
@@ -169,10 +169,11 @@ cdef void forward(Layers layers, PanelTape tape, Py_ssize_t rows, bint slopes,
 
 
 cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                      Py_ssize_t rows, bint slopes, real *dummy) noexcept nogil:
+                      Py_ssize_t rows, Py_ssize_t left, bint slopes,
+                      real *dummy) noexcept nogil:
     """Forward over one tile: its loss; d loss / d raw is left in tape.delta."""
     cdef Py_ssize_t L = layers.n_layers
-    load_tile(layers, source, tape, index, rows, dummy)
+    load_tile(layers, source, tape, index, rows, left, dummy)
     forward(layers, tape, rows, slopes, dummy)
     return kernels.panel_loss(<real *> tape.delta, <const real *> tape.a[L],
                               <const real *> tape.y,
@@ -181,9 +182,10 @@ cdef double tile_loss(Layers layers, Source source, PanelTape tape, const Py_ssi
 
 
 cdef double tile_gradient(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
-                          Py_ssize_t rows, bint accumulate, real *dummy) noexcept nogil:
+                          Py_ssize_t rows, Py_ssize_t left, bint accumulate,
+                          real *dummy) noexcept nogil:
     """Forward and backward over one tile: its loss; grad (in panels) overwritten or added to."""
-    cdef double value = tile_loss(layers, source, tape, index, rows, True, dummy)
+    cdef double value = tile_loss(layers, source, tape, index, rows, left, True, dummy)
     backward(layers, tape, rows, accumulate, dummy)
     return value
 
@@ -242,10 +244,11 @@ def value_grad(Layers layers, Source source, PanelTape tape, const real[::1] the
             rows = min(tape.rows, n - start)
             check_signals(&last)
             if grad_ == NULL:
-                value += tile_loss(layers, source, tape, &index[start], rows, False, theta_)
+                value += tile_loss(layers, source, tape, &index[start], rows, n - start, False,
+                                   theta_)
             else:
-                value += tile_gradient(layers, source, tape, &index[start], rows, start > 0,
-                                       theta_)
+                value += tile_gradient(layers, source, tape, &index[start], rows, n - start,
+                                       start > 0, theta_)
             start += rows
         if grad_ != NULL:
             pack(layers, tape, tape.grad, grad_, True)

@@ -35,7 +35,8 @@ def ggn_mul(double[::1] out, Layers layers, Source source, Scratch s, const doub
         while start < end_row:
             rows = min(tape.rows, end_row - start)
             check_signals(&last)
-            load_tile(layers, source, tape, &index[start], rows, <double *> NULL)
+            load_tile(layers, source, tape, &index[start], rows, end_row - start,
+                      <double *> NULL)
             forward(layers, tape, rows, True, <double *> NULL)
             for l in range(1, L + 1):
                 product(along, <const double *> tape.a[l - 1], &panels[tape.offset[l - 1]], layers,
@@ -79,7 +80,8 @@ def bend(double[::1] out, Layers layers, Source source, Scratch s, const double[
         while start < end_row:
             rows = min(tape.rows, end_row - start)
             check_signals(&last)
-            load_tile(layers, source, tape, &index[start], rows, <double *> NULL)
+            load_tile(layers, source, tape, &index[start], rows, end_row - start,
+                      <double *> NULL)
             forward(layers, tape, rows, False, <double *> NULL)
             for l in range(1, L + 1):
                 W = <const double *> tape.theta + tape.offset[l - 1]

@@ -68,7 +68,8 @@ cdef void share(Layers layers, Source source, PanelTape tape, Team team, int t,
     end = team.rows * (t + 1) // team.size
     while start < end:
         n = min(tape.rows, end - start)
-        value += tile_gradient(layers, source, tape, team.index + start, n, start > first, dummy)
+        value += tile_gradient(layers, source, tape, team.index + start, n, end - start,
+                               start > first, dummy)
         start += n
     team.result[t] = value
 

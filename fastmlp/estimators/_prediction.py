@@ -37,29 +37,19 @@ class _Kept:
         The network's.
     activations, out_activation : list, object
         The fitted attributes that the network was made of.
-    predictor : Predictor or None
-        For many rows: the parameters, packed.
-    arrays : tuple
-        The ``coefs_`` and ``intercepts_`` that were packed.
-    theta : ndarray or None
-        The vector that these are views of; None if they are not.
+    packed : tuple or None
+        For many rows: a Predictor, the ``coefs_`` and ``intercepts_`` that it packs, and the
+        vector that these are views of (None if they are not). Set as a whole, since other threads
+        may read it meanwhile.
     """
 
-    __slots__ = (
-        "activations",
-        "arrays",
-        "layers",
-        "network",
-        "out_activation",
-        "predictor",
-        "theta",
-    )
+    __slots__ = ("activations", "layers", "network", "out_activation", "packed")
 
     def __init__(self, estimator):
         self.activations, self.out_activation = estimator.activations_, estimator.out_activation_
         self.network = _network_of(estimator)
         self.layers = self.network._layers
-        self.predictor, self.arrays, self.theta = None, (), None
+        self.packed = None
 
 
 def plain_output(estimator, X):
@@ -138,19 +128,19 @@ def _kept_of(estimator):
 
 def _predictor_of(estimator, kept):
     """The packed network, packed anew if its arrays changed; None if BLAS serves it better."""
-    arrays = (*estimator.coefs_, *estimator.intercepts_)
-    if kept.theta is not None and len(arrays) == len(kept.arrays):
-        same = all(map(operator.is_, arrays, kept.arrays))
-        if same and kept.predictor._packed.holds(kept.theta):
-            return kept.predictor
+    coefs, intercepts = estimator.coefs_, estimator.intercepts_
+    arrays = (*coefs, *intercepts)
+    predictor, packed, theta = kept.packed or (None, (), None)
+    if theta is not None and len(arrays) == len(packed):
+        if all(map(operator.is_, arrays, packed)) and predictor._packed.holds(theta):
+            return predictor
     if not fits_panels(kept.network.layers, kept.network.dtype.itemsize):
         return None
-    theta = _as_theta(kept.network, estimator.coefs_, estimator.intercepts_)
-    if kept.predictor is None or not kept.predictor._packed.holds(theta):
-        kept.predictor = Predictor(kept.network, theta)
-    kept.arrays = arrays
-    kept.theta = theta if theta.base is not None else None
-    return kept.predictor
+    theta = _as_theta(kept.network, coefs, intercepts)
+    if predictor is None or not predictor._packed.holds(theta):
+        predictor = Predictor(kept.network, theta)
+    kept.packed = predictor, arrays, theta if theta.base is not None else None
+    return predictor
 
 
 def _threads(estimator, network, X):
