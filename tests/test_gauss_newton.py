@@ -69,9 +69,15 @@ def test_dual_step_equals_the_primal_step(pair):
         assert relative_error(dual, primal) < SOLVED
 
 
-@pytest.mark.parametrize("pair", CURVED, ids="-".join)
-def test_bend_equals_the_second_difference_of_the_outputs(pair):
-    case = draw_case(4, pair, hidden="tanh")
+@pytest.mark.parametrize(
+    ("pair", "hidden"),
+    [
+        *((pair, "tanh") for pair in CURVED),
+        *((CURVED[0], hidden) for hidden in ("logistic", "softplus", "gelu", "silu", "mish")),
+    ],
+)
+def test_bend_equals_the_second_difference_of_the_outputs(pair, hidden):
+    case = draw_case(4, pair, hidden=hidden)
     network, h = Network(**case.arguments), 2e-4
     ahead, here, behind = (network.raw(case.theta + t * case.v, case.X) for t in (h, 0, -h))
     J = network.jacobian(case.theta, case.X)
