@@ -17,12 +17,12 @@ static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
 static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows,
                          ptrdiff_t left, ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,
                          ptrdiff_t col_stride) {
-    const ptrdiff_t fit = NAME(BYTES_AHEAD) / (cols * (ptrdiff_t)sizeof(real));
-    const ptrdiff_t ahead = fit < 2 ? 2 : fit < NAME(ROWS_AHEAD) ? fit : NAME(ROWS_AHEAD);
     if (cols == 1) {
         for (ptrdiff_t r = 0; r < rows; r++) out[r * ld] = X[index[r] * row_stride];
         return;
     }
+    const ptrdiff_t fit = NAME(BYTES_AHEAD) / (cols * (ptrdiff_t)sizeof(real));
+    const ptrdiff_t ahead = fit < 2 ? 2 : fit < NAME(ROWS_AHEAD) ? fit : NAME(ROWS_AHEAD);
     for (ptrdiff_t r = 0; r < rows; r++) {
         const real *const from = X + index[r] * row_stride;
         if (col_stride != 1) {

@@ -165,22 +165,52 @@ static void NAME(panel_row)(real *z, const real *a, const real *W, ptrdiff_t dep
 
 /* ---- a single column ---- */
 
+/* Sixteen bytes: what every instruction set shuffles well. */
+typedef real NAME(few) __attribute__((vector_size(16)));
+enum { NAME(FEW) = 16 / sizeof(real) };
+
+/* The sum of each of four vectors, added up by pairs of lanes. */
+static inline void NAME(four_sums)(real *sums, const vec *x) {
+    NAME(few) q[4], part;
+    for (int r = 0; r < 4; r++) {
+        memcpy(&q[r], &x[r], sizeof part);
+        for (int i = NAME(FEW); i < LANES; i += NAME(FEW)) {
+            memcpy(&part, (const real *)&x[r] + i, sizeof part);
+            q[r] += part;
+        }
+    }
+#if REAL_IS_FLOAT
+    const NAME(few) sums_01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5) +
+                              __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
+    const NAME(few) sums_23 = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5) +
+                              __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
+    part = __builtin_shufflevector(sums_01, sums_23, 0, 1, 4, 5) +
+           __builtin_shufflevector(sums_01, sums_23, 2, 3, 6, 7);
+    memcpy(sums, &part, sizeof part);
+#else
+    for (int r = 0; r < 4; r += 2) {
+        part = __builtin_shufflevector(q[r], q[r + 1], 0, 2) +
+               __builtin_shufflevector(q[r], q[r + 1], 1, 3);
+        memcpy(sums + r, &part, sizeof part);
+    }
+#endif
+}
+
 /* out[r] = A[r, :] w for `rows` rows at once, kept as mode says; C has its rows ldc apart. */
 static inline __attribute__((always_inline)) void
 NAME(dot_block)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *w,
                 ptrdiff_t depth, const real *gate, int mode, const int rows) {
-    vec acc[4];
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) acc[r] = splat(0);
+    vec acc[4] = {splat(0), splat(0), splat(0), splat(0)};
+    real sums[4];
     for (ptrdiff_t k = 0; k < depth; k += LANES) {
         const vec b = load(w + k, depth - k, 0);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) acc[r] += load(A + r * lda + k, depth - k, 0) * b;
     }
+    NAME(four_sums)(sums, acc);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
-        real x = 0;
-        for (int i = 0; i < LANES; i++) x += acc[r][i];
+        real x = sums[r];
         if (mode == NAME(RELU) && x <= 0) x = 0;
         if (mode == NAME(GATE) && !(gate[r * ldc] > 0)) x = 0;
         C[r * ldc] = x;
@@ -288,6 +318,7 @@ static double NAME(panel_loss)(real *delta, const real *raw, const real *y, cons
                                const fm_loss_t *loss) {
     if (loss->output.kind == FM_softmax)
         return NAME(softmax_loss)(delta, raw, y, w, rows, n_raw, ld, loss);
+    if (n_raw == ld) return NAME(loss)(delta, raw, y, w, rows, n_raw, loss);
     /* Element-wise losses run over entries without gaps: narrow rows meet in a buffer. */
     real entry[NAME(ENTRIES)], slope[NAME(ENTRIES)];
     const ptrdiff_t most = n_raw < NAME(ENTRIES) ? NAME(ENTRIES) / n_raw : 1;
@@ -329,31 +360,36 @@ static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t co
     }
 }
 
-/* to[j, i] = from[i, j] for four rows and columns, by pairs of pairs */
-typedef real NAME(quad) __attribute__((vector_size(4 * sizeof(real))));
-
-static inline void NAME(turn_quad)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld) {
-    NAME(quad) r[4];
-    for (int i = 0; i < 4; i++) memcpy(&r[i], from + i * ld, sizeof r[i]);
-    const NAME(quad) low_01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
-    const NAME(quad) high_01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-    const NAME(quad) low_23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-    const NAME(quad) high_23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+/* to[j, i] = from[i, j] for FEW rows and columns */
+static inline void NAME(turn_few)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld) {
+    NAME(few) r[NAME(FEW)];
+    for (int i = 0; i < NAME(FEW); i++) memcpy(&r[i], from + i * ld, sizeof r[i]);
+#if REAL_IS_FLOAT /* by pairs of pairs */
+    const NAME(few) low_01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+    const NAME(few) high_01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    const NAME(few) low_23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+    const NAME(few) high_23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
     r[0] = __builtin_shufflevector(low_01, low_23, 0, 1, 4, 5);
     r[1] = __builtin_shufflevector(low_01, low_23, 2, 3, 6, 7);
     r[2] = __builtin_shufflevector(high_01, high_23, 0, 1, 4, 5);
     r[3] = __builtin_shufflevector(high_01, high_23, 2, 3, 6, 7);
-    for (int i = 0; i < 4; i++) memcpy(to + i * ld_to, &r[i], sizeof r[i]);
+#else
+    const NAME(few) low = __builtin_shufflevector(r[0], r[1], 0, 2);
+    r[1] = __builtin_shufflevector(r[0], r[1], 1, 3);
+    r[0] = low;
+#endif
+    for (int i = 0; i < NAME(FEW); i++) memcpy(to + i * ld_to, &r[i], sizeof r[i]);
 }
 
 /* to[cols, rows] = from[rows, cols]' */
 static inline __attribute__((always_inline)) void
 NAME(turn_block)(real *to, const ptrdiff_t ld_to, const real *from, const ptrdiff_t ld,
                  ptrdiff_t rows, ptrdiff_t cols) {
-    const ptrdiff_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
-    for (ptrdiff_t j = 0; j < whole_cols; j += 4)
-        for (ptrdiff_t i = 0; i < whole_rows; i += 4)
-            NAME(turn_quad)(to + j * ld_to + i, ld_to, from + i * ld + j, ld);
+    const ptrdiff_t whole_rows = rows / NAME(FEW) * NAME(FEW);
+    const ptrdiff_t whole_cols = cols / NAME(FEW) * NAME(FEW);
+    for (ptrdiff_t j = 0; j < whole_cols; j += NAME(FEW))
+        for (ptrdiff_t i = 0; i < whole_rows; i += NAME(FEW))
+            NAME(turn_few)(to + j * ld_to + i, ld_to, from + i * ld + j, ld);
     for (ptrdiff_t i = whole_rows; i < rows; i++)
         for (ptrdiff_t j = 0; j < whole_cols; j++) to[j * ld_to + i] = from[i * ld + j];
     for (ptrdiff_t j = whole_cols; j < cols; j++)
