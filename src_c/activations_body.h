@@ -272,9 +272,10 @@ static void NAME(activate)(real *a, real *z, const real *bias, ptrdiff_t rows, p
         if (bias)
             for (ptrdiff_t r = first; r < end; r++)
                 for (ptrdiff_t c = 0; c < cols; c++) z[r * cols + c] += bias[c];
+        if (a == z && g->kind == FM_identity) continue;
         if (slopes)
             NAME(values_and_slopes)(a + first * cols, z + first * cols, (end - first) * cols, g);
-        else if (a != z || g->kind != FM_identity)
+        else
             NAME(value)(a + first * cols, z + first * cols, (end - first) * cols, g);
     }
 }

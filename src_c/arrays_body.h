@@ -1,7 +1,7 @@
 /* Rows of the user's X, by index, into a contiguous tile. */
 
 /* Rows lie anywhere: they are asked for while others are copied, and while the last batch is swept. */
-enum { NAME(BYTES_AHEAD) = 16384, NAME(ROWS_AHEAD) = 64 };
+enum { NAME(BYTES_AHEAD) = 8192, NAME(ROWS_AHEAD) = 16 };
 
 static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
     for (; cols >= LANES; cols -= LANES, to += LANES, from += LANES)
