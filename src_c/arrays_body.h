@@ -1,7 +1,7 @@
 /* Rows of the user's X, by index, into a contiguous tile. */
 
-/* Rows lie anywhere: they are asked for while others are copied, and while the last batch is swept. */
-enum { NAME(BYTES_AHEAD) = 8192, NAME(ROWS_AHEAD) = 16 };
+/* Rows lie anywhere: so many are asked for ahead, those of the next batch while this one is swept. */
+enum { NAME(AHEAD) = 8 };
 
 static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
     for (; cols >= LANES; cols -= LANES, to += LANES, from += LANES)
@@ -21,16 +21,14 @@ static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdi
         for (ptrdiff_t r = 0; r < rows; r++) out[r * ld] = X[index[r] * row_stride];
         return;
     }
-    const ptrdiff_t fit = NAME(BYTES_AHEAD) / (cols * (ptrdiff_t)sizeof(real));
-    const ptrdiff_t ahead = fit < 2 ? 2 : fit < NAME(ROWS_AHEAD) ? fit : NAME(ROWS_AHEAD);
     for (ptrdiff_t r = 0; r < rows; r++) {
         const real *const from = X + index[r] * row_stride;
         if (col_stride != 1) {
             for (ptrdiff_t c = 0; c < cols; c++) out[r * ld + c] = from[c * col_stride];
             continue;
         }
-        if (r + ahead < left) {
-            const real *const next = X + index[r + ahead] * row_stride;
+        if (r + NAME(AHEAD) < left) {
+            const real *const next = X + index[r + NAME(AHEAD)] * row_stride;
             for (ptrdiff_t c = 0; c < cols; c += 64 / (ptrdiff_t)sizeof(real))
                 __builtin_prefetch(next + c);
         }

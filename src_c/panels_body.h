@@ -29,8 +29,8 @@ typedef struct {
 enum { NAME(TALL_ROWS) = 12 };
 
 static inline __attribute__((always_inline)) void
-NAME(tile)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k, const real *B,
-           ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, const int rows,
+NAME(tile)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, const ptrdiff_t a_k,
+           const real *B, ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, const int rows,
            const int vectors) {
     vec acc[NAME(TALL_ROWS)][2];
     const real *lower = A + 6 * a_row; /* two pointers: few multiples of a_row to keep in registers */
@@ -63,9 +63,10 @@ NAME(tile)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k
         }
 }
 
-static void NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k,
-                          const real *B, ptrdiff_t ldb, ptrdiff_t depth, const real *gate,
-                          int mode, int rows, int vectors) {
+static inline __attribute__((always_inline)) void
+NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, const ptrdiff_t a_k,
+              const real *B, ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
+              int vectors) {
 #define FM_ROWS(r, vectors)                                                                      \
     case r: NAME(tile)(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, vectors); break;
 #define FM_SIX(first, vectors)                                                                   \
@@ -85,6 +86,19 @@ static void NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t a_row
 #undef FM_SIX
 }
 
+/* With A by rows, and by columns: one of its strides is known to the compiler. */
+static __attribute__((noinline)) void
+NAME(tile_by_rows)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
+                   ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
+                   int vectors) {
+    NAME(tile_of)(C, ldc, A, lda, 1, B, ldb, depth, gate, mode, rows, vectors);
+}
+static __attribute__((noinline)) void
+NAME(tile_by_columns)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
+                      ptrdiff_t ldb, ptrdiff_t depth, int mode, int rows, int vectors) {
+    NAME(tile_of)(C, ldc, A, 1, lda, B, ldb, depth, NULL, mode, rows, vectors);
+}
+
 /* Vectors in the panel that begins at column `first`. */
 static inline int NAME(vectors_at)(ptrdiff_t cols, ptrdiff_t first) {
     return cols - first > LANES ? 2 : 1;
@@ -100,7 +114,7 @@ static inline layout NAME(panelled)(ptrdiff_t rows) { return (layout){rows * PAN
 
 /* C[m, cols] by tiles; a row of 0 in a layout stands for "as wide as the panel". The tiles of a
  * panel are of even height, so that no thin one is left over. */
-static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t a_row, ptrdiff_t a_k,
+static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
                                 const real *B, layout lb, ptrdiff_t m, ptrdiff_t depth,
                                 ptrdiff_t cols, const real *gate, int mode) {
     for (ptrdiff_t first = 0, p = 0; first < cols; first += PANEL, p++) {
@@ -112,9 +126,13 @@ static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t a_r
         const ptrdiff_t ldb = lb.row ? lb.row : vectors * LANES;
         for (ptrdiff_t t = 0, r = 0; t < tiles; t++) {
             const int rows = (int)(height + (t < taller));
-            NAME(tile_of)(C + p * lc.panel + r * ldc, ldc, A + r * a_row, a_row, a_k,
-                          B + p * lb.panel, ldb, depth, gate ? gate + p * lc.panel + r * ldc : NULL,
-                          mode, rows, vectors);
+            real *const c = C + p * lc.panel + r * ldc;
+            if (by_columns)
+                NAME(tile_by_columns)(c, ldc, A + r, lda, B + p * lb.panel, ldb, depth, mode, rows,
+                                      vectors);
+            else
+                NAME(tile_by_rows)(c, ldc, A + r * lda, lda, B + p * lb.panel, ldb, depth,
+                                   gate ? gate + p * lc.panel + r * ldc : NULL, mode, rows, vectors);
             r += rows;
         }
     }
@@ -279,7 +297,7 @@ static void NAME(panel_forward)(real *Z, const real *A, const real *W, ptrdiff_t
     else if (rows == 1)
         NAME(panel_row)(Z, A, W, fan_in + 1, fan_out, relu);
     else
-        NAME(panel_product)(Z, (layout){PANEL, ldz}, A, lda, 1, W, NAME(panelled)(fan_in + 1),
+        NAME(panel_product)(Z, (layout){PANEL, ldz}, A, lda, 0, W, NAME(panelled)(fan_in + 1),
                             rows, fan_in + 1, fan_out, NULL, mode);
 }
 
@@ -292,7 +310,7 @@ static void NAME(panel_delta)(real *below, const real *delta, const real *W_turn
     else if (fan_out == 1)
         NAME(outer)(below, ld_below, delta, ld_delta, W_turned, rows, fan_in, gate);
     else
-        NAME(panel_product)(below, (layout){PANEL, ld_below}, delta, ld_delta, 1, W_turned,
+        NAME(panel_product)(below, (layout){PANEL, ld_below}, delta, ld_delta, 0, W_turned,
                             NAME(panelled)(fan_out), rows, fan_out, fan_in, gate, mode);
 }
 
@@ -302,7 +320,7 @@ static void NAME(panel_grad)(real *grad, const real *A, const real *delta, ptrdi
     if (fan_out == 1)
         NAME(weighted_sum)(grad, A, lda, delta, ld_delta, rows, fan_in + 1, accumulate);
     else
-        NAME(panel_product)(grad, NAME(panelled)(fan_in + 1), A, 1, lda, delta,
+        NAME(panel_product)(grad, NAME(panelled)(fan_in + 1), A, lda, 1, delta,
                             (layout){PANEL, ld_delta}, fan_in + 1, rows, fan_out, NULL,
                             accumulate ? NAME(ADD) : NAME(STORE));
 }
