@@ -95,8 +95,9 @@ NAME(tile_by_rows)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const r
 }
 static __attribute__((noinline)) void
 NAME(tile_by_columns)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
-                      ptrdiff_t ldb, ptrdiff_t depth, int mode, int rows, int vectors) {
-    NAME(tile_of)(C, ldc, A, 1, lda, B, ldb, depth, NULL, mode, rows, vectors);
+                      ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
+                      int vectors) {
+    NAME(tile_of)(C, ldc, A, 1, lda, B, ldb, depth, gate, mode, rows, vectors);
 }
 
 /* Vectors in the panel that begins at column `first`. */
@@ -112,30 +113,44 @@ static inline ptrdiff_t NAME(width_at)(ptrdiff_t cols, ptrdiff_t first) {
 /* The layout of a panelled matrix of `rows` rows. */
 static inline layout NAME(panelled)(ptrdiff_t rows) { return (layout){rows * PANEL, 0}; }
 
-/* C[m, cols] by tiles; a row of 0 in a layout stands for "as wide as the panel". The tiles of a
- * panel are of even height, so that no thin one is left over. */
-static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
-                                const real *B, layout lb, ptrdiff_t m, ptrdiff_t depth,
-                                ptrdiff_t cols, const real *gate, int mode) {
+/* Rows `begin .. end` of C by tiles; a row of 0 in a layout stands for "as wide as the panel". The
+ * tiles of a panel are of even height, so that no thin one is left over. */
+static void NAME(rows_of_product)(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
+                                  const real *B, layout lb, ptrdiff_t begin, ptrdiff_t end,
+                                  ptrdiff_t depth, ptrdiff_t cols, const real *gate, int mode) {
     for (ptrdiff_t first = 0, p = 0; first < cols; first += PANEL, p++) {
         const int vectors = NAME(vectors_at)(cols, first);
         const ptrdiff_t most = vectors == 1 ? NAME(TALL_ROWS) : TILE_ROWS;
-        const ptrdiff_t tiles = (m + most - 1) / most;
-        const ptrdiff_t height = m / tiles, taller = m % tiles;
+        const ptrdiff_t tiles = (end - begin + most - 1) / most;
+        const ptrdiff_t height = (end - begin) / tiles, taller = (end - begin) % tiles;
         const ptrdiff_t ldc = lc.row ? lc.row : vectors * LANES;
         const ptrdiff_t ldb = lb.row ? lb.row : vectors * LANES;
-        for (ptrdiff_t t = 0, r = 0; t < tiles; t++) {
+        for (ptrdiff_t t = 0, r = begin; t < tiles; t++) {
             const int rows = (int)(height + (t < taller));
             real *const c = C + p * lc.panel + r * ldc;
+            const real *const b = B + p * lb.panel;
+            const real *const g = gate ? gate + p * lc.panel + r * ldc : NULL;
             if (by_columns)
-                NAME(tile_by_columns)(c, ldc, A + r, lda, B + p * lb.panel, ldb, depth, mode, rows,
-                                      vectors);
+                NAME(tile_by_columns)(c, ldc, A + r, lda, b, ldb, depth, g, mode, rows, vectors);
             else
-                NAME(tile_by_rows)(c, ldc, A + r * lda, lda, B + p * lb.panel, ldb, depth,
-                                   gate ? gate + p * lc.panel + r * ldc : NULL, mode, rows, vectors);
+                NAME(tile_by_rows)(c, ldc, A + r * lda, lda, b, ldb, depth, g, mode, rows, vectors);
             r += rows;
         }
     }
+}
+
+/* C[m, cols]. A by columns jumps from line to line: the rows of C are taken in blocks, whose part of
+ * A stays close while all panels pass by. */
+enum { NAME(BLOCK_BYTES) = 65536 };
+
+static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
+                                const real *B, layout lb, ptrdiff_t m, ptrdiff_t depth,
+                                ptrdiff_t cols, const real *gate, int mode) {
+    const ptrdiff_t fit = NAME(BLOCK_BYTES) / (depth * (ptrdiff_t)sizeof(real)) / NAME(TALL_ROWS);
+    const ptrdiff_t block = by_columns ? NAME(TALL_ROWS) * (fit ? fit : 1) : m;
+    for (ptrdiff_t begin = 0; begin < m; begin += block)
+        NAME(rows_of_product)(C, lc, A, lda, by_columns, B, lb, begin,
+                              begin + block < m ? begin + block : m, depth, cols, gate, mode);
 }
 
 /* z = a W~ for a single row: up to four panels at once, so that the sums of one do not wait for
