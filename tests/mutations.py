@@ -218,7 +218,11 @@ MUTATIONS = [
     ),
     (PANELS, "LANES, 0) > 0, x, splat(0));", "LANES, 0) >= 0, x, splat(0));"),
     (PANELS, "taller = (end - begin) % tiles;", "taller = 0;"),
-    (PANELS, "begin + block < m ? begin + block : m,", "begin + block < m ? begin + block - 1 : m,"),
+    (
+        PANELS,
+        "begin + block < m ? begin + block : m,",
+        "begin + block < m ? begin + block - 1 : m,",
+    ),
     (PANELS, "relu ? select_(t <= 0, splat(0), t) : t", "t"),
     (PANELS, "i++) to[j * ld_to + i] = from[i * ld + j];\n}", "i++) to[j * ld_to + i] = 0;\n}"),
     (PANELS, "to[j * ld_to + i] = from[i * ld + j];\n    for", "to[j * ld_to + i] = 0;\n    for"),

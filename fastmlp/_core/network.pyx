@@ -257,8 +257,9 @@ cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,
 
 cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape,
                          Py_ssize_t rows, bint accumulate) noexcept nogil:
-    """After a forward sweep with slopes, from tape.delta = d loss / d raw: grad_W_l = a_(l-1)' delta_l, grad_b_l = sum delta_l,
-    delta_(l-1) = delta_l W_l' o g'(z_(l-1)). grad is overwritten unless accumulate."""
+    """After a forward sweep with slopes, from tape.delta = d loss / d raw:
+    grad_W_l = a_(l-1)' delta_l, grad_b_l = sum delta_l, delta_(l-1) = delta_l W_l' o g'(z_(l-1)).
+    grad is overwritten unless accumulate."""
     cdef Py_ssize_t l, fan_in, fan_out, stride
     cdef const real *W
     cdef real *grad_W
