@@ -72,11 +72,9 @@ NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, cons
 #define FM_SIX(first, vectors)                                                                   \
     FM_ROWS(first, vectors) FM_ROWS(first + 1, vectors) FM_ROWS(first + 2, vectors)              \
     FM_ROWS(first + 3, vectors) FM_ROWS(first + 4, vectors) FM_ROWS(first + 5, vectors)
-    if (vectors == 1) {
+    if (vectors == 1)
         switch (rows) { FM_SIX(1, 1) FM_SIX(7, 1) }
-        return;
-    }
-    switch (rows) {
+    else switch (rows) {
         FM_SIX(1, 2)
 #if TILE_ROWS > 6
         FM_SIX(7, 2)
@@ -89,8 +87,7 @@ NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, cons
 /* With A by rows, and by columns: one of its strides is known to the compiler. */
 static __attribute__((noinline)) void
 NAME(tile_by_rows)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
-                   ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
-                   int vectors) {
+                   ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows, int vectors) {
     NAME(tile_of)(C, ldc, A, lda, 1, B, ldb, depth, gate, mode, rows, vectors);
 }
 static __attribute__((noinline)) void
@@ -418,8 +415,7 @@ static inline void NAME(turn_few)(real *to, ptrdiff_t ld_to, const real *from, p
 static inline __attribute__((always_inline)) void
 NAME(turn_block)(real *to, const ptrdiff_t ld_to, const real *from, const ptrdiff_t ld,
                  ptrdiff_t rows, ptrdiff_t cols) {
-    const ptrdiff_t whole_rows = rows / NAME(FEW) * NAME(FEW);
-    const ptrdiff_t whole_cols = cols / NAME(FEW) * NAME(FEW);
+    const ptrdiff_t whole_rows = rows - rows % NAME(FEW), whole_cols = cols - cols % NAME(FEW);
     for (ptrdiff_t j = 0; j < whole_cols; j += NAME(FEW))
         for (ptrdiff_t i = 0; i < whole_rows; i += NAME(FEW))
             NAME(turn_few)(to + j * ld_to + i, ld_to, from + i * ld + j, ld);
