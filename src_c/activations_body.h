@@ -1,12 +1,12 @@
 /* Value, slope and curvature of each activation as functions of (z, a) and its parameters p. Where
- * the slope needs z (FROM_Z), it shares an exponential with the value and comes with it: a rise. */
+ * the slope needs z (FROM_Z), it shares an exponential with the value and comes with it. */
 
 typedef const real *NAME(params);
 #define params NAME(params)
 typedef struct {
     vec value, slope;
-} NAME(rise);
-#define rise NAME(rise)
+} NAME(value_slope);
+#define value_slope NAME(value_slope)
 #define SELU_SCALE ((real)1.0507009873554805)
 #define SELU_ALPHA ((real)1.6732632423543772)
 
@@ -34,10 +34,10 @@ static inline vec NAME(slope_relu)(vec z, vec a, params p) {
 static inline vec NAME(curv_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
 /* log(1 + e^z) = max(z, 0) + log1p(e^-|z|) */
-static inline rise NAME(rise_softplus)(vec z, params p) {
+static inline value_slope NAME(value_slope_softplus)(vec z, params p) {
     (void)p;
     const logistic_pair l = vlogistic_pair(z);
-    return (rise){vmax_(z, 0) + vlog1p_unit(l.e), l.s};
+    return (value_slope){vmax_(z, 0) + vlog1p_unit(l.e), l.s};
 }
 static inline vec NAME(curv_softplus)(vec z, vec a, params p) {
     (void)a, (void)p;
@@ -54,10 +54,10 @@ static inline vec NAME(slope_leaky_relu)(vec z, vec a, params p) {
 static inline vec NAME(curv_leaky_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
 /* z for z > 0, alpha (e^z - 1) below (Clevert et al. 2016) */
-static inline rise NAME(rise_elu)(vec z, params p) {
+static inline value_slope NAME(value_slope_elu)(vec z, params p) {
     vec e;
     const vec below = NAME(vexpm1_and_exp)(vmin_(z, 0), &e);
-    return (rise){select_(z > 0, z, p[0] * below), select_(z > 0, splat(1), p[0] * e)};
+    return (value_slope){select_(z > 0, z, p[0] * below), select_(z > 0, splat(1), p[0] * e)};
 }
 static inline vec NAME(curv_elu)(vec z, vec a, params p) {
     (void)a;
@@ -65,11 +65,11 @@ static inline vec NAME(curv_elu)(vec z, vec a, params p) {
 }
 
 /* Klambauer et al. 2017 */
-static inline rise NAME(rise_selu)(vec z, params p) {
+static inline value_slope NAME(value_slope_selu)(vec z, params p) {
     (void)p;
     const real alpha = SELU_ALPHA;
-    const rise elu = NAME(rise_elu)(z, &alpha);
-    return (rise){SELU_SCALE * elu.value, SELU_SCALE * elu.slope};
+    const value_slope elu = NAME(value_slope_elu)(z, &alpha);
+    return (value_slope){SELU_SCALE * elu.value, SELU_SCALE * elu.slope};
 }
 static inline vec NAME(curv_selu)(vec z, vec a, params p) {
     (void)p;
@@ -79,11 +79,11 @@ static inline vec NAME(curv_selu)(vec z, vec a, params p) {
 
 /* z Phi(z), Phi the normal distribution function (Hendrycks & Gimpel 2016) */
 #define NORMAL_PEAK ((real)0.3989422804014327) /* 1/sqrt(2 pi) */
-static inline rise NAME(rise_gelu)(vec z, params p) {
+static inline value_slope NAME(value_slope_gelu)(vec z, params p) {
     (void)p;
     vec e; /* exp(-z^2/2) */
     const vec cdf = (real)0.5 * NAME(verfc_and_exp)((real)-0.7071067811865476 * z, &e);
-    return (rise){z * cdf, cdf + z * (NORMAL_PEAK * e)};
+    return (value_slope){z * cdf, cdf + z * (NORMAL_PEAK * e)};
 }
 static inline vec NAME(curv_gelu)(vec z, vec a, params p) {
     (void)a, (void)p;
@@ -91,11 +91,11 @@ static inline vec NAME(curv_gelu)(vec z, vec a, params p) {
 }
 
 /* z s(z), s the logistic function */
-static inline rise NAME(rise_silu)(vec z, params p) {
+static inline value_slope NAME(value_slope_silu)(vec z, params p) {
     (void)p;
     const vec e = vexp(-z), s = 1 / (1 + e);
     const vec rest = select_(z > 0, e * s, 1 - s); /* s(-z), without cancellation */
-    return (rise){z * s, s * (1 + z * rest)};
+    return (value_slope){z * s, s * (1 + z * rest)};
 }
 static inline vec NAME(curv_silu)(vec z, vec a, params p) {
     (void)a, (void)p;
@@ -113,10 +113,10 @@ static inline NAME(mish_parts) NAME(mish_at)(vec z) {
     const vec e = vexp(vmin_(z, 20)), n = e * (e + 2), inverse = 1 / (n + 2);
     return (NAME(mish_parts)){e, n * inverse, 4 * e * (e + 1) * inverse * inverse};
 }
-static inline rise NAME(rise_mish)(vec z, params p) {
+static inline value_slope NAME(value_slope_mish)(vec z, params p) {
     (void)p;
     const NAME(mish_parts) m = NAME(mish_at)(z);
-    return (rise){z * m.t, m.t + z * m.slope};
+    return (value_slope){z * m.t, m.t + z * m.slope};
 }
 /* 2 dt/dz + z d2t/dz2 = dt/dz (2 + z (1 - s - 2 t s)), s = logistic(z) = e/(1 + e) */
 static inline vec NAME(curv_mish)(vec z, vec a, params p) {
@@ -138,32 +138,34 @@ static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; ret
 
 #define FM_PARAMS(g) const real p[2] = {(real)(g)->param[0], (real)(g)->param[1]}
 
-/* What a rise holds, one by one; the compiler drops the arithmetic of the other. */
+/* Value and slope of those, one by one; the compiler drops the arithmetic of the other. */
 #define ROW_ACTIVATION(name, tape, range, n_params)
-#define ALONE_FROM_A(name)
-#define ALONE_FROM_Z(name)                                                                       \
-    static inline vec NAME(value_##name)(vec z, params p) { return NAME(rise_##name)(z, p).value; } \
+#define EACH_FROM_A(name)
+#define EACH_FROM_Z(name)                                                                       \
+    static inline vec NAME(value_##name)(vec z, params p) { return NAME(value_slope_##name)(z, p).value; } \
     static inline vec NAME(slope_##name)(vec z, vec a, params p) {                               \
         (void)a;                                                                                 \
-        return NAME(rise_##name)(z, p).slope;                                                    \
+        return NAME(value_slope_##name)(z, p).slope;                                                    \
     }
-#define ACTIVATION(name, tape, range, n_params) ALONE_##tape(name)
+#define ACTIVATION(name, tape, range, n_params) EACH_##tape(name)
 #include "activations.def"
 #undef ACTIVATION
+#undef EACH_FROM_A
+#undef EACH_FROM_Z
 
 /* A loop of its own for each activation, so that none pays for the constants of the others. */
 #define FM_LOOP static __attribute__((noinline)) void
-#define RISES_FROM_A(name)
-#define RISES_FROM_Z(name)                                                                       \
-    FM_LOOP NAME(rises_##name)(real *a, real *z, ptrdiff_t n, params p) {                        \
+#define VALUES_SLOPES_FROM_A(name)
+#define VALUES_SLOPES_FROM_Z(name)                                                                       \
+    FM_LOOP NAME(values_slopes_##name)(real *a, real *z, ptrdiff_t n, params p) {                        \
         FM_EACH(n, {                                                                             \
-            const rise g = NAME(rise_##name)(load(z + i, k, 0), p);                              \
+            const value_slope g = NAME(value_slope_##name)(load(z + i, k, 0), p);                              \
             store(a + i, g.value, k);                                                            \
             store(z + i, g.slope, k);                                                            \
         });                                                                                      \
     }
-#define FALLS_FROM_Z(name)
-#define FALLS_FROM_A(name)                                                                       \
+#define SLOPES_MUL_FROM_Z(name)
+#define SLOPES_MUL_FROM_A(name)                                                                       \
     FM_LOOP NAME(slopes_mul_##name)(real *delta, const real *a, ptrdiff_t n, params p) {         \
         FM_EACH(n, {                                                                             \
             const vec x = load(a + i, k, 0);                                                     \
@@ -171,8 +173,8 @@ static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; ret
         });                                                                                      \
     }
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    RISES_##tape(name)                                                                           \
-    FALLS_##tape(name)                                                                           \
+    VALUES_SLOPES_##tape(name)                                                                           \
+    SLOPES_MUL_##tape(name)                                                                           \
     FM_LOOP NAME(values_##name)(real *a, const real *z, ptrdiff_t n, params p) {                 \
         FM_EACH(n, store(a + i, NAME(value_##name)(load(z + i, k, 0), p), k););                  \
     }                                                                                            \
@@ -190,6 +192,10 @@ static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; ret
 #include "activations.def"
 #undef ACTIVATION
 #undef FM_LOOP
+#undef VALUES_SLOPES_FROM_A
+#undef VALUES_SLOPES_FROM_Z
+#undef SLOPES_MUL_FROM_A
+#undef SLOPES_MUL_FROM_Z
 
 /* delta *= slopes */
 static void NAME(times)(real *delta, const real *slopes, ptrdiff_t n) {
@@ -232,12 +238,14 @@ static void NAME(curv)(real *out, const real *z, const real *a, ptrdiff_t n,
 static void NAME(values_and_slopes)(real *a, real *z, ptrdiff_t n, const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
-#define RISE_FROM_A(name) NAME(values_##name)(a, z, n, p)
-#define RISE_FROM_Z(name) NAME(rises_##name)(a, z, n, p)
+#define BOTH_FROM_A(name) NAME(values_##name)(a, z, n, p)
+#define BOTH_FROM_Z(name) NAME(values_slopes_##name)(a, z, n, p)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name: RISE_##tape(name); break;
+    case FM_##name: BOTH_##tape(name); break;
 #include "activations.def"
 #undef ACTIVATION
+#undef BOTH_FROM_A
+#undef BOTH_FROM_Z
     }
 }
 
@@ -247,13 +255,15 @@ static void NAME(slope_mul)(real *delta, const real *slopes, const real *a, ptrd
     FM_PARAMS(g);
     if (g->kind == FM_identity) return;
     switch (g->kind) {
-#define FALL_FROM_A(name) NAME(slopes_mul_##name)(delta, a, n, p)
-#define FALL_FROM_Z(name) NAME(times)(delta, slopes, n)
+#define MUL_FROM_A(name) NAME(slopes_mul_##name)(delta, a, n, p)
+#define MUL_FROM_Z(name) NAME(times)(delta, slopes, n)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name: FALL_##tape(name); break;
+    case FM_##name: MUL_##tape(name); break;
 #include "activations.def"
 #undef ACTIVATION
 #undef ROW_ACTIVATION
+#undef MUL_FROM_A
+#undef MUL_FROM_Z
     }
 }
 

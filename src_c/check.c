@@ -379,7 +379,7 @@ static fm_loss_t canonical(int loss) {
             check_losses##s(k, n, 1), check_losses##s(k, 3, n);                                  \
             if (n > 1) check_softmax##s(k, 4, n);                                                \
             check_updates##s(k, n);                                                              \
-            check_arrays##s(k, 5, n);                                                            \
+            check_arrays##s(k, 19, n);                                                           \
             check_panels##s(k, 1 + n % 14, n, 1 + n * 7 % 70);                                   \
             check_panels##s(k, n, 3, 9), check_panels##s(k, 1, n, n);                            \
             check_panels##s(k, n, n, 1), check_panels##s(k, 5, 1, n), check_panels##s(k, n, 1, 1); \

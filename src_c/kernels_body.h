@@ -11,6 +11,8 @@
 
 #include "updates_body.h"
 
+#include "turn_body.h"
+
 #include "panels_body.h"
 
 #include "row_body.h"
@@ -43,7 +45,7 @@
 #undef verf
 #undef verfc
 #undef params
-#undef rise
+#undef value_slope
 #undef point
 #undef entries
 #undef vsqrt

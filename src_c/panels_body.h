@@ -72,9 +72,11 @@ NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, cons
 #define FM_SIX(first, vectors)                                                                   \
     FM_ROWS(first, vectors) FM_ROWS(first + 1, vectors) FM_ROWS(first + 2, vectors)              \
     FM_ROWS(first + 3, vectors) FM_ROWS(first + 4, vectors) FM_ROWS(first + 5, vectors)
-    if (vectors == 1)
+    if (vectors == 1) {
         switch (rows) { FM_SIX(1, 1) FM_SIX(7, 1) }
-    else switch (rows) {
+        return;
+    }
+    switch (rows) {
         FM_SIX(1, 2)
 #if TILE_ROWS > 6
         FM_SIX(7, 2)
@@ -87,7 +89,8 @@ NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, cons
 /* With A by rows, and by columns: one of its strides is known to the compiler. */
 static __attribute__((noinline)) void
 NAME(tile_by_rows)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
-                   ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows, int vectors) {
+                   ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
+                   int vectors) {
     NAME(tile_of)(C, ldc, A, lda, 1, B, ldb, depth, gate, mode, rows, vectors);
 }
 static __attribute__((noinline)) void
@@ -194,37 +197,6 @@ static void NAME(panel_row)(real *z, const real *a, const real *W, ptrdiff_t dep
 }
 
 /* ---- a single column ---- */
-
-/* Sixteen bytes: what every instruction set shuffles well. */
-typedef real NAME(few) __attribute__((vector_size(16)));
-enum { NAME(FEW) = 16 / sizeof(real) };
-
-/* The sum of each of four vectors, added up by pairs of lanes. */
-static inline void NAME(four_sums)(real *sums, const vec *x) {
-    NAME(few) q[4], part;
-    for (int r = 0; r < 4; r++) {
-        memcpy(&q[r], &x[r], sizeof part);
-        for (int i = NAME(FEW); i < LANES; i += NAME(FEW)) {
-            memcpy(&part, (const real *)&x[r] + i, sizeof part);
-            q[r] += part;
-        }
-    }
-#if REAL_IS_FLOAT
-    const NAME(few) sums_01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5) +
-                              __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
-    const NAME(few) sums_23 = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5) +
-                              __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
-    part = __builtin_shufflevector(sums_01, sums_23, 0, 1, 4, 5) +
-           __builtin_shufflevector(sums_01, sums_23, 2, 3, 6, 7);
-    memcpy(sums, &part, sizeof part);
-#else
-    for (int r = 0; r < 4; r += 2) {
-        part = __builtin_shufflevector(q[r], q[r + 1], 0, 2) +
-               __builtin_shufflevector(q[r], q[r + 1], 1, 3);
-        memcpy(sums + r, &part, sizeof part);
-    }
-#endif
-}
 
 /* out[r] = A[r, :] w for `rows` rows at once, kept as mode says; C has its rows ldc apart. */
 static inline __attribute__((always_inline)) void
@@ -388,41 +360,6 @@ static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t co
             }
         }
     }
-}
-
-/* to[j, i] = from[i, j] for FEW rows and columns */
-static inline void NAME(turn_few)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld) {
-    NAME(few) r[NAME(FEW)];
-    for (int i = 0; i < NAME(FEW); i++) memcpy(&r[i], from + i * ld, sizeof r[i]);
-#if REAL_IS_FLOAT /* by pairs of pairs */
-    const NAME(few) low_01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
-    const NAME(few) high_01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-    const NAME(few) low_23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-    const NAME(few) high_23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-    r[0] = __builtin_shufflevector(low_01, low_23, 0, 1, 4, 5);
-    r[1] = __builtin_shufflevector(low_01, low_23, 2, 3, 6, 7);
-    r[2] = __builtin_shufflevector(high_01, high_23, 0, 1, 4, 5);
-    r[3] = __builtin_shufflevector(high_01, high_23, 2, 3, 6, 7);
-#else
-    const NAME(few) low = __builtin_shufflevector(r[0], r[1], 0, 2);
-    r[1] = __builtin_shufflevector(r[0], r[1], 1, 3);
-    r[0] = low;
-#endif
-    for (int i = 0; i < NAME(FEW); i++) memcpy(to + i * ld_to, &r[i], sizeof r[i]);
-}
-
-/* to[cols, rows] = from[rows, cols]' */
-static inline __attribute__((always_inline)) void
-NAME(turn_block)(real *to, const ptrdiff_t ld_to, const real *from, const ptrdiff_t ld,
-                 ptrdiff_t rows, ptrdiff_t cols) {
-    const ptrdiff_t whole_rows = rows - rows % NAME(FEW), whole_cols = cols - cols % NAME(FEW);
-    for (ptrdiff_t j = 0; j < whole_cols; j += NAME(FEW))
-        for (ptrdiff_t i = 0; i < whole_rows; i += NAME(FEW))
-            NAME(turn_few)(to + j * ld_to + i, ld_to, from + i * ld + j, ld);
-    for (ptrdiff_t i = whole_rows; i < rows; i++)
-        for (ptrdiff_t j = 0; j < whole_cols; j++) to[j * ld_to + i] = from[i * ld + j];
-    for (ptrdiff_t j = whole_cols; j < cols; j++)
-        for (ptrdiff_t i = 0; i < rows; i++) to[j * ld_to + i] = from[i * ld + j];
 }
 
 /* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out). */

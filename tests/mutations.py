@@ -21,6 +21,7 @@ GRAM = "src_c/gram_body.h"
 MATRIX = "fastmlp/_core/matrix.pyx"
 MINIBATCH = "fastmlp/_core/minibatch.pyx"
 PANELS = "src_c/panels_body.h"
+TURN = "src_c/turn_body.h"
 ROW = "src_c/row_body.h"
 ROW_SWEEP = "fastmlp/_core/row.pyx"
 PANEL_SWEEPS = "fastmlp/_core/panels.pyx"
@@ -224,9 +225,9 @@ MUTATIONS = [
         "begin + block < m ? begin + block - 1 : m,",
     ),
     (PANELS, "relu ? select_(t <= 0, splat(0), t) : t", "t"),
-    (PANELS, "i++) to[j * ld_to + i] = from[i * ld + j];\n}", "i++) to[j * ld_to + i] = 0;\n}"),
-    (PANELS, "to[j * ld_to + i] = from[i * ld + j];\n    for", "to[j * ld_to + i] = 0;\n    for"),
-    (PANELS, "r[1], 2, 6, 3, 7);", "r[1], 2, 7, 3, 6);"),
+    (TURN, "i++) to[j * ld_to + i] = from[i * ld + j];\n}", "i++) to[j * ld_to + i] = 0;\n}"),
+    (TURN, "to[j * ld_to + i] = from[i * ld + j];\n    for", "to[j * ld_to + i] = 0;\n    for"),
+    (TURN, "r[1], 2, 6, 3, 7);", "r[1], 2, 7, 3, 6);"),
     (PANELS, "A[r * a_row] : lower[(r - 6) * a_row]", "A[r * a_row] : lower[(r - 7) * a_row]"),
     (PANELS, "turned[o * width + i] = 0;", "turned[o * width + i] = 1;"),
     (PANELS, "of_biases.l2 = of_biases.decay = 0;", "of_biases.l2 = 0;"),
