@@ -5,13 +5,15 @@
 
 #include "activations_body.h"
 
+#include "turn_body.h"
+
+#include "softmax_body.h"
+
 #include "losses_body.h"
 
 #include "arrays_body.h"
 
 #include "updates_body.h"
-
-#include "turn_body.h"
 
 #include "panels_body.h"
 
@@ -24,6 +26,8 @@
 #undef vec
 #undef ivec
 #undef LANES
+#undef FM_INTRINSIC
+#undef FM_INTRINSIC_NAME
 #undef splat
 #undef select_
 #undef vabs

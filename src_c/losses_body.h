@@ -201,51 +201,6 @@ static void NAME(loss_mul_block)(real *rdelta, const real *rraw, const entries *
 
 /* ---- softmax ------------------------------------------------------------------------------ */
 
-/* Rows lie ld apart. Where ld leaves room for whole vectors, rows are read and written in those,
- * and a result's padding is zero. */
-static inline vec NAME(row_load)(const real *row, ptrdiff_t c, ptrdiff_t n, ptrdiff_t ld,
-                                 real fill) {
-    return select_(NAME(before)(n - c), load(row + c, ld - c, fill), splat(fill));
-}
-
-enum { NAME(SOFTMAX_ROWS) = 64 };
-
-/* p = softmax(raw) of at most SOFTMAX_ROWS rows; log_sum[r] = log sum exp(raw) of each. The rows are
- * shifted, exponentiated and scaled in passes of their own: within a row, each step waits for the
- * one before. */
-static void NAME(softmax)(real *a, real *log_sum, const real *raw, ptrdiff_t rows, ptrdiff_t n,
-                          ptrdiff_t ld) {
-    real top[NAME(SOFTMAX_ROWS)], inverse[NAME(SOFTMAX_ROWS)];
-    for (ptrdiff_t r = 0; r < rows; r++) {
-        const real *const from = raw + r * ld;
-        vec highest = NAME(row_load)(from, 0, n, ld, (real)-INFINITY);
-        for (ptrdiff_t c = LANES; c < n; c += LANES) {
-            const vec x = NAME(row_load)(from, c, n, ld, (real)-INFINITY);
-            highest = select_(x > highest, x, highest);
-        }
-        top[r] = highest[0];
-        for (int i = 1; i < LANES; i++) top[r] = highest[i] > top[r] ? highest[i] : top[r];
-        for (ptrdiff_t c = 0; c < n; c += LANES)
-            store(a + r * ld + c, load(from + c, ld - c, 0) - top[r], ld - c);
-    }
-    NAME(values_exp)(a, a, rows * ld, NULL);
-    for (ptrdiff_t r = 0; r < rows; r++) {
-        vec sums = splat(0);
-        for (ptrdiff_t c = 0; c < n; c += LANES)
-            sums += NAME(row_load)(a + r * ld, c, n, ld, 0);
-        log_sum[r] = 0;
-        for (int i = 0; i < LANES; i++) log_sum[r] += sums[i];
-    }
-    for (ptrdiff_t r = 0; r < rows; r += LANES) {
-        const vec sums = load(log_sum + r, rows - r, 1);
-        store(inverse + r, 1 / sums, rows - r);
-        store(log_sum + r, load(top + r, rows - r, 0) + vlog(sums), rows - r);
-    }
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t c = 0; c < n; c += LANES)
-            store(a + r * ld + c, NAME(row_load)(a + r * ld, c, n, ld, 0) * inverse[r], ld - c);
-}
-
 /* l, l' and l'' of entry (a, y) of an element-wise loss under a softmax output. */
 static inline point NAME(under_softmax)(real a, real y, const fm_loss_t *loss) {
     FM_PARAMS(loss);
@@ -257,16 +212,22 @@ static inline point NAME(under_softmax)(real a, real y, const fm_loss_t *loss) {
     return (point){splat(0), splat(0), splat(0), splat(0)};
 }
 
-/* Cross-entropy: value sum_k y_k (log sum exp(raw) - raw_k), gradient w (p - y); p is in delta. */
-static double NAME(cross_entropy_row)(real *delta, const real *raw, const real *y, real w,
-                                      real log_sum, ptrdiff_t n, ptrdiff_t ld) {
+/* Cross-entropy of at most SOFTMAX_ROWS rows: value sum_k y_k (log sum exp(raw) - raw_k), gradient
+ * w (p - y); p is in delta. */
+static double NAME(cross_entropy)(real *delta, const real *raw, const real *y, const real *w,
+                                  const real *log_sum, ptrdiff_t rows, ptrdiff_t n,
+                                  ptrdiff_t ld) {
     vec value = splat(0);
-    for (ptrdiff_t c = 0; c < n; c += LANES) {
-        const vec t = load(y + c, n - c, 0);
-        value += select_(t != 0, t * (log_sum - load(raw + c, ld - c, 0)), splat(0));
-        store(delta + c, w * (load(delta + c, ld - c, 0) - t), ld - c);
+    for (ptrdiff_t r = 0; r < rows; r++, delta += ld, raw += ld, y += n) {
+        const real weight = w ? w[r] : 1;
+        for (ptrdiff_t c = 0; c < n; c += LANES) {
+            const vec t = load(y + c, n - c, 0);
+            const vec wrong = log_sum[r] - load(raw + c, ld - c, 0);
+            value += weight * select_(t != 0, t * wrong, splat(0));
+            store(delta + c, weight * (load(delta + c, ld - c, 0) - t), ld - c);
+        }
     }
-    return (double)w * sum_(value, LANES);
+    return sum_(value, LANES);
 }
 
 /* Any other loss under softmax: gradient w p o (l' - <p, l'>); p is in delta. */
@@ -289,15 +250,17 @@ static double NAME(softmax_loss)(real *delta, const real *raw, const real *y, co
                                  const fm_loss_t *loss) {
     real log_sum[NAME(SOFTMAX_ROWS)];
     double value = 0;
-    for (ptrdiff_t r = 0; r < rows; r++, delta += ld, raw += ld, y += n) {
-        const ptrdiff_t at = r % NAME(SOFTMAX_ROWS), left = rows - r;
-        if (at == 0)
-            NAME(softmax)(delta, log_sum, raw,
-                          left < NAME(SOFTMAX_ROWS) ? left : NAME(SOFTMAX_ROWS), n, ld);
-        const real weight = w ? w[r] : 1;
-        value += loss->kind == FM_LOSS_log_loss
-                     ? NAME(cross_entropy_row)(delta, raw, y, weight, log_sum[at], n, ld)
-                     : NAME(softmax_loss_row)(delta, y, weight, n, loss);
+    for (ptrdiff_t first = 0; first < rows; first += NAME(SOFTMAX_ROWS)) {
+        const ptrdiff_t left = rows - first;
+        const ptrdiff_t m = left < NAME(SOFTMAX_ROWS) ? left : NAME(SOFTMAX_ROWS);
+        NAME(softmax)(delta, log_sum, raw, m, n, ld);
+        if (loss->kind == FM_LOSS_log_loss)
+            value += NAME(cross_entropy)(delta, raw, y, w ? w + first : NULL, log_sum, m, n, ld);
+        else
+            for (ptrdiff_t r = 0; r < m; r++)
+                value += NAME(softmax_loss_row)(delta + r * ld, y + r * n, w ? w[first + r] : 1,
+                                                n, loss);
+        delta += m * ld, raw += m * ld, y += m * n;
     }
     return value;
 }

@@ -68,7 +68,8 @@ static inline vec NAME(vexp)(vec x) {
     const vec p = NAME(exp_reduced)(vmax_(vmin_(x, EXP_HIGH), EXP_LOW), &n);
     /* in two factors, so that denormal results and overflow come out right */
     const ivec half = n >> 1;
-    return (p + 1) * NAME(power_of_two)(half) * NAME(power_of_two)(n - half);
+    const vec s = NAME(power_of_two)(half);
+    return (p * s + s) * NAME(power_of_two)(n - half);
 }
 #define vexp NAME(vexp)
 

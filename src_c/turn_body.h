@@ -21,22 +21,32 @@ static inline void NAME(turn)(NAME(few) *r) {
 #endif
 }
 
-/* The sum of each of four vectors: FEW at a time are turned, and added up lane by lane. */
-static inline void NAME(four_sums)(real *sums, const vec *x) {
+static inline NAME(few) NAME(joined)(NAME(few) a, NAME(few) b, const int highest) {
+    const __typeof__(a > b) higher = a > b;
+    return highest ? (NAME(few))((higher & (__typeof__(higher))a) | (~higher & (__typeof__(higher))b))
+                   : a + b;
+}
+
+/* The sum, or the highest lane, of each of four vectors: FEW at a time are turned, and joined lane by
+ * lane. */
+static inline __attribute__((always_inline)) void NAME(across_four)(real *out, const vec *x,
+                                                                    const int highest) {
     for (int first = 0; first < 4; first += NAME(FEW)) {
         NAME(few) q[NAME(FEW)], part;
         for (int r = 0; r < NAME(FEW); r++) {
             memcpy(&q[r], &x[first + r], sizeof part);
             for (int i = NAME(FEW); i < LANES; i += NAME(FEW)) {
                 memcpy(&part, (const real *)&x[first + r] + i, sizeof part);
-                q[r] += part;
+                q[r] = NAME(joined)(q[r], part, highest);
             }
         }
         NAME(turn)(q);
-        for (int r = 1; r < NAME(FEW); r++) q[0] += q[r];
-        memcpy(sums + first, &q[0], sizeof part);
+        for (int r = 1; r < NAME(FEW); r++) q[0] = NAME(joined)(q[0], q[r], highest);
+        memcpy(out + first, &q[0], sizeof part);
     }
 }
+static inline void NAME(four_sums)(real *sums, const vec *x) { NAME(across_four)(sums, x, 0); }
+static inline void NAME(four_tops)(real *tops, const vec *x) { NAME(across_four)(tops, x, 1); }
 
 /* to[j, i] = from[i, j] for FEW rows and columns */
 static inline void NAME(turn_few)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld) {

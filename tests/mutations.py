@@ -10,6 +10,7 @@ MATH = "src_c/math_body.h"
 UPDATES = "src_c/updates_body.h"
 ARRAYS = "src_c/arrays_body.h"
 SIMD = "src_c/simd_body.h"
+SOFTMAX = "src_c/softmax_body.h"
 NETWORK = "fastmlp/_core/network.pyx"
 CURVATURE = "fastmlp/_core/curvature.pyx"
 CURVED = "fastmlp/curvature.py"
@@ -93,17 +94,14 @@ MUTATIONS = [
         "t.hess * FM_SLOPE * FM_SLOPE - t.grad * load(e->curv + i, k, 0)",
     ),
     (LOSSES, ": t.curv * FM_SLOPE * FM_SLOPE)", ": t.curv * FM_SLOPE)"),
-    (LOSSES, "w * (load(delta + c, ld - c, 0) - t)", "load(delta + c, ld - c, 0) - t"),
+    (LOSSES, "weight * (load(delta + c, ld - c, 0) - t)", "load(delta + c, ld - c, 0) - t"),
+    (LOSSES, "value += weight * select_(", "value += select_("),
     (LOSSES, "inner += delta[c] * t.grad[0];", "inner += t.grad[0];"),
     (LOSSES, "rdelta[c] = w * a[c] * (rraw[c] - p_r);", "rdelta[c] = w * a[c] * rraw[c];"),
     (LOSSES, "q += rp * (t.grad[0] - p_g) - a[c] * rp_g;", "q += rp * (t.grad[0] - p_g);"),
     (LOSSES, "b->w[i] = w ? w[(first + i) / n_raw] : 1;", "b->w[i] = w ? w[first / n_raw] : 1;"),
     (MATH, "const vec r = (x - k * LN2_HIGH) - k * LN2_LOW;", "const vec r = x - k * LN2_HIGH;"),
-    (
-        MATH,
-        "(p + 1) * NAME(power_of_two)(half) * NAME(power_of_two)(n - half)",
-        "(p + 1) * NAME(power_of_two)(n)",
-    ),
+    (MATH, "return (p * s + s) * NAME(power_of_two)(n - half)", "return (p * s + s) * s"),
     (MATH, "vec y = vlog(u) + c / u;", "vec y = vlog(u);"),
     (MATH, "return vcopysign(e / (e + 2), x);", "return e / (e + 2);"),
     (MATH, "select_(x < 0, 2 - outer, outer)", "outer"),
@@ -233,8 +231,16 @@ MUTATIONS = [
     (PANELS, "of_biases.l2 = of_biases.decay = 0;", "of_biases.l2 = 0;"),
     (PANELS, "norm2 += NAME(update)(theta, first,", "norm2 = NAME(update)(theta, first,"),
     (PANELS, "sums[1] += of_biases[1];", "sums[1] += of_biases[0];"),
-    (LOSSES, "log_sum[r] += sums[i];", "log_sum[r] = sums[i];"),
-    (LOSSES, "ld, 0) * inverse[r], ld - c);", "ld, 0) * inverse[0], ld - c);"),
+    (SOFTMAX, "NAME(row_end)(p, last, n, ld, 0) * inverse[r]", "load(p + last, ld - last, 0)"),
+    (SOFTMAX, "load(p + c, LANES, 0) * inverse[r]", "load(p + c, LANES, 0) * inverse[0]"),
+    (SOFTMAX, "highest ? (real)-INFINITY : 0", "0"),
+    (SOFTMAX, "NAME(higher)(x, across[i])", "NAME(lower)(x, across[i])"),
+    (
+        SOFTMAX,
+        "rows_across)(sum + r, from, last, n, ld, 0)",
+        "rows_across)(sum + r, from, 0, n, ld, 0)",
+    ),
+    (TURN, "q[r] = NAME(joined)(q[r], part, highest);", "q[r] = NAME(joined)(q[r], part, 0);"),
     (TANGENTS, "memcpy(tape.z[l], slope, rows *", "memcpy(tape.z[l], curv, rows *"),
     (ROW, "for (; k < depth; k++)\n#pragma", "for (; k < depth - 1; k++)\n#pragma"),
     (ROW, "t += acc[c][v];", "t -= acc[c][v];"),
