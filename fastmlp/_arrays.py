@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from fastmlp._core import kernels
+
 # A tile's tape should stay within the caches, and still feed matrix products well.
 _TILE_BYTES = 4 << 20
 
@@ -91,7 +93,9 @@ def n_rows(X) -> int:
 
 
 def all_finite(X: np.ndarray) -> bool:
-    """Whether no entry is NaN or infinite, as a rule without a temporary of X's size."""
+    """Whether no entry of float data is NaN or infinite, as a rule without a temporary like X."""
+    if X.flags.forc:
+        return kernels.finite(X.ravel(order="K"))
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.sum(X)
     return bool(np.isfinite(total) or np.isfinite(X).all())

@@ -173,9 +173,9 @@ def check_targets(y: Any, loss: Loss, output: Activation, n: int, n_raw: int, dt
 
 
 def _one_hot(codes: np.ndarray, n_classes: int, dtype) -> np.ndarray:
-    wrong = (codes < 0) | (codes >= n_classes) | (codes != np.floor(codes))
-    if wrong.any():
-        row = _first(wrong)
+    whole = codes if codes.dtype.kind in "iub" else np.floor(codes)
+    if not (codes.min() >= 0 and codes.max() < n_classes and np.array_equal(codes, whole)):
+        row = _first((codes < 0) | (codes >= n_classes) | (codes != whole))
         raise ValueError(
             f"Class codes must be integers from 0 to {n_classes - 1}; row {row} of y is "
             f"{codes[row]}."

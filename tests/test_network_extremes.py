@@ -72,6 +72,31 @@ def test_saturated_raw_agrees_with_the_oracle(loss, output, n_raw, rng):
         np.testing.assert_allclose(grad, expected_grad, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_softmax_over_any_number_of_classes(n_classes, dtype, rng):
+    """Wherever its highest raw output stands, and far above where exp overflows; rows that fill
+    the kernel's groups of rows, and rows that do not."""
+    net, theta = raw_directly("log_loss", "softmax", n_classes, dtype)
+    twin = reference.Reference([n_classes, n_classes], loss="log_loss", output_activation="softmax")
+    eps = np.finfo(dtype).eps
+    for n_samples in (1, 2, 3, 4, 5, 67):
+        X = rng.uniform(-3, 3, size=(n_samples, n_classes))
+        tops = rng.integers(n_classes, size=n_samples)
+        X[np.arange(n_samples), tops] += rng.choice([5, 2000], size=n_samples)
+        X = (X + rng.choice([-900, 0, 900], size=(n_samples, 1))).astype(dtype)
+        y = rng.integers(n_classes, size=n_samples)
+        p = net.predict(theta, X)
+        np.testing.assert_allclose(p, twin.predict(theta, X), rtol=16 * eps)
+        np.testing.assert_allclose(p.sum(axis=1), 1, rtol=4 * eps)
+        value, grad = net.value_grad(theta, X, y)
+        expected_value, expected_grad = twin.value_grad(theta, X.astype(np.float64), y)
+        np.testing.assert_allclose(value, expected_value, atol=2000 * eps)  # of raw's size
+        np.testing.assert_allclose(
+            grad, expected_grad, rtol=64 * eps, atol=32 * eps * np.abs(X).max()
+        )
+
+
 def scalar_grad(loss, raw, y, params=None):
     net, theta = raw_directly((loss, params or {}), None, 1, np.float64)
     return net.value_grad(theta, np.array([[raw]]), np.array([y]))[1][1]

@@ -270,6 +270,16 @@ def lanes(dtype):
     return table.f.padded(2) if np.dtype(dtype) == np.float32 else table.d.padded(2)
 
 
+def finite(const real[::1] x):
+    """Whether no entry is NaN or infinite."""
+    cdef Py_ssize_t n = x.shape[0]
+    cdef bint found = True
+    if n:
+        with nogil:
+            found = all_finite(&x[0], n)
+    return found
+
+
 def map_function(str name, real[::1] out, const real[::1] x):
     """out[i] = name(x[i]) with the vector functions of functions.def."""
     cdef int code = FUNCTIONS[name]

@@ -262,8 +262,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"`{name}` of shape {y.shape} does not go with the {self._kind} targets that the "
                 "classifier was fitted on."
             )
-        unknown = np.setdiff1d(labels, self.classes_)
-        if len(unknown) or (multilabel and y.shape[1] != len(self.classes_)):
+        unknown = set(labels).difference(self.classes_)
+        if unknown or (multilabel and y.shape[1] != len(self.classes_)):
             raise ValueError(
                 f"`{name}` has classes not in `self.classes_`. `self.classes_` has "
                 f"{self.classes_}. '{name}' has {labels}."
