@@ -34,7 +34,7 @@ def fits_panels(widths: tuple[int, ...], itemsize: int, whole: bool = False) -> 
     ``whole``: for sweeps over all rows, where BLAS has tall matrices and maybe several threads.
     """
     largest = max((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
-    return largest * itemsize <= min(_PANEL_BYTES, _PANEL_BYTES_WHOLE if whole else _PANEL_BYTES)
+    return largest * itemsize <= (_PANEL_BYTES_WHOLE if whole else _PANEL_BYTES)
 
 
 def panel_rows(widths: tuple[int, ...], itemsize: int) -> int:
@@ -115,7 +115,15 @@ def check_weights(sample_weight: Any, n: int, dtype: np.dtype) -> np.ndarray | N
         raise ValueError(f"sample_weight must be finite and >= 0; entry {row} is {w[row]}.")
     if not w.any():
         raise ValueError("sample_weight sums to zero: no row would count.")
-    return np.ascontiguousarray(w, dtype)
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(w, dtype)
+        total, most = float(cast.sum(dtype=np.float64)), float(np.finfo(dtype).max)
+    if not 1 / most < total < most:
+        raise ValueError(
+            f"sample_weight sums to {total:.3g}, which {np.dtype(dtype).name} does not hold with "
+            "its inverse; multiply the weights by a constant."
+        )
+    return cast
 
 
 def check_vector(v: Any, size: int, dtype: np.dtype, what: str) -> np.ndarray:

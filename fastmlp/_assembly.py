@@ -243,7 +243,7 @@ class CurvatureSweep:
     def _every(self) -> np.ndarray:
         """The rows that count, as an array in any case."""
         if self._order is None:
-            self._order = np.arange(self._n) if self._index is None else self._index
+            self._order = np.arange(self._n, dtype=np.intp) if self._index is None else self._index
         return self._order
 
     def _n_threads(self, work_per_row: float) -> int:

@@ -23,6 +23,8 @@ import threadpoolctl
 # than it saves (measured: sgemm gains from 4 MFLOP, dgemm from 16, of which a sweep holds three).
 FLOPS_PER_THREAD = 1e7
 
+MOST_THREADS = 64  # of the project's own, in one epoch or sweep; as in _core/team.pxd
+
 
 class _BlasLimiter:
     """The number of BLAS threads of this process, as a function of the requests in force.
@@ -207,7 +209,7 @@ def threads_in_force(n: int) -> int:
     So ``threadpoolctl.threadpool_limits``, OPENBLAS_NUM_THREADS and joblib's workers limit the
     project's own threads as they do those of BLAS.
     """
-    return max(1, min(n, _limiter.in_force(), 64))
+    return max(1, min(n, _limiter.in_force(), MOST_THREADS))
 
 
 def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False) -> None:
@@ -231,6 +233,7 @@ def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False
         work(0)
         return
     errors: list[BaseException] = []
+    ended: set[int] = set()
 
     def guarded(k, done):
         try:
@@ -238,6 +241,7 @@ def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False
         except BaseException as error:
             errors.append(error)
         finally:
+            ended.add(k)
             done.release()
 
     # Bare threads: threading.Thread takes three times as long to start, and a sweep may be short.
@@ -251,8 +255,13 @@ def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False
                 running.append(done)
             work(0)
         finally:
-            for done in running:
-                done.acquire()
+            # Whatever a signal's handler raises meanwhile: what the threads write to is in use.
+            for k, done in enumerate(running, start=1):
+                while k not in ended:
+                    try:
+                        done.acquire()
+                    except BaseException as error:
+                        errors.append(error)
     if errors:
         raise errors[0]
 

@@ -27,7 +27,7 @@ from fastmlp._core import network as _sweeps
 from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
 from fastmlp._core.team import Team, assist
-from fastmlp._threads import available_cpus, in_threads, threads_in_force
+from fastmlp._threads import MOST_THREADS, available_cpus, in_threads, threads_in_force
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
 
@@ -120,7 +120,7 @@ class NetworkObjective(CurvedObjective):
         flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
         n_threads = int(flops / FLOPS_PER_THREAD)
         if n_threads > 1:
-            n_threads = min(n_threads, self._allowed_threads())
+            n_threads = min(n_threads, self._allowed_threads(), self.n_samples)
         return self._sweep.value_grad(
             theta, grad, self.n_samples, self._weight_sum, self._l2, max(1, n_threads)
         )
@@ -128,7 +128,7 @@ class NetworkObjective(CurvedObjective):
     def _allowed_threads(self) -> int:
         """Threads that an epoch or a sweep over all rows may use."""
         wanted = self.n_threads or available_cpus()
-        return min(wanted, self.most_threads or threads_in_force(wanted))
+        return min(wanted, self.most_threads or threads_in_force(wanted), MOST_THREADS)
 
     def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""

@@ -2,6 +2,7 @@
 #include "coefficients.h"
 #include "fastmlp.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #ifdef __SSE2__

@@ -98,6 +98,9 @@ static inline point NAME(at_perceptron)(vec a, vec y, params p) {
 
 enum { NAME(ENTRIES) = 512 };
 
+/* x where w counts; a row of weight 0 is no row at all, also where its loss is infinite. */
+static inline vec NAME(weighted)(vec w, vec x) { return select_(w != 0, w * x, splat(0)); }
+
 /* One block: inputs by entry, slope and curvature of the output activation where they matter. */
 typedef struct {
     const real *raw, *a, *slope, *curv, *y, *w;
@@ -110,8 +113,8 @@ typedef struct {
     FM_EACH(e->n, {                                                                              \
         const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
         const vec w = load(e->w + i, k, 0);                                                      \
-        value += sum_(w * t.value, k);                                                           \
-        store(delta + i, w * t.grad chain, k);                                                   \
+        value += sum_(NAME(weighted)(w, t.value), k);                                                           \
+        store(delta + i, NAME(weighted)(w, t.grad chain), k);                                                   \
     });                                                                                          \
     break;
 
@@ -120,7 +123,7 @@ typedef struct {
     FM_EACH(e->n, {                                                                              \
         const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
         const vec w = load(e->w + i, k, 0), r = load(rraw + i, k, 0);                            \
-        store(rdelta + i, w * r * (second), k);                                                  \
+        store(rdelta + i, NAME(weighted)(w, r * (second)), k);                                                  \
     });                                                                                          \
     break;
 
@@ -219,12 +222,12 @@ static double NAME(cross_entropy)(real *delta, const real *raw, const real *y, c
                                   ptrdiff_t ld) {
     vec value = splat(0);
     for (ptrdiff_t r = 0; r < rows; r++, delta += ld, raw += ld, y += n) {
-        const real weight = w ? w[r] : 1;
+        const vec weight = splat(w ? w[r] : 1);
         for (ptrdiff_t c = 0; c < n; c += LANES) {
             const vec t = load(y + c, n - c, 0);
             const vec wrong = log_sum[r] - load(raw + c, ld - c, 0);
-            value += weight * select_(t != 0, t * wrong, splat(0));
-            store(delta + c, weight * (load(delta + c, ld - c, 0) - t), ld - c);
+            value += NAME(weighted)(weight, select_(t != 0, t * wrong, splat(0)));
+            store(delta + c, NAME(weighted)(weight, load(delta + c, ld - c, 0) - t), ld - c);
         }
     }
     return sum_(value, LANES);
@@ -233,6 +236,10 @@ static double NAME(cross_entropy)(real *delta, const real *raw, const real *y, c
 /* Any other loss under softmax: gradient w p o (l' - <p, l'>); p is in delta. */
 static double NAME(softmax_loss_row)(real *delta, const real *y, real w, ptrdiff_t n,
                                      const fm_loss_t *loss) {
+    if (w == 0) {
+        memset(delta, 0, (size_t)n * sizeof(real));
+        return 0;
+    }
     double value = 0;
     real inner = 0; /* <p, l'> */
     for (ptrdiff_t c = 0; c < n; c++) {
@@ -269,6 +276,10 @@ static double NAME(softmax_loss)(real *delta, const real *raw, const real *y, co
  * rp o (l' - <p, l'>) - p <rp, l'>  with rp = J r. */
 static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *raw, const real *y,
                                   real w, ptrdiff_t n, const fm_loss_t *loss, int curvature) {
+    if (w == 0) {
+        memset(rdelta, 0, (size_t)n * sizeof(real));
+        return;
+    }
     real *const a = rdelta; /* p until the last pass */
     real log_sum;
     NAME(softmax)(a, &log_sum, raw, 1, n, n);

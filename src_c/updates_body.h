@@ -25,7 +25,10 @@ static double NAME(update)(real *theta, real *first, real *second, const real *g
                            const fm_update_t *u) {
     const real rate = (real)u->rate, momentum = (real)u->momentum, l2 = (real)u->l2;
     const real scale = (real)u->scale, keep = (real)(1 - u->decay);
-    const real b1 = (real)u->beta_1, b2 = (real)u->beta_2, epsilon = (real)u->epsilon;
+    const real b1 = (real)u->beta_1, b2 = (real)u->beta_2;
+    /* not 0 in this type: padding, and whatever has never had a gradient, would step by 0/0 */
+    const real smallest = REAL_IS_FLOAT ? (real)FLT_MIN : (real)DBL_MIN;
+    const real epsilon = (real)u->epsilon > smallest ? (real)u->epsilon : smallest;
     const real c1 = (real)(1 - u->beta_1), c2 = (real)(1 - u->beta_2);
     vec norm2 = splat(0);
     double total = 0;

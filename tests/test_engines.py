@@ -15,6 +15,7 @@ import fastmlp._arrays
 import fastmlp.objective
 from fastmlp import MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES
+from fastmlp.solvers import Adam, Status, minimize
 
 # engine: largest layer on panels, tile budget (0: tiles of 32 rows), threads
 ENGINES = {
@@ -186,3 +187,19 @@ def test_the_engine_decides_on_threads(monkeypatch, rng, hidden, batch_size, exp
         warnings.simplefilter("ignore")
         model.fit(X, y)
     assert seen and set(seen) == {expected}
+
+
+def test_more_threads_than_rows_and_than_a_team_holds(monkeypatch, rng):
+    monkeypatch.setattr(fastmlp.objective, "FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+    net = Network([3, 40, 2], activation="tanh")
+    theta, X, y = net.init(random_state=0), rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
+    objective = net.objective(X, y)
+    value, grad = net.value_grad(theta, X, y)
+    for n_threads in (1, 3, 100):
+        objective.n_threads = objective.most_threads = n_threads
+        again, grad_again = objective.value_grad(theta)
+        np.testing.assert_allclose(again, value)
+        np.testing.assert_allclose(grad_again, grad, rtol=1e-12)
+        result = minimize(objective, theta, solver=Adam(batch_size=2), max_iter=2, random_state=0)
+        assert result.status is Status.MAX_ITER

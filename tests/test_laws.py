@@ -34,6 +34,30 @@ def test_weight_zero_is_a_removed_row(case, name):
     assert relative_error(zeroed, removed) < 1e-11
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_weight_zero_removes_numbers_that_stand_for_nothing(pair, dtype, rng):
+    """1e30 and the like, whose squares and exponentials overflow."""
+    loss, output = pair
+    case = draw_case(0, pair=pair, n_samples=12)
+    net = Network(**{**case.arguments, "dtype": dtype})
+    theta = case.theta.astype(dtype)
+    weight = np.where(np.arange(12) % 3 == 1, 0.0, 1.0)
+    X = np.where(weight[:, None] > 0, case.X, 1e30)
+    kept = weight > 0
+    expected = net.value_grad(theta, case.X[kept], case.y[kept])
+    value, grad = net.value_grad(theta, X, case.y, weight)
+    eps = np.finfo(dtype).eps
+    assert np.abs(expected[1]).max() > 0
+    np.testing.assert_allclose(value, expected[0], rtol=64 * eps)
+    np.testing.assert_allclose(grad, expected[1], rtol=1e-3, atol=256 * eps)
+    if dtype == np.float64 and loss not in FLAT_LOSSES:
+        for name in ("hessian", "ggn"):
+            removed = getattr(net, name)(theta, case.X[kept], case.y[kept])
+            zeroed = getattr(net, name)(theta, X, case.y, weight)
+            assert relative_error(zeroed, removed) < 1e-11
+
+
 @pytest.mark.parametrize("name", QUANTITIES)
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
 def test_weight_two_is_a_row_twice(case, name):

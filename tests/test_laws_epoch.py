@@ -11,6 +11,7 @@ from scipy import sparse
 
 from fastmlp import Network
 from fastmlp import objective as objective_module
+from fastmlp.solvers import Adam, Status, minimize
 
 
 @pytest.fixture(params=["panels", "blas"], autouse=True)
@@ -240,3 +241,20 @@ def test_the_border_between_the_engines(engine, rng):
         check_epochs(net, twin, X, y, step, rng, alpha=0.1)
         assert set(engine) == {expected}
         engine.clear()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_epsilon_below_the_smallest_number(dtype, rng):
+    """What has no gradient stays where it is: it is no step of 0/0."""
+    net = Network([3, 5, 1], "relu", dtype=dtype)
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+    theta = net.pack(
+        [rng.normal(size=(3, 5)) * [1, 1, 1, 1, 0], rng.normal(size=(5, 1))],
+        [np.array([0, 0, 0, 0, -1.0]), np.zeros(1)],  # the last unit is never active
+    )
+    result = minimize(
+        net.objective(X, y), theta, solver=Adam(epsilon=1e-300), max_iter=3, random_state=0
+    )
+    assert result.status is Status.MAX_ITER
+    assert result.loss < net.value(theta, X, y)
+    np.testing.assert_array_equal(net.unpack(result.theta)[0][0][:, 4], 0)

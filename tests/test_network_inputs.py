@@ -216,10 +216,12 @@ def test_bad_theta(net, theta, X, y, wrong):
         (np.ones((N_SAMPLES, 2)), "sample_weight"),
         (np.r_[-1.0, np.ones(N_SAMPLES - 1)], r">= 0; entry 0 is -1"),
         (np.zeros(N_SAMPLES), "sample_weight sums to zero"),
+        (np.full(N_SAMPLES, 1e-310), "sums to .*e-309, which float64 does not hold"),
+        (np.full(N_SAMPLES, 1e308), "sums to inf, which float64 does not hold"),
         (np.r_[np.nan, np.ones(N_SAMPLES - 1)], "finite.*entry 0 is nan"),
         (np.r_[np.inf, np.ones(N_SAMPLES - 1)], "finite.*entry 0 is inf"),
     ],
-    ids=["short", "2-D", "negative", "zero-sum", "nan", "inf"],
+    ids=["short", "2-D", "negative", "zero-sum", "tiny", "huge", "nan", "inf"],
 )
 def test_bad_weights(net, theta, X, y, weight, words):
     for call in (net.value, net.value_grad, net.hessian, net.ggn):

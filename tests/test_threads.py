@@ -4,7 +4,9 @@ import argparse
 import math
 import multiprocessing
 import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -308,3 +310,18 @@ def test_cgroup_quota(tmp_path, membership, files, quota):
 
 def test_no_cgroup_at_all(tmp_path):
     assert _threads._cgroup_quota(tmp_path / "none", tmp_path) == math.inf
+
+
+def test_an_interrupt_waits_until_all_have_ended():
+    ended = []
+
+    def work(k):
+        if k == 1:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        if k > 0:
+            time.sleep(0.2)
+            ended.append(k)
+
+    with pytest.raises(KeyboardInterrupt):
+        _threads.in_threads(work, 3)
+    assert sorted(ended) == [1, 2]

@@ -265,11 +265,6 @@ cdef void row_forward(real *z, const real *a, const real *W, const real *b, Py_s
         table.d.row_forward(z, a, W, b, fan_in, fan_out, relu)
 
 
-def lanes(dtype):
-    """How many numbers of this type a vector of the instruction set in use holds."""
-    return table.f.padded(2) if np.dtype(dtype) == np.float32 else table.d.padded(2)
-
-
 def finite(const real[::1] x):
     """Whether no entry is NaN or infinite."""
     cdef Py_ssize_t n = x.shape[0]

@@ -16,7 +16,6 @@ cdef class Layers:
 cdef class Source:
     cdef readonly Py_ssize_t n_samples, n_features
     cdef readonly bint sparse, direct     # direct: rows can be used where they lie
-    cdef readonly bint weighted
     cdef void *X                          # dense, strides in elements
     cdef Py_ssize_t row_stride, col_stride
     cdef void *data                       # compressed sparse rows

@@ -113,7 +113,6 @@ cdef class Source:
             self.col_stride = X.strides[1] // X.itemsize
             self.direct = (self.col_stride == 1 or shape[1] == 1) and self.row_stride >= shape[1]
         self.n_samples, self.n_features = shape
-        self.weighted = w is not None
         self.y = NULL if y is None else address(y)
         self.w = NULL if w is None else address(w)
 

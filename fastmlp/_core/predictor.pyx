@@ -208,16 +208,16 @@ cdef Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
 
 
 cdef void pack(Packed self, const real *theta) noexcept:
-    """theta as it is, and its weights and biases in panels."""
+    """theta as it is, and its weights and biases in panels: of the copy, whatever another thread
+    does to theta meanwhile."""
     cdef Py_ssize_t l
     cdef Layers layers = self.layers
     memcpy(self.theta_at, theta, layers.n_params * sizeof(real))
     for l in range(layers.n_layers):
         self.W[l] = <real *> self.theta_at + layers.offset[l]
         self.b[l] = <real *> self.W[l] + layers.width[l] * layers.width[l + 1]
-        kernels.panel_copy(<real *> self.panels + self.offset[l],
-                           <real *> theta + layers.offset[l], layers.width[l] + 1,
-                           layers.width[l + 1], False)
+        kernels.panel_copy(<real *> self.panels + self.offset[l], <real *> self.W[l],
+                           layers.width[l] + 1, layers.width[l + 1], False)
 
 
 cdef int forward(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,

@@ -63,8 +63,10 @@ def plain_output(estimator, X):
     if (
         kept is None
         or type(X) is not np.ndarray
-        or state["activations_"] is not kept.activations
-        or state["out_activation_"] is not kept.out_activation
+        or state.get("activations_") is not kept.activations
+        or state.get("out_activation_") is not kept.out_activation
+        or "coefs_" not in state
+        or "intercepts_" not in state
         or "feature_names_in_" in state
     ):
         return None
@@ -127,13 +129,18 @@ def _kept_of(estimator):
 
 
 def _predictor_of(estimator, kept):
-    """The packed network, packed anew if its arrays changed; None if BLAS serves it better."""
+    """The packed network, packed anew if its arrays changed.
+
+    None if these are another network's by now, or if BLAS serves them better.
+    """
     coefs, intercepts = estimator.coefs_, estimator.intercepts_
     arrays = (*coefs, *intercepts)
     predictor, packed, theta = kept.packed or (None, (), None)
     if theta is not None and len(arrays) == len(packed):
         if all(map(operator.is_, arrays, packed)) and predictor._packed.holds(theta):
             return predictor
+    if not _made_for(kept.network, coefs, intercepts):
+        return None
     if not fits_panels(kept.network.layers, kept.network.dtype.itemsize):
         return None
     theta = _as_theta(kept.network, coefs, intercepts)
@@ -173,6 +180,15 @@ def _network(layers, activations, output_activation, dtype):
     )
 
 
+def _made_for(network, coefs, intercepts):
+    """Whether arrays have the shapes and the type of a network's parameters."""
+    shapes = [*zip(network.layers, network.layers[1:], strict=False)]
+    return [part.shape for part in coefs] == shapes and all(
+        b.shape == shape[1:] and W.dtype == b.dtype == network.dtype
+        for W, b, shape in zip(coefs, intercepts, shapes, strict=True)
+    )
+
+
 def _address(array):
     return array.__array_interface__["data"][0]
 
@@ -180,7 +196,7 @@ def _address(array):
 def _as_theta(network, coefs, intercepts):
     """The parameters as one vector: without a copy while they are still the views fit made."""
     base = coefs[0].base
-    if isinstance(base, np.ndarray) and base.ndim == 1 and base.dtype == network.dtype:
+    if isinstance(base, np.ndarray) and base.ndim == 1 and _made_for(network, coefs, intercepts):
         at = _address(coefs[0])
         first = (at - _address(base)) // base.itemsize
         theta = base[first : first + network.n_params]
