@@ -1,6 +1,6 @@
-"""The tables of README.md from a results.json.
+"""The table of README.md about training from a results.json.
 
-python -m bench training latency --json results.json --plots docs/img
+python -m bench training --json results.json --plots docs/img
 python -m bench.readme results.json
 """
 

@@ -21,6 +21,7 @@ from bench.peers import MODULES as PEERS
 from bench.settings import Settings
 
 DTYPES = ("float32", "float64")
+QUICK = "QUICK RUN: everything runs and agrees, or not; figures and verdicts mean nothing."
 
 
 def arguments(argv):
@@ -133,6 +134,8 @@ def main(argv=None):
             settings.say(f"{key + ':':26} {value}")
         for reason in missing:
             settings.say(f"left out: {reason}")
+        if settings.quick:
+            settings.say(QUICK)
         for name in options.parts:
             started = time.perf_counter()
             rows += importlib.import_module(f"bench.parts.{name}").run(settings)
@@ -164,6 +167,8 @@ def write(path, about, settings, missing, rows):
 def verdict(rows, seconds, settings):
     """The last words, and the exit code."""
     wrong = [(row, reason) for row in rows for reason in row.wrong]
+    if settings.quick:
+        settings.say(f"\n{QUICK}")
     settings.say(f"\n{len(rows)} rows in {seconds:.0f} s, load average now {machine.load()}")
     for row, reason in wrong:
         settings.say(f"WRONG: {' '.join(map(str, row.key))}: {reason}")

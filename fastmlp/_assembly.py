@@ -123,7 +123,7 @@ class CurvatureSweep:
     def _build_apart(self, matrices, strips, grads, rows, theta, second):
         """Each thread sums a matrix of its own over its share of the rows."""
         parts = cut(0, self._n, len(grads))
-        scratch = self._scratch(rows, len(parts))
+        workspace = self._workspace(rows, len(parts))
         values = [0.0] * len(parts)
 
         def work(k):
@@ -133,7 +133,7 @@ class CurvatureSweep:
                 grads[k],
                 self._layers,
                 self._source,
-                scratch[k],
+                workspace[k],
                 theta,
                 self._every,
                 *parts[k],
@@ -146,7 +146,7 @@ class CurvatureSweep:
     def _build_together(self, matrices, strips, grads, rows, theta, second):
         """All threads on one tile of rows: first on its Jacobian, then on parts of one matrix."""
         n_threads = len(grads)
-        scratch = self._scratch(-(-rows // n_threads), n_threads)
+        workspace = self._workspace(-(-rows // n_threads), n_threads)
         values = []
         for first in range(0, self._n, rows):
             end = min(first + rows, self._n)
@@ -159,7 +159,7 @@ class CurvatureSweep:
                     grads[k],
                     self._layers,
                     self._source,
-                    scratch[k],
+                    workspace[k],
                     theta,
                     self._every,
                     *parts[k],
@@ -187,7 +187,7 @@ class CurvatureSweep:
     def _along(self, sweep, theta, v, second) -> np.ndarray:
         """A sweep along v on panels, its rows divided among threads; (n_params,)."""
         parts = self._ranges(WORK_PER_PARAM * self._layers.n_params)
-        scratch = self._scratch(min(self._n, VECTOR_ROWS), len(parts))
+        workspace = self._workspace(min(self._n, VECTOR_ROWS), len(parts))
         sums = np.zeros((len(parts), self._layers.n_params))
 
         def work(k):
@@ -195,7 +195,7 @@ class CurvatureSweep:
                 sums[k],
                 self._layers,
                 self._source,
-                scratch[k],
+                workspace[k],
                 theta,
                 v,
                 self._every,
@@ -214,9 +214,9 @@ class CurvatureSweep:
         a = np.empty(n * sum(widths[:-1]))
         deltas = np.empty(n * layers.n_raw * sum(widths[1:]))
         grad = np.zeros(layers.n_params)
-        (scratch,) = self._scratch(rows, 1)
+        (workspace,) = self._workspace(rows, 1)
         value = _gauss_newton.factors(
-            a, deltas, grad, layers, self._source, scratch, theta, self._every, second
+            a, deltas, grad, layers, self._source, workspace, theta, self._every, second
         )
         if value is None:
             return None
@@ -232,10 +232,10 @@ class CurvatureSweep:
     def diagonal(self, theta, second) -> np.ndarray | None:
         """The diagonal of J~' J~, not divided by the weights; None: indefinite."""
         layers = self._layers
-        (scratch,) = self._scratch(min(self._n, VECTOR_ROWS), 1)
+        (workspace,) = self._workspace(min(self._n, VECTOR_ROWS), 1)
         out = np.zeros(layers.n_params)
         definite = _gauss_newton.diagonal(
-            out, layers, self._source, scratch, theta, self._every, second
+            out, layers, self._source, workspace, theta, self._every, second
         )
         return out if definite else None
 
@@ -256,9 +256,9 @@ class CurvatureSweep:
         alone = copies and self._layers.n_params > MOST_PARAMS_PER_COPY
         return cut(0, self._n, 1 if alone else self._n_threads(work_per_row))
 
-    def _scratch(self, rows, count):
+    def _workspace(self, rows, count):
         return self._keep(
-            ("scratch", rows), count, lambda: _gauss_newton.Scratch(self._layers, rows)
+            ("workspace", rows), count, lambda: _gauss_newton.Workspace(self._layers, rows)
         )[:count]
 
     def _tapes(self, count, rows):

@@ -169,7 +169,14 @@ def check_targets(y: Any, loss: Loss, output: Activation, n: int, n_raw: int, dt
                 "Each row of y must be a distribution over the classes (sum 1) under softmax; "
                 f"row {row} is {y[row].tolist()}."
             )
-    return np.ascontiguousarray(y, dtype=dtype)
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(y, dtype=dtype)
+    if not np.isfinite(cast).all():
+        row = _first(~np.isfinite(cast))
+        raise ValueError(
+            f"y holds values too large for {np.dtype(dtype).name}; row {row} is {y[row].tolist()}."
+        )
+    return cast
 
 
 def _one_hot(codes: np.ndarray, n_classes: int, dtype) -> np.ndarray:

@@ -83,7 +83,7 @@ class NetworkObjective(CurvedObjective):
         self._l2 = self._alpha / self._weight_sum if l2 is None else check_strength(l2, "l2")
         self._sweep = Sweep(network._layers, X, self._kernel_targets(), self._w, self._index)
         self._sweep64: Sweep | None = self._sweep if self.dtype == np.float64 else None
-        self._scratch: np.ndarray | None = None
+        self._workspace: np.ndarray | None = None
         self._curvature_sweep: CurvatureSweep | None = None
         self._decayed: np.ndarray | None = None
 
@@ -204,8 +204,8 @@ class NetworkObjective(CurvedObjective):
         n_threads = int(6.0 * batch_size * self.n_params / BATCH_FLOPS_PER_THREAD)
         n_threads = min(n_threads, self._allowed_threads()) if n_threads > 1 else 1
         tape, panels = self._sweep.batch_tapes(batch_size, n_threads)
-        if self._scratch is None and not panels:
-            self._scratch = np.empty(self.n_params, self.dtype)
+        if self._workspace is None and not panels:
+            self._workspace = np.empty(self.n_params, self.dtype)
         with assistants(self._network._layers, self._sweep.source, panels, theta) as team:
             return _minibatch.epoch(
                 self._network._layers,
@@ -214,7 +214,7 @@ class NetworkObjective(CurvedObjective):
                 panels[0] if panels else None,
                 team,
                 theta,
-                theta if panels else self._scratch,  # panels bring their own gradient
+                theta if panels else self._workspace,  # panels bring their own gradient
                 state,
                 order,
                 self._alpha,

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from fastmlp._arrays import check_vector
 from fastmlp._core.predictor import TILE_ROWS, Packed
@@ -66,9 +67,11 @@ class Predictor:
         Parameters
         ----------
         x : array-like of shape (n_samples, n_features) or (n_features,)
-            Rows, of any numeric dtype; fastest in the network's own.
+            Rows, of any numeric dtype; fastest in the network's own. A data frame's columns are
+            taken in the order in which they stand, whatever their names.
         out : ndarray of shape (n_samples, n_raw), optional
-            Where numbers are written; C-contiguous and of the network's dtype. Not for labels.
+            Where numbers are written; C-contiguous and of the network's dtype. For a single output
+            also of shape (n_samples,). Not for labels.
 
         Returns
         -------
@@ -84,7 +87,11 @@ class Predictor:
         if out is not None:
             if self._decision != "number":
                 raise ValueError("out is for numbers; this network predicts labels.")
-            return self._checked(x, out)
+            if not isinstance(out, np.ndarray):
+                raise ValueError(f"out must be an ndarray, got {type(out).__name__}.")
+            single = self._flat and out.ndim == np.ndim(x) - 1
+            self._checked(x, out[..., None] if single else out)
+            return out
         result = self._packed.outputs(x, self._flat)
         if result is None:
             result = self._checked(x)
@@ -109,7 +116,7 @@ class Predictor:
             out = np.empty((*x.shape[:-1], self._network.n_raw), x.dtype)
         many = n_threads > 1 and x.ndim == out.ndim == 2 and len(x) == len(out) > TILE_ROWS
         if not (self._fill_together(x, out, n_threads) if many else self._packed.fill(x, out)):
-            raise ValueError("x holds NaN or infinity.")
+            raise ValueError(f"x holds NaN or infinity (or values too large for {x.dtype}).")
         return out
 
     def _fill_together(self, x: np.ndarray, out: np.ndarray, n_threads: int) -> bool:
@@ -121,9 +128,14 @@ class Predictor:
             return all(pool.map(lambda share: self._packed.fill(x[share], out[share]), shares))
 
     def _rows(self, x: Any) -> np.ndarray:
+        if sparse.issparse(x):
+            raise ValueError("x is sparse; a predictor takes dense rows: pass x.toarray().")
         x = np.asarray(x)
         if x.dtype.kind not in "fiub":
-            raise ValueError(f"x must be numeric, got dtype {x.dtype}.")
+            raise ValueError(
+                f"x must be numeric, got dtype {x.dtype}; x.astype({self._network.dtype.name!r}) "
+                "may make it so."
+            )
         if x.ndim not in (1, 2):
             width = self._network.n_features
             raise ValueError(

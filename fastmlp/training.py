@@ -72,7 +72,8 @@ def train(
     state : object, optional
         ``Result.state`` of the run to be continued.
     n_threads : int, optional
-        Threads for BLAS; by default one for small work.
+        Threads for BLAS, and the most that epochs and sweeps use; by default as many as the work
+        is worth.
     **limits
         ``max_iter``, ``tol``, ``n_iter_no_change``, ``max_fun``, ``max_time``, ``verbose`` and
         ``random_state`` of :func:`fastmlp.solvers.minimize`.

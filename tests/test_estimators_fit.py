@@ -141,6 +141,16 @@ def test_max_time_is_kept(data):
 def test_ctrl_c_leaves_a_fitted_model(solver, rng):
     X = rng.normal(size=(4000, 50))
     y = X[:, 0] * X[:, 1]
+    times = []
+
+    def interrupt():
+        times.append(time.perf_counter())
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    def in_a_moment(iteration, record):
+        if iteration == 1:
+            threading.Timer(0.3, interrupt).start()
+
     estimator = MLPRegressor(
         hidden_layer_sizes=(300, 300),
         solver=solver,
@@ -148,15 +158,8 @@ def test_ctrl_c_leaves_a_fitted_model(solver, rng):
         n_iter_no_change=np.inf,
         tol=0,
         random_state=0,
+        callback=in_a_moment,
     )
-    times = []
-
-    def interrupt():
-        times.append(time.perf_counter())
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    timer = threading.Timer(0.3, interrupt)
-    timer.start()
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         estimator.fit(X, y)
     assert time.perf_counter() - times[0] < 1.0  # 0.2 s on an idle machine

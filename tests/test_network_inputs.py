@@ -315,3 +315,9 @@ def test_a_hessian_that_does_not_fit_in_memory(rng):
     theta = np.zeros(net.n_params)
     with pytest.raises(MemoryError, match="119447.9 GiB.*hess_mul.*lbfgs"):
         net.hessian(theta, np.ones((1, 2000)), np.ones(1))
+
+
+def test_targets_too_large_for_float32():
+    net = Network([1, 1], loss="squared_error", dtype=np.float32)
+    with pytest.raises(ValueError, match="y holds values too large for float32; row 1 is"):
+        net.value(net.init(random_state=0), np.ones((2, 1)), np.array([1.0, 1e39]))

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import parity
 import pytest
+import scipy.sparse as sp
 import sklearn
 import sklearn.neural_network
 import threadpoolctl
@@ -185,3 +186,38 @@ def test_bad_weights_and_targets(data):
             theirs.fit(X, y, sample_weight=weights)
             with pytest.raises(ValueError, match=r"\[7\]|row \d+"):
                 ours.fit(X, y, sample_weight=weights)
+
+
+class Interrupted:
+    """Squared error; Ctrl-C arrives in its n-th evaluation."""
+
+    def __init__(self, n):
+        self.left = n
+
+    def value_grad(self, raw, y):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        r = raw[:, 0] - y
+        return 0.5 * r**2, r[:, None]
+
+
+def test_an_interrupted_lbfgs(data):
+    X, y = data
+    before = fastmlp.MLPRegressor(solver="lbfgs", max_iter=2, random_state=0).fit(X, y)
+    expected = before.predict(X)
+    with pytest.raises(KeyboardInterrupt):
+        before.set_params(loss=Interrupted(1)).fit(X, y)
+    assert np.array_equal(before.predict(X), expected)
+    with pytest.warns(UserWarning, match="interrupted by user after"):
+        reached = before.set_params(loss=Interrupted(9), max_iter=50).fit(X, y)
+    assert reached.n_iter_ > 0
+    assert not np.array_equal(reached.predict(X), expected)
+
+
+def test_sparse_rows():
+    X = sp.random(50, 3000, 0.001, format="csr", random_state=0)
+    y = np.asarray(X.sum(axis=1)).ravel()
+    theirs, ours = both("MLPRegressor", X, y, max_iter=5)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-6)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-5, atol=1e-8)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES, OUTPUT_NAMES
@@ -353,3 +354,26 @@ def test_an_estimator_predicts_in_as_many_threads_as_the_work_is_worth(
     for _ in range(2):  # after the validators of scikit-learn, and without them
         np.testing.assert_array_equal(model.predict(X), alone)
     assert used == [expected] * 2
+
+
+def test_out_has_the_shape_of_what_is_returned(rng):
+    net = Network([3, 4, 1])
+    predictor = Predictor(net, net.init(random_state=0))
+    X = rng.normal(size=(5, 3))
+    for x in (X, X[0]):
+        expected = predictor.predict(x)
+        out = np.empty(expected.shape)
+        assert predictor.predict(x, out) is out
+        np.testing.assert_array_equal(out, expected)
+    with pytest.raises(ValueError, match=r"out must have 1 columns and 5 rows, got shape \(4, 1\)"):
+        predictor.predict(X, np.empty(4))
+    with pytest.raises(ValueError, match="out must be an ndarray, got list"):
+        predictor.predict(X, [0.0] * 5)
+
+
+def test_what_is_no_dense_number_is_named(rng):
+    _, predictor, X = make(rng)
+    with pytest.raises(ValueError, match=r"sparse.*x\.toarray"):
+        predictor.predict(sp.csr_matrix(X))
+    with pytest.raises(ValueError, match=r"dtype object; x\.astype\('float64'\)"):
+        predictor.predict(X.astype(object))

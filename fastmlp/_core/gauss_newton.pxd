@@ -8,7 +8,7 @@ cdef enum:
     MOST_LAYERS = 64    # of a network whose residuals are swept
 
 
-cdef class Scratch:
+cdef class Workspace:
     cdef PanelTape tape
     cdef double[::1] deltas       # layer by layer [(row, k), j], rows ld apart as in the tape
     cdef double[::1] slopes       # [row, j] of one layer
@@ -22,8 +22,8 @@ cdef class Scratch:
     cdef double *delta(self, Py_ssize_t l) noexcept nogil
 
 
-cdef void begin(Scratch s, Layers layers, const double *theta) noexcept nogil
-cdef void add_gradient(double[::1] grad, Layers layers, Scratch s) noexcept nogil
-cdef void compact_raw(Scratch s, Layers layers, Py_ssize_t rows) noexcept nogil
+cdef void begin(Workspace s, Layers layers, const double *theta) noexcept nogil
+cdef void add_gradient(double[::1] grad, Layers layers, Workspace s) noexcept nogil
+cdef void compact_raw(Workspace s, Layers layers, Py_ssize_t rows) noexcept nogil
 cdef void spread(double *apart, const double *compact, Py_ssize_t rows, Py_ssize_t cols,
                  Py_ssize_t ld) noexcept nogil

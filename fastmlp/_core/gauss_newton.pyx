@@ -32,7 +32,7 @@ import numpy as np
 cdef double INDEFINITE = 1e-10
 
 
-cdef class Scratch:
+cdef class Workspace:
     """Room for one tile of samples: their sweep, delta of every residual in every layer.
 
     Parameters
@@ -77,7 +77,7 @@ cdef class Scratch:
         return <double *> self.stretch[l - 1].delta
 
 
-cdef bint root(Scratch s, Layers layers, Second second, const double *w, Py_ssize_t start,
+cdef bint root(Workspace s, Layers layers, Second second, const double *w, Py_ssize_t start,
                Py_ssize_t rows) noexcept nogil:
     """roots[i, k, :] = column k of R_i, the Cholesky factor of w_i Q_i; False: Q_i is indefinite.
 
@@ -120,7 +120,7 @@ cdef bint root(Scratch s, Layers layers, Second second, const double *w, Py_ssiz
     return True
 
 
-cdef void compact_raw(Scratch s, Layers layers, Py_ssize_t rows) noexcept nogil:
+cdef void compact_raw(Workspace s, Layers layers, Py_ssize_t rows) noexcept nogil:
     """The tape's raw outputs without the gaps between its rows."""
     cdef Py_ssize_t i, L = layers.n_layers, n_raw = layers.n_raw
     for i in range(rows):
@@ -138,7 +138,7 @@ cdef void spread(double *apart, const double *compact, Py_ssize_t rows, Py_ssize
             apart[i * ld + c] = 0
 
 
-cdef double tile(Scratch s, Layers layers, Source source, const Py_ssize_t *index,
+cdef double tile(Workspace s, Layers layers, Source source, const Py_ssize_t *index,
                  Py_ssize_t start, Py_ssize_t rows, Second second, bint with_grad,
                  bint *definite) noexcept nogil:
     """One tile of samples: delta of every residual in every layer; the sum of the losses.
@@ -186,14 +186,14 @@ cdef double tile(Scratch s, Layers layers, Source source, const Py_ssize_t *inde
     return value
 
 
-cdef void begin(Scratch s, Layers layers, const double *theta) noexcept nogil:
+cdef void begin(Workspace s, Layers layers, const double *theta) noexcept nogil:
     """theta into the tape's panels, an empty gradient."""
     pack(layers, s.tape, s.tape.theta, <double *> theta, False)
     turn(layers, s.tape, <double *> NULL)
     memset(s.tape.grad, 0, s.tape.offset[layers.n_layers] * sizeof(double))
 
 
-cdef void add_gradient(double[::1] grad, Layers layers, Scratch s) noexcept nogil:
+cdef void add_gradient(double[::1] grad, Layers layers, Workspace s) noexcept nogil:
     """grad += what the sweeps since `begin` have summed; jacobian_row is overwritten."""
     cdef Py_ssize_t i
     pack(layers, s.tape, s.tape.grad, &s.jacobian_row[0], True)
@@ -209,7 +209,7 @@ def padded(Py_ssize_t n_params):
     return (n_params + lanes - 1) // lanes * lanes
 
 
-def jacobian_rows(double[::1] strips, double[::1] grad, Layers layers, Source source, Scratch s,
+def jacobian_rows(double[::1] strips, double[::1] grad, Layers layers, Source source, Workspace s,
                   const double[::1] theta, const Py_ssize_t[::1] index, Py_ssize_t begin_row,
                   Py_ssize_t end_row, Py_ssize_t first, Py_ssize_t total, Second second):
     """Rows of J~ for samples begin_row .. end_row, into strips for `total` samples from first on.
@@ -244,7 +244,7 @@ def add_gram(double[:, ::1] G, const double[::1] strips, Layers layers, Py_ssize
 
 
 def accumulate(double[:, ::1] G, double[::1] strips, double[::1] grad, Layers layers,
-               Source source, Scratch s, const double[::1] theta, const Py_ssize_t[::1] index,
+               Source source, Workspace s, const double[::1] theta, const Py_ssize_t[::1] index,
                Py_ssize_t begin_row, Py_ssize_t end_row, Second second):
     """`jacobian_rows` and `add_gram`, tile by tile; returns what the former does."""
     cdef Py_ssize_t start = begin_row, rows, n_raw = layers.n_raw
@@ -288,7 +288,7 @@ def collect(double[:, ::1] out, double[::1] grad, list parts, Layers layers,
 # ---- without the matrix ----
 
 def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, Source source,
-            Scratch s, const double[::1] theta, const Py_ssize_t[::1] index, Second second):
+            Workspace s, const double[::1] theta, const Py_ssize_t[::1] index, Second second):
     """Keep a_(l-1) (n, fan_in) and delta_l (n x n_raw, fan_out) of every layer, one after another.
 
     Returns
@@ -324,7 +324,7 @@ def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, 
     return value if definite else None
 
 
-def diagonal(double[::1] out, Layers layers, Source source, Scratch s, const double[::1] theta,
+def diagonal(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
              const Py_ssize_t[::1] index, Second second):
     """out += the diagonal of J~' J~; False where the curvature of a row is indefinite."""
     cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, j, k, n_raw = layers.n_raw, ld

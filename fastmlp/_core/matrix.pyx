@@ -34,7 +34,7 @@ import numpy as np
 
 
 cdef class Blocks:
-    """Scratch for one tile of rows, and the sums over the rows that one thread has seen.
+    """Workspace for one tile of rows, and the sums over the rows that one thread has seen.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ cdef Py_ssize_t triangle(Py_ssize_t n) noexcept nogil:
 
 
 def tile_rows(Layers layers):
-    """Rows per tile: the scratch stays within some tens of megabytes."""
+    """Rows per tile: the workspace stays within some tens of megabytes."""
     cdef Py_ssize_t l, wide = 1
     for l in range(layers.n_layers + 1):
         wide = max(wide, layers.width[l] + 1)

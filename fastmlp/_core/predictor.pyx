@@ -187,7 +187,8 @@ cdef class Packed:
         cdef char kind = b"f" if self.single else b"d"
         cdef Py_ssize_t last = b.ndim - 1
         if b.format[0] != kind or b.format[1] != 0:
-            raise ValueError(f"{what} must be {'float32' if self.single else 'float64'}.")
+            raise ValueError(f"{what} must be {'float32' if self.single else 'float64'} in native "
+                             f"byte order, got format {b.format.decode()!r}.")
         if b.ndim not in (1, 2) or b.shape[last] != cols or (b.ndim == 2 and b.shape[0] != n):
             raise ValueError(
                 f"{what} must have {cols} columns"
@@ -272,12 +273,12 @@ cdef int run_tiles(Packed self, Layers layers, const real *x, Py_ssize_t stride,
 
 
 cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
-                   Py_ssize_t rows, real *out, char *scratch, Py_ssize_t room) noexcept nogil:
+                   Py_ssize_t rows, real *out, char *workspace, Py_ssize_t room) noexcept nogil:
     """One tile through all layers; False if x is not finite."""
     cdef Py_ssize_t l, r, c, width, ld, L = layers.n_layers
-    cdef real *a = <real *> scratch
-    cdef real *z = <real *> (scratch + room)
-    cdef real *spare = <real *> (scratch + 2 * room)
+    cdef real *a = <real *> workspace
+    cdef real *z = <real *> (workspace + room)
+    cdef real *spare = <real *> (workspace + 2 * room)
     cdef real *swap
     cdef bint relu
     width = layers.width[0]

@@ -4,7 +4,7 @@ from fastmlp._core.kernels cimport real
 from fastmlp._core.network cimport Layers
 
 cdef enum:
-    STACK = 16384      # bytes of scratch that are taken from the stack
+    STACK = 16384      # bytes of workspace that are taken from the stack
     BRIEF = 1 << 15    # multiplications during which the GIL is not worth giving away
 
 cdef bint is_plain(x, int type_num) noexcept

@@ -9,14 +9,14 @@ from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.curvature cimport Second
-from fastmlp._core.gauss_newton cimport Scratch, add_gradient, begin, compact_raw, spread
+from fastmlp._core.gauss_newton cimport Workspace, add_gradient, begin, compact_raw, spread
 from fastmlp._core.network cimport Layers, Source, check_signals
 from fastmlp._core.panels cimport PanelTape, backward, forward, load_tile, pack, slopes_of
 
 import numpy as np
 
 
-def ggn_mul(double[::1] out, Layers layers, Source source, Scratch s, const double[::1] theta,
+def ggn_mul(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
             const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin_row,
             Py_ssize_t end_row, Second second):
     """out += J' Q J v over rows begin_row .. end_row (Schraudolph 2002)."""
@@ -55,7 +55,7 @@ def ggn_mul(double[::1] out, Layers layers, Source source, Scratch s, const doub
         add_gradient(out, layers, s)
 
 
-def bend(double[::1] out, Layers layers, Source source, Scratch s, const double[::1] theta,
+def bend(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
          const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin_row,
          Py_ssize_t end_row, Second second):
     """out += J' Q d2 raw / dv2 over rows begin_row .. end_row: how the residuals bend."""
@@ -143,7 +143,7 @@ cdef void bend_layer(double *ra, double *rra, const double *along, const double 
         rra[i * ld + cols] = 0
 
 
-cdef void tangent_loss(Scratch s, Layers layers, Second second, const double *first,
+cdef void tangent_loss(Workspace s, Layers layers, Second second, const double *first,
                        const double *other, double factor, bint weighted, Py_ssize_t start,
                        Py_ssize_t rows) noexcept nogil:
     """tape.delta = w_i Q_i (factor first_i + other_i)."""

@@ -145,10 +145,12 @@ class BaseMLP(BaseEstimator):
             }
             with _report.explained_start(self):
                 if self.n_starts > 1 and fresh and not incremental:
-                    result = self._best_start(network, X, targets, theta0, rng, fit)
+                    result, theta0 = self._best_start(network, X, targets, theta0, rng, fit)
                 else:
                     result = train(network, X, targets, theta0=theta0, random_state=rng, **fit)
                     self.starts_ = None
+            if result.status is Status.INTERRUPTED and np.array_equal(result.theta, theta0):
+                raise KeyboardInterrupt  # there is nothing to keep
             diverged = result.status is Status.DIVERGED
             if diverged and not (validation is not None and _has_best(result)):
                 raise _report.divergence(self, describe_divergence(network, result))
@@ -158,7 +160,7 @@ class BaseMLP(BaseEstimator):
         return self
 
     def _best_start(self, network, X, targets, theta0, rng, fit):
-        """The best of ``n_starts`` fits; all of them are kept in ``starts_``."""
+        """The best of ``n_starts`` fits and its start; all of them are kept in ``starts_``."""
         if not isinstance(self.init, str) or self.init == "zeros":
             raise ValueError(
                 f"n_starts={self.n_starts} needs starts that differ; init={self.init!r} is always "
@@ -175,7 +177,7 @@ class BaseMLP(BaseEstimator):
             in_turn=self.scoring not in (None, "loss"),
             **fit,
         )
-        return self.starts_[best]
+        return self.starts_[best], thetas[best]
 
     def _limits(self):
         names = ("max_iter", "tol", "n_iter_no_change", "max_fun", "verbose")
