@@ -32,7 +32,7 @@ from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
 
 # What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an
-# epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.3 times
+# epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.5 times
 # less on 0.03, 1.4 and 4.2 MFLOP a batch).
 FLOPS_PER_THREAD = 1.5e6
 BATCH_FLOPS_PER_THREAD = 1.5e6
