@@ -21,7 +21,7 @@ from bench.peers import MODULES as PEERS
 from bench.settings import Settings
 
 DTYPES = ("float32", "float64")
-QUICK = "QUICK RUN: everything runs and agrees, or not; figures and verdicts mean nothing."
+QUICK = "QUICK RUN, to see that all runs and agrees: its figures and verdicts mean nothing."
 
 
 def arguments(argv):

@@ -113,8 +113,8 @@ typedef struct {
     FM_EACH(e->n, {                                                                              \
         const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
         const vec w = load(e->w + i, k, 0);                                                      \
-        value += sum_(NAME(weighted)(w, t.value), k);                                                           \
-        store(delta + i, NAME(weighted)(w, t.grad chain), k);                                                   \
+        value += sum_(NAME(weighted)(w, t.value), k);                                            \
+        store(delta + i, NAME(weighted)(w, t.grad chain), k);                                    \
     });                                                                                          \
     break;
 
@@ -123,7 +123,7 @@ typedef struct {
     FM_EACH(e->n, {                                                                              \
         const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
         const vec w = load(e->w + i, k, 0), r = load(rraw + i, k, 0);                            \
-        store(rdelta + i, NAME(weighted)(w, r * (second)), k);                                                  \
+        store(rdelta + i, NAME(weighted)(w, r * (second)), k);                                   \
     });                                                                                          \
     break;
 

@@ -46,7 +46,6 @@ static inline __attribute__((always_inline)) void NAME(across_four)(real *out, c
     }
 }
 static inline void NAME(four_sums)(real *sums, const vec *x) { NAME(across_four)(sums, x, 0); }
-static inline void NAME(four_tops)(real *tops, const vec *x) { NAME(across_four)(tops, x, 1); }
 
 /* to[j, i] = from[i, j] for FEW rows and columns */
 static inline void NAME(turn_few)(real *to, ptrdiff_t ld_to, const real *from, ptrdiff_t ld) {

@@ -106,6 +106,7 @@ MUTATIONS = [
     (MATH, "vec y = vlog(u) + c / u;", "vec y = vlog(u);"),
     (MATH, "return vcopysign(e / (e + 2), x);", "return e / (e + 2);"),
     (MATH, "select_(x < 0, 2 - outer, outer)", "outer"),
+    (UPDATES, "> smallest ? (real)u->epsilon : smallest;", "> 0 ? (real)u->epsilon : 0;"),
     (UPDATES, "t = keep * t + (momentum * m - rate * g)", "t = keep * t + momentum * m"),
     (
         UPDATES,

@@ -88,6 +88,7 @@ BAD_PARAMETERS = [
     ("loss", "cross_entropy", "loss='cross_entropy'.*_"),
     ("loss", 3, "loss=3"),
     ("init", "xavier", "init='xavier'.*'glorot'"),
+    ("init", (1, 2), r"init=\(1, 2\).*a pair \(coefs, intercepts\) of lists"),
     ("init", ([np.ones((3, 2))], [np.ones(2)]), "coefs must have 2 arrays"),
     ("standardize", 1, "standardize=1"),
     ("scoring", 3, "scoring=3"),
@@ -296,3 +297,11 @@ def test_own_loss_needs_a_full_batch_solver():
     assert_raises_unchanged(
         MLPRegressor(loss=Own()), lambda e: e.fit(X, Y), "full-batch", (ValueError, TypeError)
     )
+
+
+def test_a_batch_of_any_number_of_rows():
+    X, y = np.ones((5, 2)), np.arange(5.0)
+    expected = MLPRegressor(batch_size=5, max_iter=2, random_state=0).fit(X, y)
+    with pytest.warns(UserWarning, match="batch_size"):
+        clipped = MLPRegressor(batch_size=2**70, max_iter=2, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(clipped.coefs_[0], expected.coefs_[0])

@@ -55,7 +55,7 @@ def real(low: float, high: float = np.inf, closed: str = "left") -> Rule:
     def accepts(value):
         return (
             is_real(value)
-            and np.isfinite(value)
+            and -np.inf < value < np.inf
             and (value >= low if closed in ("left", "both") else value > low)
             and (value <= high if closed in ("right", "both") else value < high)
         )
@@ -104,7 +104,11 @@ RANDOM_STATE = Rule(
 INIT = either(
     one_of(*initialisation.NAMES),
     Rule(
-        lambda value: isinstance(value, list | tuple) and len(value) == 2,
+        lambda value: (
+            isinstance(value, list | tuple)
+            and len(value) == 2
+            and all(isinstance(part, list | tuple) for part in value)
+        ),
         "a pair (coefs, intercepts) of lists of arrays",
     ),
 )

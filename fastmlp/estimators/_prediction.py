@@ -183,9 +183,10 @@ def _network(layers, activations, output_activation, dtype):
 def _made_for(network, coefs, intercepts):
     """Whether arrays have the shapes and the type of a network's parameters."""
     shapes = [*zip(network.layers, network.layers[1:], strict=False)]
-    return [part.shape for part in coefs] == shapes and all(
-        b.shape == shape[1:] and W.dtype == b.dtype == network.dtype
-        for W, b, shape in zip(coefs, intercepts, shapes, strict=True)
+    return (
+        [W.shape for W in coefs] == shapes
+        and [b.shape for b in intercepts] == [shape[1:] for shape in shapes]
+        and all(part.dtype == network.dtype for part in (*coefs, *intercepts))
     )
 
 

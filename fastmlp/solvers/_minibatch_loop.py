@@ -291,5 +291,5 @@ def require(solver, name, accepts, wanted):
     """Raise ValueError unless a hyper-parameter is a finite number that ``accepts`` takes."""
     value = getattr(solver, name)
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and np.isfinite(value) and accepts(value)):
+    if not (number and -np.inf < value < np.inf and accepts(value)):
         raise ValueError(f"{type(solver).__name__}: {name}={value!r} is not {wanted}.")
