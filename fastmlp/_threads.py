@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import functools
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -182,7 +184,7 @@ def available_cpus() -> int:
         cpus = len(os.sched_getaffinity(0))
     else:
         cpus = os.cpu_count() or 1
-    return max(1, math.floor(min(cpus, _cgroup_quota())))
+    return max(1, math.floor(min(cpus, _quota_in(int(time.monotonic())))))
 
 
 def default_threads(flops_per_call: float) -> int:
@@ -264,6 +266,12 @@ def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False
                         errors.append(error)
     if errors:
         raise errors[0]
+
+
+@functools.lru_cache(maxsize=1)
+def _quota_in(second: int) -> float:
+    """The quota, read once a second at most: it takes half a millisecond."""
+    return _cgroup_quota()
 
 
 def _cgroup_quota(

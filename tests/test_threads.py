@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -273,10 +274,22 @@ def test_default_threads(monkeypatch):
 
 def test_available_cpus(monkeypatch):
     assert 1 <= available_cpus() <= os.cpu_count()
-    monkeypatch.setattr(_threads, "_cgroup_quota", lambda: 1.9)
-    assert available_cpus() == 1
-    monkeypatch.setattr(_threads, "_cgroup_quota", lambda: 0.2)
-    assert available_cpus() == 1
+    for quota in (1.9, 0.2):
+        monkeypatch.setattr(_threads, "_cgroup_quota", lambda quota=quota: quota)
+        _threads._quota_in.cache_clear()
+        assert available_cpus() == 1
+    _threads._quota_in.cache_clear()
+
+
+def test_the_quota_is_read_once_a_second(monkeypatch):
+    read = []
+    monkeypatch.setattr(_threads, "_cgroup_quota", lambda: read.append(1) or 1.0)
+    _threads._quota_in.cache_clear()
+    for now in (7.1, 7.2, 7.9, 8.0, 8.5):
+        monkeypatch.setattr(_threads, "time", SimpleNamespace(monotonic=lambda now=now: now))
+        available_cpus()
+    _threads._quota_in.cache_clear()
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize(
