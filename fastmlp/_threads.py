@@ -21,11 +21,11 @@ from pathlib import Path
 
 import threadpoolctl
 
+from fastmlp._core.team import LARGEST_TEAM
+
 # Below this many floating-point operations per thread and call, waking a second thread costs more
 # than it saves (measured: sgemm gains from 4 MFLOP, dgemm from 16, of which a sweep holds three).
 FLOPS_PER_THREAD = 1e7
-
-MOST_THREADS = 64  # of the project's own, in one epoch or sweep; as in _core/team.pxd
 
 
 class _BlasLimiter:
@@ -211,7 +211,7 @@ def threads_in_force(n: int) -> int:
     So ``threadpoolctl.threadpool_limits``, OPENBLAS_NUM_THREADS and joblib's workers limit the
     project's own threads as they do those of BLAS.
     """
-    return max(1, min(n, _limiter.in_force(), MOST_THREADS))
+    return max(1, min(n, _limiter.in_force(), LARGEST_TEAM))
 
 
 def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False) -> None:

@@ -26,8 +26,8 @@ from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import network as _sweeps
 from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
-from fastmlp._core.team import Team, assist
-from fastmlp._threads import MOST_THREADS, available_cpus, in_threads, threads_in_force
+from fastmlp._core.team import LARGEST_TEAM, Team, assist
+from fastmlp._threads import available_cpus, in_threads, threads_in_force
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
 
@@ -128,7 +128,7 @@ class NetworkObjective(CurvedObjective):
     def _allowed_threads(self) -> int:
         """Threads that an epoch or a sweep over all rows may use."""
         wanted = self.n_threads or available_cpus()
-        return min(wanted, self.most_threads or threads_in_force(wanted), MOST_THREADS)
+        return min(wanted, self.most_threads or threads_in_force(wanted), LARGEST_TEAM)
 
     def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""

@@ -13,7 +13,6 @@ import scipy.sparse as sp
 import sklearn
 import sklearn.neural_network
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -327,63 +326,6 @@ def test_layouts_of_X(layout, kind, options, data):
     for a, b in zip(expected.coefs_, actual.coefs_, strict=True):
         assert np.allclose(a, b, rtol=1e-9, atol=1e-12)
     assert np.array_equal(expected.predict(plain).round(9), actual.predict(given).round(9))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_weights_may_be_edited(kind, data):
-    X, y = data
-    fitted = kind(hidden_layer_sizes=(5,), max_iter=2, random_state=0).fit(X, y)
-    output = fitted.predict_proba if kind is MLPClassifier else fitted.predict
-    before = output(X)
-    fitted.intercepts_[-1][...] += 1.0  # in place
-    after = output(X)
-    assert not np.allclose(before, after)
-    fitted.intercepts_[-1] = fitted.intercepts_[-1] - 1.0  # by assignment
-    assert np.allclose(output(X), before)
-    fitted.coefs_ = [np.asfortranarray(coef) for coef in fitted.coefs_]
-    assert np.allclose(output(X), before)
-
-
-@pytest.mark.parametrize("n_units", [3, 8])
-@pytest.mark.parametrize("copied", [False, True])
-def test_weights_may_become_another_networks(n_units, copied, data):
-    """Also once predictions have been made with those of the first shape and type."""
-    X, y = data
-    X = X.astype(np.float32)
-    fitted = MLPRegressor(hidden_layer_sizes=(5,), max_iter=2, random_state=0).fit(X, y)
-    for dtype in (np.float32, np.float64):
-        other = MLPRegressor(hidden_layer_sizes=(n_units,), max_iter=2).fit(X.astype(dtype), y)
-        for given in (X, X[:1], X.astype(np.float64)):
-            fitted.predict(given)
-        fitted.coefs_, fitted.intercepts_ = other.coefs_, other.intercepts_
-        if copied:
-            fitted.coefs_ = [coef.copy() for coef in other.coefs_]
-        for given in (X, X[:1], X.astype(np.float64), X):
-            expected = other.predict(given)
-            assert fitted.predict(given).dtype == expected.dtype
-            np.testing.assert_allclose(fitted.predict(given), expected, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("n_units", [3, 8])
-def test_predictions_during_a_fit_leave_nothing_behind(n_units, data):
-    X, y = data
-    fitted = MLPRegressor(hidden_layer_sizes=(5,), max_iter=2, random_state=0).fit(X, y)
-    fitted.predict(X)
-    fitted.set_params(
-        hidden_layer_sizes=(n_units,), callback=lambda iteration, record: fitted.predict(X) is None
-    )
-    fitted.fit(X, y)
-    expected = clone(fitted).set_params(callback=None).fit(X, y).predict(X)
-    np.testing.assert_array_equal(fitted.predict(X), expected)
-
-
-def test_without_weights_it_is_not_fitted(data):
-    X, y = data
-    fitted = MLPRegressor(hidden_layer_sizes=(5,), max_iter=2, random_state=0).fit(X, y)
-    fitted.predict(X)
-    del fitted.coefs_
-    with pytest.raises(NotFittedError):
-        fitted.predict(X)
 
 
 def test_sizes_may_be_given_in_any_way(data):

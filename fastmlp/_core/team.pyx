@@ -13,6 +13,8 @@ from fastmlp._core.kernels cimport fm_flush_begin, fm_flush_end, fm_update_t, re
 from fastmlp._core.network cimport Layers, Source
 from fastmlp._core.panels cimport PanelTape, tile_gradient
 
+LARGEST_TEAM = MOST_THREADS
+
 cdef enum:
     GRADIENT
     STEP
