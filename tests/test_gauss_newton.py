@@ -218,34 +218,3 @@ def test_flat_losses_are_refused_by_name():
     for method in ("value_grad_ggn", "value_grad_gram", "ggn_diagonal"):
         with pytest.raises(ValueError, match="'quantile' has no curvature"):
             getattr(objective, method)(net.init(random_state=0))
-
-
-def test_jax_agrees():
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    jnp = jax.numpy
-    rng = np.random.default_rng(0)
-    net = Network([3, 5, 4, 2], activation="tanh", loss="log_loss", output_activation="softmax")
-    theta = net.init(random_state=1)
-    X, y, w = rng.normal(size=(9, 3)), np.eye(2)[rng.integers(2, size=9)], rng.uniform(size=9)
-    shapes = list(zip(net.layers, net.layers[1:], strict=False))
-
-    def raw(theta):
-        a, at = X, 0
-        for layer, (fan_in, fan_out) in enumerate(shapes):
-            W = theta[at : at + fan_in * fan_out].reshape(fan_in, fan_out)
-            at += fan_in * fan_out + fan_out
-            z = a @ W + theta[at - fan_out : at]
-            a = jnp.tanh(z) if layer + 1 < len(shapes) else z
-        return a
-
-    def loss(theta):
-        return -jnp.sum(w[:, None] * y * jax.nn.log_softmax(raw(theta))) / w.sum()
-
-    expected = jax.hessian(loss)(theta)
-    assert relative_error(net.hessian(theta, X, y, w), expected) < 1e-9
-    assert relative_error(net.jacobian(theta, X), jax.jacobian(raw)(theta)) < 1e-9
-    J, p = np.asarray(jax.jacobian(raw)(theta)), np.asarray(jax.nn.softmax(raw(theta)))
-    Q = w[:, None, None] * (p[:, :, None] * np.eye(2) - p[:, :, None] * p[:, None, :]) / w.sum()
-    G = np.einsum("ikp,ikl,ilq->pq", J, Q, J)
-    assert relative_error(net.ggn(theta, X, y, w), G) < 1e-9

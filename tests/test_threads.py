@@ -204,9 +204,7 @@ def child_fit():
     assert in_force() == before
 
 
-# CPython >= 3.12 warns that forking a process with threads is dangerous: that is the point here.
 @needs_fork
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 class TestFork:
     def test_after_blas_was_used(self):
         multiply()
