@@ -167,7 +167,7 @@ def quality(model, X, z):
 def large(quick):
     """5,000 parameters, 50,000 rows: memory of lm; newton-cg against 100 epochs of adam."""
     from fastmlp import Network
-    from fastmlp.solvers import Adam, LevenbergMarquardt, NewtonCG
+    from fastmlp.solvers import STOP, Adam, LevenbergMarquardt, NewtonCG
     from fastmlp.training import train
 
     layers = (5, 66, 66, 1)
@@ -190,7 +190,7 @@ def large(quick):
             solver=solver,
             max_iter=10**4,
             max_time=3 * seconds,
-            callback=lambda iteration, record: record["loss"] <= reached,
+            callback=lambda iteration, record: STOP if record["loss"] <= reached else None,
             **fit,
         )
         took, loss = run.history["seconds"][-1], objective.value(run.theta)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fastmlp import Network
+from fastmlp import STOP, Network
 from fastmlp.solvers import (
     LBFGS,
     SGD,
@@ -48,7 +48,7 @@ def train(objective, theta, solver, seconds):
     def note(iteration, record):
         clock.append(time.process_time() - begun)
         loss.append(record["loss"])
-        return clock[-1] > seconds
+        return STOP if clock[-1] > seconds else None
 
     with threadpool_limits(1):
         minimize(
@@ -115,13 +115,13 @@ class TwoWeights:
 
 
 def walk(objective, theta, solver, max_iter):
-    """Every accepted theta of a run: one iteration at a time, as these solvers keep no state."""
+    """Every accepted theta of a run, its start included."""
     path = [np.array(theta)]
-    for _ in range(max_iter):
-        found = minimize(objective, path[-1], solver=solver, max_iter=1, tol=1e-6)
-        if found.n_iter == 0:
-            break
-        path.append(found.theta)
+
+    def note(iteration, record):
+        path.append(record.theta.copy())
+
+    minimize(objective, theta, solver=solver, max_iter=max_iter, tol=1e-6, callback=note)
     return np.array(path)
 
 

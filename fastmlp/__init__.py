@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from fastmlp.config import show_config
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.network import Network
+    from fastmlp.solvers import STOP
 
 _HOMES = {
     "MLPClassifier": "fastmlp.estimators",
     "MLPRegressor": "fastmlp.estimators",
     "Network": "fastmlp.network",
+    "STOP": "fastmlp.solvers",
     "show_config": "fastmlp.config",
 }
 
-__all__ = ["MLPClassifier", "MLPRegressor", "Network", "show_config"]
+__all__ = ["STOP", "MLPClassifier", "MLPRegressor", "Network", "show_config"]
 
 
 def __getattr__(name):

@@ -87,6 +87,11 @@ class NetworkObjective(CurvedObjective):
         self._curvature_sweep: CurvatureSweep | None = None
         self._decayed: np.ndarray | None = None
 
+    @property
+    def network(self):
+        """The network whose loss it is."""
+        return self._network
+
     def _kernel_targets(self):
         return None if self._network._loss.is_custom else self._y
 

@@ -18,7 +18,7 @@ from fastmlp._threads import (
     default_threads,
     threads_in_force,
 )
-from fastmlp.solvers import Result, Status, minimize
+from fastmlp.solvers import STOP, Record, Result, Status, minimize
 from fastmlp.solvers._base import Solver
 
 
@@ -34,7 +34,7 @@ def train(
     rows: np.ndarray | None = None,
     validation: tuple | None = None,
     score: Callable[[np.ndarray, Any], float] | None = None,
-    callback: Callable[[int, dict], Any] | None = None,
+    callback: Callable[[int, Record], Any] | None = None,
     one_epoch: bool = False,
     state: Any = None,
     n_threads: int | None = None,
@@ -66,7 +66,7 @@ def train(
         ``score(theta, objective)``, objective being that of the validation data; to be maximised
         over the iterations. By default minus the (unpenalised) validation loss.
     callback : callable, optional
-        ``callback(iteration, record)``; a true answer ends the run.
+        ``callback(iteration, record)``; see :func:`fastmlp.solvers.minimize`.
     one_epoch : bool
         End after one iteration, whatever the limits say.
     state : object, optional
@@ -132,7 +132,9 @@ def train_starts(
     stopped = threading.Event()
 
     def stop(iteration, record):
-        return stopped.is_set() or (callback is not None and callback(iteration, record))
+        if stopped.is_set():
+            return STOP
+        return None if callback is None else callback(iteration, record)
 
     n_workers = 1 if in_turn else min(len(thetas), n_threads or available_cpus())
 
@@ -208,6 +210,6 @@ def _stop_after_one(callback):
     def stop(iteration, record):
         if callback is not None:
             callback(iteration, record)
-        return True
+        return STOP
 
     return stop

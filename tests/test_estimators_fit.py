@@ -12,7 +12,7 @@ import pytest
 import sklearn.neural_network
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import STOP, MLPClassifier, MLPRegressor
 from fastmlp.solvers import SGD, Adam, AdamW, GradientDescent, Newton, Status
 
 KINDS = [MLPClassifier, MLPRegressor]
@@ -36,7 +36,7 @@ def converging(kind, data, **options):
         ({"max_iter": 2}, Status.MAX_ITER),
         ({"tol": 10.0, "n_iter_no_change": 1}, Status.NO_IMPROVEMENT),
         ({"tol": 10.0, "early_stopping": True}, Status.NO_VALIDATION_IMPROVEMENT),
-        ({"callback": lambda epoch, record: epoch == 3}, Status.CALLBACK),
+        ({"callback": lambda epoch, record: STOP if epoch == 3 else True}, Status.CALLBACK),
         ({"max_time": 1e-9}, Status.MAX_TIME),
         (
             {"solver": "sgd", "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1},
@@ -44,7 +44,7 @@ def converging(kind, data, **options):
         ),
         ({"solver": "lbfgs", "tol": 1e-1}, Status.CONVERGED),
         ({"solver": "lbfgs", "max_fun": 3}, Status.MAX_FUN),
-        ({"solver": "lbfgs", "callback": lambda epoch, record: True}, Status.CALLBACK),
+        ({"solver": "lbfgs", "callback": lambda epoch, record: STOP}, Status.CALLBACK),
         ({"solver": "lbfgs", "max_time": 1e-9}, Status.MAX_TIME),
         ({"solver": "newton", "alpha": 1.0, "activation": "tanh"}, Status.CONVERGED),
         ({"solver": "gd", "max_iter": 3}, Status.MAX_ITER),
@@ -83,7 +83,7 @@ def test_no_warning_where_there_is_nothing_to_do(data):
         warnings.simplefilter("error")
         converging(MLPClassifier, data, tol=0.5)
         converging(MLPClassifier, data, solver="lbfgs", alpha=1.0, max_iter=1000)
-        converging(MLPClassifier, data, callback=lambda epoch, record: True)
+        converging(MLPClassifier, data, callback=lambda epoch, record: STOP)
         MLPRegressor(max_iter=1).partial_fit(*data)
 
 

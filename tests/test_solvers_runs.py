@@ -7,6 +7,7 @@ import pytest
 
 from fastmlp.solvers import (
     LBFGS,
+    STOP,
     GradientDescent,
     Newton,
     Status,
@@ -142,7 +143,7 @@ def test_callback_stops(solver):
 
     def callback(iteration, record):
         seen.append((iteration, record))
-        return iteration == 2
+        return STOP if iteration == 2 else None
 
     result = minimize(Valley(), START, solver=solver, callback=callback)
     assert (result.status, result.n_iter) == (Status.CALLBACK, 2)

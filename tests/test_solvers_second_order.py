@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from fastmlp import Network
+from fastmlp import STOP, Network
 from fastmlp.solvers import (
     LevenbergMarquardt,
     Newton,
@@ -206,7 +206,7 @@ def test_acceleration_saves_iterations():
                 solver=solver,
                 max_iter=300,
                 tol=0,
-                callback=lambda iteration, record: record["loss"] < 1e-8,
+                callback=lambda iteration, record: STOP if record["loss"] < 1e-8 else None,
             )
             counts.append(result.n_iter)
         iterations[acceleration] = np.median(counts)

@@ -51,6 +51,7 @@ def fastmlp(solver):
     """A runner for one of this project's solvers."""
 
     def run(problem, seed):
+        from fastmlp.solvers import STOP
         from fastmlp.solvers._minimize import check_solver
         from fastmlp.training import train
 
@@ -68,7 +69,7 @@ def fastmlp(solver):
             n_iter_no_change=np.inf,
             max_time=problem.limit,
             random_state=seed,
-            callback=lambda iteration, record: clock.done(2 * record["loss"]),
+            callback=lambda iteration, record: STOP if clock.done(2 * record["loss"]) else None,
         )
         return clock.trace
 

@@ -17,6 +17,7 @@ from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._docs import documented
 from fastmlp.estimators._scoring import accuracy
+from fastmlp.solvers import Record
 from fastmlp.solvers._base import Solver
 
 LOSSES = ("log_loss", "squared_error", "perceptron")
@@ -111,7 +112,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         class_weight: dict | list[dict] | str | None = None,
         standardize: bool = False,
         scoring: str | Callable | None = None,
-        callback: Callable[[int, dict], Any] | None = None,
+        callback: Callable[[int, Record], Any] | None = None,
         max_time: float | None = None,
         n_threads: int | None = None,
         n_starts: int = 1,

@@ -82,8 +82,12 @@ scoring : str, callable or None, default=None
     What early stopping maximises: None for accuracy or R2, "loss" for minus the validation loss,
     or a scorer of scikit-learn or its name.
 callback : callable, default=None
-    ``callback(epoch, record)`` after each epoch, counted from 1, with this epoch's entries of
-    ``history_``; the fit stops if it returns something true.
+    ``callback(epoch, record)`` after each epoch, counted from 1. ``record`` is a dict of this
+    epoch's entries of ``history_``, with the attributes ``theta``, the parameters at present
+    (read-only, and only until the callback returns: keep ``record.theta.copy()``), and
+    ``network``, the :class:`fastmlp.Network` that they belong to (on the scaled data, under
+    ``standardize``). The fit stops if the callback raises StopIteration or returns
+    ``fastmlp.STOP``; any other answer is ignored.
 max_time : float, default=None
     Seconds after which the fit ends with the epoch at hand.
 n_threads : int, default=None

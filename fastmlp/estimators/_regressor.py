@@ -16,6 +16,7 @@ from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._docs import documented
 from fastmlp.estimators._scoring import r2
 from fastmlp.losses import NAMES
+from fastmlp.solvers import Record
 from fastmlp.solvers._base import Solver
 
 LOSSES = tuple(name for name in NAMES if name not in ("log_loss", "perceptron"))
@@ -121,7 +122,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         init: str | tuple = "glorot",
         standardize: bool = False,
         scoring: str | Callable | None = None,
-        callback: Callable[[int, dict], Any] | None = None,
+        callback: Callable[[int, Record], Any] | None = None,
         max_time: float | None = None,
         n_threads: int | None = None,
         n_starts: int = 1,

@@ -6,6 +6,7 @@ They know no network: an objective is any object with ``value_grad(theta)``, and
 """
 
 from fastmlp.solvers._base import Limits, Result, Status
+from fastmlp.solvers._callback import STOP, Record
 from fastmlp.solvers._descent import GradientDescent
 from fastmlp.solvers._evidence import EvidenceState
 from fastmlp.solvers._lbfgs import LBFGS
@@ -20,6 +21,7 @@ __all__ = [
     "LBFGS",
     "SGD",
     "SOLVERS",
+    "STOP",
     "Adam",
     "AdamW",
     "EvidenceState",
@@ -28,6 +30,7 @@ __all__ = [
     "Limits",
     "Newton",
     "NewtonCG",
+    "Record",
     "Result",
     "Status",
     "least_squares_objective",

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp.solvers._base import Result, Solver, Status
+from fastmlp.solvers._callback import wants_to_stop
 
 # A trial may overflow; it is rejected then, which is no reason to warn.
 QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
@@ -109,7 +110,7 @@ class Run:
         if self.limits.verbose:
             fields = ", ".join(f"{name} = {number:.6g}" for name, number in record.items())
             print(f"Iteration {self.n_iter}, {fields}", flush=True)
-        if self._callback is not None and self._callback(self.n_iter, record):
+        if wants_to_stop(self._callback, self.n_iter, record, trial.theta, self.objective):
             return Status.CALLBACK
         if self._no_improvement_count > self.limits.n_iter_no_change:
             return Status.NO_VALIDATION_IMPROVEMENT

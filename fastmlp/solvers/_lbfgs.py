@@ -10,7 +10,7 @@ from fastmlp.solvers._full_batch import FullBatchSolver
 
 
 class _StoppedError(Exception):
-    """Leaves SciPy's loop; its argument is the status."""
+    """Leaves SciPy's loop; its argument is the status, or the error that ended the run."""
 
 
 class LBFGS(FullBatchSolver):
@@ -53,7 +53,10 @@ class LBFGS(FullBatchSolver):
 
         def accept(theta):
             # SciPy accepts the point that it evaluated last.
-            status = run.advance(trial)
+            try:
+                status = run.advance(trial)
+            except StopIteration as error:  # of a score; SciPy would take it for a wish to stop
+                raise _StoppedError(error) from error
             if status is None:
                 status = run.out_of_limits()
             if status is not None:
@@ -69,6 +72,8 @@ class LBFGS(FullBatchSolver):
                 options={"maxfun": limits.max_fun, "maxiter": limits.max_iter, "gtol": limits.tol},
             )
         except _StoppedError as stop:
+            if isinstance(stop.args[0], StopIteration):
+                raise stop.args[0] from None
             return stop.args[0]
         if run.point.grad_norm <= limits.tol:
             return Status.CONVERGED

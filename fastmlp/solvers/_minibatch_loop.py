@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from fastmlp.solvers._base import Limits, Result, Solver, Status
+from fastmlp.solvers._callback import wants_to_stop
 from fastmlp.solvers._shuffle import shuffle
 
 # Below this rate scikit-learn's adaptive schedule gives up.
@@ -165,7 +166,7 @@ class MiniBatch(Solver):
             status = self._stop(run, validation is not None)
             if status is None:
                 state.no_improvement_count = 0
-        if callback is not None and callback(run.n_iter, record):
+        if wants_to_stop(callback, run.n_iter, record, run.theta, objective):
             status = status or Status.CALLBACK
         if status is None and record["seconds"] >= limits.max_time:
             status = Status.MAX_TIME

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.solvers._base import Limits, Result, Solver
+from fastmlp.solvers._callback import Record
 from fastmlp.solvers._descent import GradientDescent
 from fastmlp.solvers._lbfgs import LBFGS
 from fastmlp.solvers._levenberg import LevenbergMarquardt
@@ -38,7 +39,7 @@ def minimize(
     max_fun: int = 15000,
     max_time: float = np.inf,
     random_state: Any = None,
-    callback: Callable[[int, dict[str, float]], Any] | None = None,
+    callback: Callable[[int, Record], Any] | None = None,
     validation: Callable[[np.ndarray], tuple[float, float]] | None = None,
     state: Any = None,
     verbose: bool | int = False,
@@ -75,8 +76,11 @@ def minimize(
     random_state : None, int, RandomState or Generator, default=None
         Source of the mini-batches' order. None: NumPy's global state.
     callback : callable, optional
-        ``callback(iteration, record)`` after each iteration, counted from 1; ``record`` holds this
-        iteration's entries of the history. The run stops if it returns something true.
+        ``callback(iteration, record)`` after each iteration, counted from 1. ``record`` is a dict
+        of this iteration's entries of the history, with the attributes ``theta`` (read-only, and
+        only until the callback returns: keep ``record.theta.copy()``) and ``network`` (the
+        objective's, or None). The run stops if the callback raises StopIteration or returns
+        ``fastmlp.STOP``; any other answer is ignored, any other error ends the run with itself.
     validation : callable, optional
         ``validation(theta) -> (score, loss)`` after each iteration. The run stops when the score
         has not risen by ``tol`` for more than ``n_iter_no_change`` iterations; the theta of the
