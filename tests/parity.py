@@ -146,6 +146,14 @@ KNOWN_DIFFERENCES = [
         "test_prediction_ignores_later_parameters",
     ),
     Difference(
+        "Weights of a standardized model",
+        "`standardize=True`, which scikit-learn has not, trains on scaled data. `coefs_` and "
+        "`intercepts_` have the scales folded in, in float64, so that whatever reads them as "
+        "scikit-learn's gets the function that `predict` computes; they can be assigned, but not "
+        "edited in place.",
+        "test_weights_of_a_standardized_model",
+    ),
+    Difference(
         "Bad weights and targets",
         "Negative sample weights, and negative targets under `loss='poisson'`, are errors that "
         "name the row; scikit-learn trains on them.",

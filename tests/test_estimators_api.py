@@ -278,10 +278,15 @@ def test_several_outputs(data):
 def test_float32_is_kept(kind, solver, data):
     X, y = data
     X = X.astype(np.float32)
-    fitted = kind(hidden_layer_sizes=(4,), solver=solver, max_iter=2, standardize=True).fit(X, y)
-    assert {part.dtype for part in fitted.coefs_ + fitted.intercepts_} == {np.dtype(np.float32)}
-    output = fitted.predict_proba(X) if kind is MLPClassifier else fitted.predict(X)
-    assert output.dtype == np.float32
+    for standardize in (False, True):
+        fitted = kind(hidden_layer_sizes=(4,), solver=solver, max_iter=2, standardize=standardize)
+        fitted.fit(X, y)
+        kept = fitted._coefs + fitted._intercepts
+        assert {part.dtype for part in kept} == {np.dtype(np.float32)}
+        output = fitted.predict_proba(X) if kind is MLPClassifier else fitted.predict(X)
+        assert output.dtype == np.float32
+        shown = np.float64 if standardize else np.float32
+        assert {part.dtype for part in fitted.coefs_ + fitted.intercepts_} == {np.dtype(shown)}
 
 
 LAYOUTS = {

@@ -259,7 +259,7 @@ def test_standardize_is_a_scaler_in_front(kind, sparse, weighted, data, rng):
     outside = kind(**options).fit(
         (X - inside.x_mean_) / scaler.scale_, y if kind is MLPClassifier else (y - mean) / scale, w
     )
-    for a, b in zip(inside.coefs_, outside.coefs_, strict=True):
+    for a, b in zip(inside._coefs, outside.coefs_, strict=True):
         assert np.allclose(a, b, rtol=1e-7, atol=1e-9)
     scaled = (X - inside.x_mean_) / scaler.scale_
     if kind is MLPClassifier:

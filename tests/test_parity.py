@@ -175,6 +175,17 @@ def test_prediction_ignores_later_parameters(data):
     assert np.array_equal(before[1], after[1])
 
 
+def test_weights_of_a_standardized_model(data):
+    X, y = data
+    X, y = 1e3 + 50 * X, 7 - 20 * y
+    ours = fastmlp.MLPRegressor(standardize=True, max_iter=3, random_state=0).fit(X, y)
+    theirs = sklearn.neural_network.MLPRegressor(max_iter=1).fit(X, y)
+    theirs.coefs_, theirs.intercepts_ = ours.coefs_, ours.intercepts_
+    np.testing.assert_allclose(theirs.predict(X), ours.predict(X), rtol=1e-9)
+    with pytest.raises(ValueError, match="assign"):
+        ours.coefs_[0][0, 0] = 0.0
+
+
 def test_bad_weights_and_targets(data):
     X, y = data
     weight = np.where(np.arange(60) == 7, -1.0, 1.0)

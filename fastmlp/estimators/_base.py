@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._arrays import on_a_line
 from fastmlp.activations import resolve_hidden
-from fastmlp.estimators import _data, _params, _prediction, _report
+from fastmlp.estimators import _data, _params, _prediction, _report, _weights
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, EvidenceState, Status
@@ -50,7 +50,7 @@ def _has_best(result):
     return bool(scored and np.isfinite(result.theta).all())
 
 
-class BaseMLP(BaseEstimator):
+class BaseMLP(_weights.FittedWeights, BaseEstimator):
     """Base of the estimators; a subclass knows its targets, its losses and its default score."""
 
     _extra_rules: dict[str, _params.Rule]
@@ -105,7 +105,7 @@ class BaseMLP(BaseEstimator):
             _params.check_params(self, self._extra_rules)
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
-            fresh = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+            fresh = not hasattr(self, "_coefs") or not (self.warm_start or incremental)
             X, y = self._check_data(X, y, fresh)
             sample_weight = _data.check_weights(sample_weight, X.shape[0])
             targets, n_raw, stratify = self._encode(y, fresh, incremental, classes)
@@ -123,6 +123,8 @@ class BaseMLP(BaseEstimator):
                 rows, held_out = self._split(X.shape[0], sample_weight, rng, stratify)
             given = X, y
             X, targets = self._scale(X, targets, sample_weight, rows, fresh)
+            if fresh and not isinstance(self.init, str) and _weights.scales_of(self) is not None:
+                theta0 = network.pack(*_weights.unfold(*self.init, _weights.scales_of(self)))
             score = None
             if held_out is not None:
                 validation = (X, targets, sample_weight, held_out)
@@ -216,11 +218,11 @@ class BaseMLP(BaseEstimator):
             dtype=FLOATS,
             reset=fresh,
         )
-        return (X if fresh else X.astype(self.coefs_[0].dtype, copy=False)), y
+        return (X if fresh else X.astype(self._coefs[0].dtype, copy=False)), y
 
     def _theta(self, network):
         """The fitted parameters as the start of a further fit."""
-        shapes = [coef.shape for coef in self.coefs_]
+        shapes = [coef.shape for coef in self._coefs]
         wanted = list(zip(network.layers, network.layers[1:], strict=False))
         if shapes != wanted:
             raise ValueError(
@@ -228,7 +230,7 @@ class BaseMLP(BaseEstimator):
                 f"{self.hidden_layer_sizes!r} and this data need {wanted}. Set warm_start=False "
                 "to start anew."
             )
-        return network.pack(self.coefs_, self.intercepts_)
+        return network.pack(self._coefs, self._intercepts)
 
     def _given_validation(self, X_val, y_val, sample_weight_val, dtype):
         if X_val is None or y_val is None:
@@ -296,7 +298,7 @@ class BaseMLP(BaseEstimator):
         self.n_outputs_ = network.n_raw
         # A single prediction reads them where they lie, a third faster from lines of cache on.
         theta = on_a_line(result.theta.astype(network.dtype, copy=False))
-        self.coefs_, self.intercepts_ = map(list, network.unpack(theta))
+        self._coefs, self._intercepts = map(list, network.unpack(theta))
         self.n_iter_ = result.n_iter
         self.loss_ = result.loss
         self.status_ = result.message
@@ -332,7 +334,7 @@ class BaseMLP(BaseEstimator):
             self.best_loss_ = float(best_loss)
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "coefs_")
+        return hasattr(self, "_coefs")
 
     def _output(self, X):
         """Outputs of the network, (n_samples, n_outputs), by ``coefs_`` as they are now."""
@@ -342,7 +344,7 @@ class BaseMLP(BaseEstimator):
             return output
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        X = X.astype(self.coefs_[0].dtype, copy=False)
+        X = X.astype(self._coefs[0].dtype, copy=False)
         if self.x_mean_ is not None:
             X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
         return _prediction.output(self, X)

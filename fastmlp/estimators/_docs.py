@@ -69,7 +69,8 @@ max_fun : int, default=15000
 INIT = """
 init : str or tuple (coefs, intercepts), default="glorot"
     Initial weights: "glorot" is scikit-learn's; "he", "lecun", "zeros"; "nguyen-widrow" spreads
-    the slopes of tanh or logistic units over inputs from -1 to 1, which "lm" gains from.
+    the slopes of tanh or logistic units over inputs from -1 to 1, which "lm" gains from. A pair
+    is in the units of X and y, as ``coefs_`` and ``intercepts_`` are.
 """
 
 BEYOND = """
@@ -77,7 +78,8 @@ standardize : bool, default=False
     Whether each feature (and, in a regressor whose loss can be shifted, each target) is brought
     to mean 0 and standard deviation 1 inside; sparse features are only divided, not shifted.
     The scales are learned from the training rows of the first fit. ``predict`` takes and returns
-    the original units; ``coefs_``, ``loss_`` and the loss curves belong to the scaled data.
+    the original units, and ``coefs_`` and ``intercepts_`` are in them, too; ``loss_`` and the loss
+    curves belong to the scaled data.
 scoring : str, callable or None, default=None
     What early stopping maximises: None for accuracy or R2, "loss" for minus the validation loss,
     or a scorer of scikit-learn or its name.
@@ -102,8 +104,10 @@ n_starts : int, default=1
 
 ATTRIBUTES = """
 coefs_, intercepts_ : list of ndarray
-    Weights (n_in, n_out) and biases (n_out,) of each layer. They may be edited: ``predict`` uses
-    them as they are.
+    Weights (n_in, n_out) and biases (n_out,) of each layer, in the units of X and y. They may be
+    edited: ``predict`` uses them as they are. With ``standardize=True`` the scales are folded into
+    the first and the last layer, in float64; these arrays are read-only: change copies, and assign
+    the whole list.
 loss_ : float
     The loss at the end: over the last epoch's mini-batches, or of the last iteration.
 loss_curve_ : list of float

@@ -1,4 +1,4 @@
-"""From a fitted estimator to outputs: packed weights, kept while ``coefs_`` stay as they are."""
+"""From a fitted estimator to outputs: packed weights, kept while these stay as they are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from fastmlp._arrays import fits_panels
 from fastmlp._core.row import outputs_of_row
 from fastmlp._threads import default_threads, threads_in_force
+from fastmlp.estimators import _weights
 from fastmlp.estimators._data import apply_scales
 from fastmlp.network import Network
 from fastmlp.predictor import Predictor
@@ -38,7 +39,7 @@ class _Kept:
     activations, out_activation : list, object
         The fitted attributes that the network was made of.
     packed : tuple or None
-        For many rows: a Predictor, the ``coefs_`` and ``intercepts_`` that it packs, and the
+        For many rows: a Predictor, the ``_coefs`` and ``_intercepts`` that it packs, and the
         vector that these are views of (None if they are not). Set as a whole, since other threads
         may read it meanwhile.
     """
@@ -65,8 +66,8 @@ def plain_output(estimator, X):
         or type(X) is not np.ndarray
         or state.get("activations_") is not kept.activations
         or state.get("out_activation_") is not kept.out_activation
-        or "coefs_" not in state
-        or "intercepts_" not in state
+        or "_coefs" not in state
+        or "_intercepts" not in state
         or "feature_names_in_" in state
     ):
         return None
@@ -74,7 +75,7 @@ def plain_output(estimator, X):
         if not _fits(kept.network, X):
             return None
         X = apply_scales(X, state["x_mean_"], state["x_scale_"])
-    row = outputs_of_row(kept.layers, state["coefs_"], state["intercepts_"], X)
+    row = outputs_of_row(kept.layers, state["_coefs"], state["_intercepts"], X)
     if row is not None or not _fits(kept.network, X):
         return row
     predictor = _predictor_of(estimator, kept)
@@ -96,25 +97,19 @@ def output(estimator, X):
     kept = _kept[estimator] = _kept_of(estimator)
     if not sp.issparse(X):
         if X.shape[0] == 1:
-            row = outputs_of_row(kept.layers, estimator.coefs_, estimator.intercepts_, X)
+            row = outputs_of_row(kept.layers, estimator._coefs, estimator._intercepts, X)
             if row is not None:
                 return row
         predictor = _predictor_of(estimator, kept)
         if predictor is not None:
             return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
-    theta = _as_theta(kept.network, estimator.coefs_, estimator.intercepts_)
+    theta = _as_theta(kept.network, estimator._coefs, estimator._intercepts)
     return predict(kept.network, theta, X, estimator.n_threads)
 
 
 def compiled(estimator, decision, classes, threshold):
     """A Predictor with the scales of inputs and targets folded into the weights."""
-    coefs, intercepts = list(estimator.coefs_), list(estimator.intercepts_)
-    if estimator.x_mean_ is not None:
-        coefs[0] = coefs[0] / estimator.x_scale_[:, None]
-        intercepts[0] = intercepts[0] - estimator.x_mean_ @ coefs[0]
-    if getattr(estimator, "y_mean_", None) is not None:
-        coefs[-1] = coefs[-1] * estimator.y_scale_
-        intercepts[-1] = intercepts[-1] * estimator.y_scale_ + estimator.y_mean_
+    coefs, intercepts = _weights.in_users_units(estimator)
     network = _network_of(estimator)
     return Predictor(network, network.pack(coefs, intercepts), decision, classes, threshold)
 
@@ -133,7 +128,7 @@ def _predictor_of(estimator, kept):
 
     None if these are another network's by now, or if BLAS serves them better.
     """
-    coefs, intercepts = estimator.coefs_, estimator.intercepts_
+    coefs, intercepts = estimator._coefs, estimator._intercepts
     arrays = (*coefs, *intercepts)
     predictor, packed, theta = kept.packed or (None, (), None)
     if theta is not None and len(arrays) == len(packed):
@@ -160,7 +155,7 @@ def _threads(estimator, network, X):
 
 def _network_of(estimator):
     """The network that the estimator's arrays make."""
-    coefs = estimator.coefs_
+    coefs = estimator._coefs
     layers = (*(coef.shape[0] for coef in coefs), coefs[-1].shape[1])
     activations = tuple(
         one if isinstance(one, str) else (one[0], tuple(one[1].items()))

@@ -40,7 +40,7 @@ def scorer_score(estimator, network, scoring, X, y, weights):
     keywords = {} if weights is None else {"sample_weight": weights}
 
     def score(theta, objective):
-        shadow.coefs_, shadow.intercepts_ = network.unpack(theta)
+        shadow._coefs, shadow._intercepts = network.unpack(theta)
         return scorer(shadow, X, y, **keywords)
 
     return score
