@@ -92,6 +92,14 @@ def n_rows(X) -> int:
     return X[3][0] if isinstance(X, tuple) else X.shape[0]
 
 
+def take_rows(X, rows: np.ndarray):
+    """Some rows of what check_rows returned, as an ndarray or a CSR matrix."""
+    if not isinstance(X, tuple):
+        return X[rows]
+    data, indices, indptr, shape = X
+    return sparse.csr_matrix((data, indices, indptr), shape=shape)[rows]
+
+
 def all_finite(X: np.ndarray) -> bool:
     """Whether no entry of float data is NaN or infinite, as a rule without a temporary like X."""
     if X.flags.forc:
@@ -136,15 +144,18 @@ def check_vector(v: Any, size: int, dtype: np.dtype, what: str) -> np.ndarray:
     return np.ascontiguousarray(v, dtype)
 
 
-def check_rows_index(rows: Any, n: int) -> np.ndarray | None:
+def check_rows_index(rows: Any, n: int, what: str = "rows") -> np.ndarray | None:
     """Indices of rows, each from 0 to n - 1; None stays None."""
     if rows is None:
         return None
     index = np.asarray(rows)
     if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "iu":
-        raise ValueError("rows must be a non-empty 1-D array of integers.")
+        raise ValueError(
+            f"{what} must be a non-empty 1-D array of integers, got an array of shape "
+            f"{index.shape} and dtype {index.dtype}."
+        )
     if index.min() < 0 or index.max() >= n:
-        raise ValueError(f"rows must be from 0 to {n - 1}, got {index.min()} to {index.max()}.")
+        raise ValueError(f"{what} must be from 0 to {n - 1}, got {index.min()} to {index.max()}.")
     return np.ascontiguousarray(index, np.intp)
 
 

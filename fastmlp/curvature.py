@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._arrays import check_vector
+from fastmlp._arrays import check_rows_index, check_vector, take_rows
 from fastmlp._assembly import CurvatureSweep
 from fastmlp._core import curvature as _curvature
 
@@ -169,16 +169,25 @@ class CurvedObjective:
 
         Parameters
         ----------
-        positions : ndarray of int
-            From 0 to ``n_samples - 1``.
+        positions : array-like of int
+            From 0 to ``n_samples - 1``, at least one.
 
         Returns
         -------
         NetworkObjective
+
+        Raises
+        ------
+        TypeError, ValueError
+            The positions are no integers, out of range or none.
         """
+        positions = check_rows_index(positions, self.n_samples, "positions")
+        if positions is None:
+            raise TypeError("positions must be an array of integers, got None.")
         rows = positions if self._index is None else self._index[positions]
         weights = None if self._w is None else self._w[rows]
-        part = type(self)(self._network, self._given_X[rows], self._y[rows], weights, l2=self._l2)
+        X = take_rows(self._X, rows)
+        part = type(self)(self._network, X, self._y[rows], weights, l2=self._l2)
         part.n_threads, part.most_threads = self.n_threads, self.most_threads
         return part
 

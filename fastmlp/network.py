@@ -11,6 +11,7 @@ import numpy as np
 from fastmlp import initialisation
 from fastmlp._arrays import check_rows, check_vector, n_rows
 from fastmlp._core.network import Layers
+from fastmlp._names import shown
 from fastmlp.activations import Activation, resolve_hidden
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective, Sweep
@@ -168,10 +169,17 @@ class Network:
         for what, given, slots in zip(
             ("coefs", "intercepts"), (coefs, intercepts), views, strict=True
         ):
+            if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str | bytes):
+                raise TypeError(
+                    f"{what} must be a list with an array per layer, {len(slots)} of them; got "
+                    f"{shown(given)}."
+                )
             if len(given) != len(slots):
                 raise ValueError(f"{what} must have {len(slots)} arrays, got {len(given)}.")
             for l, (array, slot) in enumerate(zip(given, slots, strict=True)):
                 array = np.asarray(array)
+                if array.dtype.kind not in "fiub":
+                    raise TypeError(f"{what}[{l}] must hold real numbers, got dtype {array.dtype}.")
                 if array.shape != slot.shape:
                     raise ValueError(
                         f"{what}[{l}] must have shape {slot.shape}, got {array.shape}."

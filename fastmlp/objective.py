@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from fastmlp._arrays import (
     check_rows,
@@ -27,6 +26,8 @@ from fastmlp._core import network as _sweeps
 from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
 from fastmlp._core.team import LARGEST_TEAM, Team, assist
+from fastmlp._hyper import MOST, check_fields, check_hyper
+from fastmlp._numbers import check_integer
 from fastmlp._threads import available_cpus, in_threads, threads_in_force
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
@@ -65,7 +66,6 @@ class NetworkObjective(CurvedObjective):
         self._network = network
         self.dtype = network.dtype
         self.n_params = network.n_params
-        self._given_X = X if sparse.issparse(X) else np.asarray(X)
         X = check_rows(X, network.n_features, self.dtype)
         n = n_rows(X)
         self._y = check_targets(y, network._loss, network._output, n, network.n_raw, self.dtype)
@@ -169,8 +169,8 @@ class NetworkObjective(CurvedObjective):
         theta : ndarray of shape (n_params,), contiguous, of this objective's dtype
             Parameters.
         state : object
-            ``first`` and ``second`` (arrays like theta; second may be None) and ``t``, the number
-            of steps so far.
+            ``first`` and ``second`` (arrays like theta; second may be None but for "adam") and
+            ``t``, the number of steps so far.
         order : ndarray of intp
             Positions from 0 to n_samples - 1 in the order of the visit.
         hyper : object
@@ -183,27 +183,30 @@ class NetworkObjective(CurvedObjective):
         float
             The mean over rows of the batches' losses, with their L2 terms, as scikit-learn's
             ``loss_``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Something of this is missing, of another kind or out of range; nothing has changed then.
         """
         if self._network._loss.is_custom:
             raise ValueError(
                 "A loss written in Python works with the full-batch solvers (gd, lbfgs, newton); "
                 "mini-batches run without Python."
             )
+        check_fields(state, "state", ("first", "second", "t"))
+        check_integer("state.t", state.t, 0, MOST)
         for what, array in (("theta", theta), ("state.first", state.first)):
             self._check_in_place(array, what)
         if state.second is not None:
             self._check_in_place(state.second, "state.second")
-        elif hyper.update == "adam":
+        elif getattr(hyper, "update", None) == "adam":
             raise ValueError("state.second must be an array like theta for update 'adam'.")
-        order = check_rows_index(order, self.n_samples)
-        batch_size = int(hyper.batch_size)
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
-        n_batches = -(-order.size // batch_size)
-        if hyper.rates.shape != (n_batches,):
-            raise ValueError(f"rates must have shape ({n_batches},), got {hyper.rates.shape}.")
-        if hyper.update not in UPDATES:
-            raise ValueError(f"Unknown update {hyper.update!r}; known are {', '.join(UPDATES)}.")
+        order = check_rows_index(order, self.n_samples, "order")
+        if order is None:
+            raise TypeError("order must be an array of integers, got None.")
+        check_hyper(hyper, order.size)
+        batch_size = hyper.batch_size
         if self._index is not None:
             order = self._index[order]
         n_threads = int(6.0 * batch_size * self.n_params / BATCH_FLOPS_PER_THREAD)

@@ -135,22 +135,24 @@ def test_a_state_of_another_network_is_refused(problem):
 
 
 @pytest.mark.parametrize(
-    ("solver", "pattern"),
+    ("solver", "error", "words"),
     [
-        (SGD(learning_rate_init=-1), "learning_rate_init=-1 is not a positive number"),
-        (SGD(momentum=1.1), "momentum=1.1"),
-        (SGD(power_t=-1), "power_t"),
-        (SGD(batch_size="all"), "batch_size='all'"),
-        (Adam(batch_size=1.5), "batch_size=1.5"),
-        (Adam(learning_rate="adaptive"), "one of 'constant', 'cosine'"),
-        (Adam(epsilon=0), "epsilon=0"),
-        (Adam(beta_2=1), "beta_2=1"),
-        (AdamW(weight_decay=-1), "weight_decay=-1"),
-        (AdamW(max_norm=0), "max_norm=0"),
+        (SGD(learning_rate_init=-1), ValueError, "learning_rate_init of SGD must be pos.* got -1"),
+        (SGD(momentum=1.1), ValueError, r"momentum of SGD must be in \[0, 1\], got 1.1"),
+        (SGD(power_t=-1), ValueError, "power_t"),
+        (SGD(batch_size="all"), TypeError, "batch_size of SGD must be an integer, got 'all'"),
+        (Adam(batch_size=1.5), TypeError, "batch_size.*1.5"),
+        (Adam(batch_size=0), ValueError, "batch_size.*at least 1, got 0"),
+        (Adam(learning_rate="adaptive"), ValueError, "'constant' or 'cosine', got 'adaptive'"),
+        (Adam(learning_rate=["cosine"]), ValueError, "'constant' or 'cosine'"),
+        (Adam(epsilon=0), ValueError, "epsilon of Adam must be positive and finite, got 0"),
+        (Adam(beta_2=1), ValueError, r"beta_2 .*\[0, 1\)"),
+        (AdamW(weight_decay=-1), ValueError, "weight_decay of AdamW"),
+        (AdamW(max_norm=0), ValueError, "max_norm of AdamW must be positive"),
     ],
 )
-def test_bad_hyper_parameters(solver, pattern, problem):
-    with pytest.raises(ValueError, match=pattern):
+def test_bad_hyper_parameters(solver, error, words, problem):
+    with pytest.raises(error, match=words):
         run(problem, solver)
 
 

@@ -107,12 +107,12 @@ class NoHessian:
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"solver": "newtn"}, ValueError, "Unknown solver 'newtn'; known are .*'newton'"),
+        ({"solver": "newtn"}, ValueError, "Unknown solver 'newtn'; did you mean 'newton'"),
         ({"solver": Newton}, TypeError, r"write Newton\(\) instead of Newton"),
         ({"solver": None}, TypeError, "solver must be one of"),
         ({"solver": GradientDescent(learning_rate=0)}, ValueError, "learning_rate must be pos"),
         ({"solver": GradientDescent(learning_rate="fast")}, TypeError, "learning_rate must be a"),
-        ({"solver": GradientDescent(line_search="wolfe")}, ValueError, "None or 'armijo'"),
+        ({"solver": GradientDescent(line_search="wolfe")}, ValueError, "must be None or 'armijo'"),
         ({"solver": Newton(step_size=np.inf)}, ValueError, "step_size must be positive"),
         ({"solver": Newton(modification="none")}, ValueError, "shift.*got 'none'"),
         ({"theta0": np.zeros((3, 1))}, ValueError, r"\(n_params,\), got \(3, 1\)"),
@@ -136,7 +136,7 @@ class NoHessian:
         ({"state": object()}, ValueError, "LBFGS keeps no state"),
         ({"objective": NoHessian(), "solver": "newton"}, TypeError, "hessian; NoHessian.*lbfgs"),
         ({"objective": NoHessian(), "solver": "adam"}, TypeError, "has epoch; NoHessian"),
-        ({"objective": abs}, TypeError, "value_grad; .* No solver can"),
+        ({"objective": object()}, TypeError, "value_grad; .* No solver can"),
     ],
 )  # fmt: skip
 def test_bad_arguments(arguments, error, match):
@@ -148,14 +148,14 @@ def test_bad_arguments(arguments, error, match):
 def test_bad_answers_of_the_objective(solver):
     objective = Valley()
     objective.value_grad = lambda theta: (1.0, np.zeros(2))
-    with pytest.raises(ValueError, match=r"gradient of shape \(2,\) for theta of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"gradient .* must have shape \(3,\); got .* \(2,\)"):
         minimize(objective, START, solver=solver)
 
 
 def test_bad_shape_of_the_hessian():
     objective = Valley()
     objective.hessian = lambda theta: np.eye(2)
-    with pytest.raises(ValueError, match=r"shape \(2, 2\); expected \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"must have shape \(3, 3\); got .* \(2, 2\)"):
         minimize(objective, START, solver="newton")
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from fastmlp.solvers._base import Result, Solver, Status
 from fastmlp.solvers._callback import wants_to_stop
+from fastmlp.solvers._checks import validated, value_and_grad
 
 # A trial may overflow; it is rejected then, which is no reason to warn.
 QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
@@ -72,15 +73,8 @@ class Run:
         if not np.isfinite(theta).all():
             return Point(theta, np.nan, np.full(theta.shape, np.nan))
         with np.errstate(**QUIET):
-            loss, grad = self.objective.value_grad(theta)
-        # A copy: the objective may write its next gradient into the same buffer.
-        grad = np.array(grad, dtype=np.float64)
-        if grad.shape != theta.shape:
-            raise ValueError(
-                f"value_grad returned a gradient of shape {grad.shape} for theta of shape "
-                f"{theta.shape}."
-            )
-        return Point(theta, float(loss), grad)
+            answer = self.objective.value_grad(theta)
+        return Point(theta, *value_and_grad(answer, theta))
 
     def start(self, start: Point | None = None) -> Point:
         """The first point, evaluated here unless it is given; it has to be finite."""
@@ -100,9 +94,8 @@ class Run:
         """Accept ``trial``: one iteration is done. Returns why the run should end, if it should."""
         record = {"loss": trial.loss, "grad_norm": trial.grad_norm, **more}
         if self._validation is not None:
-            score, loss = self._validation(trial.theta)
-            record["validation_score"] = float(score)
-            record["validation_loss"] = float(loss)
+            score, loss = validated(self._validation, trial.theta)
+            record["validation_score"], record["validation_loss"] = score, loss
             self._compare_with_best(record["validation_score"], trial.theta)
         record["seconds"] = self.seconds
         self.point = trial

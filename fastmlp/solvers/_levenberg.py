@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from fastmlp._names import check_choice, shown
+from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Result, Status
-from fastmlp.solvers._evidence import Evidence
+from fastmlp.solvers._checks import real_array, value_and_grad
+from fastmlp.solvers._evidence import Evidence, EvidenceState
 from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
 from fastmlp.solvers._newton_memory import check_hessian_fits
-from fastmlp.solvers._search import check_positive
 from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
 
 SCALINGS = ("identity", "marquardt")
@@ -89,16 +91,12 @@ class DampedModel:
 
     def at(self, theta):
         if self._together is not None:
-            loss, grad, G = self._together(theta)
+            *answer, G = self._together(theta)
         else:
-            loss, grad = self.objective.value_grad(theta)
+            answer = self.objective.value_grad(theta)
             G = self.objective.ggn(theta)
-        grad = np.array(grad, dtype=np.float64)
-        G = np.asarray(G, dtype=np.float64, order="C")
-        if G.shape != (theta.size, theta.size):
-            raise ValueError(
-                f"ggn returned an array of shape {G.shape}; expected {(theta.size, theta.size)}."
-            )
+        loss, grad = value_and_grad(answer, theta)
+        G = real_array("ggn(theta)", G, (theta.size, theta.size))
         # The loss of a trial and that of a point are compared: both by value, whose rounding in
         # float32 is not that of the float64 sum beside the matrix.
         if theta.dtype != np.float64 or not np.isfinite(loss):
@@ -253,6 +251,11 @@ class LevenbergMarquardt(FullBatchSolver):
     def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
         evidence = None
         if self.evidence:
+            if state is not None and not isinstance(state, EvidenceState):
+                raise TypeError(
+                    "state must be None or an EvidenceState, the state of an earlier run's Result; "
+                    f"got {shown(state)}."
+                )
             evidence = Evidence(objective, state)
         elif state is not None:
             raise ValueError("LevenbergMarquardt without evidence keeps no state; pass state=None.")
@@ -267,14 +270,13 @@ class LevenbergMarquardt(FullBatchSolver):
         return result
 
     def _pursue(self, run, evidence):
-        check_positive("damping", self.damping)
-        if self.scaling not in SCALINGS:
-            raise ValueError(f"scaling must be one of {SCALINGS}, got {self.scaling!r}.")
+        damping = check_positive("damping", self.damping)
+        check_choice("scaling", self.scaling, SCALINGS)
         model = self._model(run.objective, run.point.theta, evidence)
 
         def make_bound(local):
             unit = model.unit(local)
-            return Damping(self.damping * unit, EPS * unit)
+            return Damping(damping * unit, EPS * unit)
 
         return pursue(run, model, make_bound, "damping")
 

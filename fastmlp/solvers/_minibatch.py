@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState, require
+from math import inf
+
+from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
 
 __all__ = ["SGD", "Adam", "AdamW", "MiniBatchState"]
 
@@ -68,8 +70,8 @@ class SGD(MiniBatch):
 
     def _check(self):
         super()._check()
-        require(self, "momentum", lambda v: 0 <= v <= 1, "a number in [0, 1]")
-        require(self, "power_t", lambda v: v >= 0, "a number >= 0")
+        self._in("momentum", "in [0, 1]", lambda v: 0 <= v <= 1)
+        self._in("power_t", "at least 0 and finite", lambda v: 0 <= v < inf)
 
 
 class Adam(MiniBatch):
@@ -123,9 +125,9 @@ class Adam(MiniBatch):
 
     def _check(self):
         super()._check()
-        require(self, "beta_1", lambda v: 0 <= v < 1, "a number in [0, 1)")
-        require(self, "beta_2", lambda v: 0 <= v < 1, "a number in [0, 1)")
-        require(self, "epsilon", lambda v: v > 0, "a positive number")
+        self._in("beta_1", "in [0, 1)", lambda v: 0 <= v < 1)
+        self._in("beta_2", "in [0, 1)", lambda v: 0 <= v < 1)
+        self._positive("epsilon")
 
 
 class AdamW(Adam):
@@ -170,4 +172,4 @@ class AdamW(Adam):
 
     def _check(self):
         super()._check()
-        require(self, "weight_decay", lambda v: v >= 0, "a number >= 0")
+        self._in("weight_decay", "at least 0 and finite", lambda v: 0 <= v < inf)

@@ -5,7 +5,6 @@ Stop rules, schedules and printed lines are scikit-learn's, so that a seed gives
 
 from __future__ import annotations
 
-import numbers
 import time
 import warnings
 from dataclasses import dataclass, field, replace
@@ -14,8 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 
+from fastmlp._names import check_choice, shown
+from fastmlp._numbers import check_integer, check_positive, check_real
 from fastmlp.solvers._base import Limits, Result, Solver, Status
 from fastmlp.solvers._callback import wants_to_stop
+from fastmlp.solvers._checks import real_number, validated
 from fastmlp.solvers._shuffle import shuffle
 
 # Below this rate scikit-learn's adaptive schedule gives up.
@@ -138,7 +140,8 @@ class MiniBatch(Solver):
         """One epoch and its verdict: a status to stop with, or None to go on."""
         state, limits = run.state, run.limits
         rate = float(hyper.rates[-1])
-        run.loss = float(objective.epoch(run.theta, state, order, hyper))
+        loss = objective.epoch(run.theta, state, order, hyper)
+        run.loss = real_number("The loss of epoch(...)", loss)
         run.n_iter += 1
         state.n_epochs += 1
         state.n_seen += len(order)
@@ -153,8 +156,7 @@ class MiniBatch(Solver):
         if validation is None:
             _count_loss(run)
         else:
-            score, loss = validation(run.theta)
-            values["validation_score"], values["validation_loss"] = float(score), float(loss)
+            values["validation_score"], values["validation_loss"] = validated(validation, run.theta)
             if limits.verbose:
                 print(f"Validation score: {values['validation_score']:f}")
             _count_score(run, values["validation_score"])
@@ -198,6 +200,11 @@ class MiniBatch(Solver):
     def _prepare(self, theta, state):
         """A copy of ``state`` for this run, with new moments where it has none that fit."""
         update = self._update()["update"]
+        if state is not None and not isinstance(state, MiniBatchState):
+            raise TypeError(
+                f"state must be None or the state of an earlier {type(self).__name__} run's "
+                f"Result, got {shown(state)}."
+            )
         state = MiniBatchState() if state is None else replace(state)
         if state.first is None or (state.update == "adam") != (update == "adam"):
             state = state.restarted()
@@ -237,24 +244,31 @@ class MiniBatch(Solver):
         if self.batch_size > n_samples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                f"clipped (batch_size={self.batch_size}, {n_samples} samples).",
+                f"clipped (batch_size={shown(self.batch_size)}, {n_samples} samples).",
                 stacklevel=3,
             )
         return int(min(self.batch_size, n_samples))
 
     def _check(self) -> None:
-        """Raise ValueError naming the first hyper-parameter that makes no sense."""
-        require(self, "learning_rate_init", lambda v: v > 0, "a positive number")
+        """Raise TypeError or ValueError naming the first hyper-parameter that makes no sense."""
+        self._positive("learning_rate_init")
         if not isinstance(self.batch_size, str) or self.batch_size != "auto":
-            wanted = "'auto' or an integer >= 1"
-            require(self, "batch_size", lambda v: v >= 1 and v == int(v), wanted)
-        if self.max_norm is not None:
-            require(self, "max_norm", lambda v: v > 0, "None or a positive number")
-        if self.learning_rate not in self._schedules:
-            raise ValueError(
-                f"{type(self).__name__}: learning_rate={self.learning_rate!r} is unknown; it is "
-                f"one of {', '.join(map(repr, self._schedules))}."
+            whole = isinstance(self.batch_size, float) and self.batch_size.is_integer()
+            check_integer(
+                self._title("batch_size"), int(self.batch_size) if whole else self.batch_size
             )
+        if self.max_norm is not None:
+            self._positive("max_norm")
+        check_choice(self._title("learning_rate"), self.learning_rate, self._schedules)
+
+    def _title(self, name: str) -> str:
+        return f"{name} of {type(self).__name__}"
+
+    def _positive(self, name: str) -> float:
+        return check_positive(self._title(name), getattr(self, name))
+
+    def _in(self, name: str, wanted: str, accepts) -> float:
+        return check_real(self._title(name), getattr(self, name), wanted, accepts)
 
 
 def _shuffle(rng, order):
@@ -286,11 +300,3 @@ def _count_score(run, score):
     if score > state.best_score:
         state.best_score = float(score)
         run.best = run.theta.copy()
-
-
-def require(solver, name, accepts, wanted):
-    """Raise ValueError unless a hyper-parameter is a finite number that ``accepts`` takes."""
-    value = getattr(solver, name)
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and -np.inf < value < np.inf and accepts(value)):
-        raise ValueError(f"{type(solver).__name__}: {name}={value!r} is not {wanted}.")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._names import shown, unknown
+from fastmlp._numbers import check_integer, check_real
 from fastmlp.solvers._base import Limits, Result, Solver
 from fastmlp.solvers._callback import Record
 from fastmlp.solvers._descent import GradientDescent
@@ -121,20 +123,20 @@ def minimize(
     _check_objective(objective, solver)
     theta = _check_theta(theta0, objective)
     limits = Limits(
-        max_iter=_check_integer("max_iter", max_iter),
-        tol=_check_real("tol", tol, least=0.0),
+        max_iter=check_integer("max_iter", max_iter),
+        tol=check_real("tol", tol, "at least 0", lambda v: v >= 0),
         n_iter_no_change=(
             np.inf
             if isinstance(n_iter_no_change, Real) and n_iter_no_change == np.inf
-            else _check_integer("n_iter_no_change", n_iter_no_change)
+            else check_integer("n_iter_no_change", n_iter_no_change)
         ),
-        max_fun=_check_integer("max_fun", max_fun),
-        max_time=_check_real("max_time", max_time, least=0.0),
+        max_fun=check_integer("max_fun", max_fun),
+        max_time=check_real("max_time", max_time, "at least 0", lambda v: v >= 0),
         verbose=verbose,
     )
     for name, function in (("callback", callback), ("validation", validation)):
         if function is not None and not callable(function):
-            raise TypeError(f"{name} must be callable or None, got {function!r}.")
+            raise TypeError(f"{name} must be callable or None, got {shown(function)}.")
     return solver.run(
         objective,
         theta,
@@ -156,9 +158,11 @@ def check_solver(solver: str | Solver) -> Solver:
             f"{solver.__name__}."
         )
     if not isinstance(solver, str):
-        raise TypeError(f"solver must be one of {list(SOLVERS)} or a solver, got {solver!r}.")
+        raise TypeError(
+            f"solver must be one of {list(SOLVERS)} or a solver object, got {shown(solver)}."
+        )
     if solver not in SOLVERS:
-        raise ValueError(f"Unknown solver {solver!r}; known are {list(SOLVERS)}.")
+        raise ValueError(unknown("solver", solver, SOLVERS))
     return SOLVERS[solver]()
 
 
@@ -193,22 +197,6 @@ def _check_theta(theta0, objective):
     if bad.size:
         raise ValueError(f"theta0 is not finite at index {bad[0]}: {theta[bad[0]]}.")
     return theta
-
-
-def _check_integer(name, number):
-    if isinstance(number, bool) or not isinstance(number, Integral):
-        raise TypeError(f"{name} must be an integer, got {number!r}.")
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, got {number!r}.")
-    return int(number)
-
-
-def _check_real(name, number, least):
-    if isinstance(number, bool) or not isinstance(number, Real):
-        raise TypeError(f"{name} must be a real number, got {number!r}.")
-    if not number >= least:
-        raise ValueError(f"{name} must be at least {least:g}, got {number!r}.")
-    return float(number)
 
 
 def _check_rng(random_state):

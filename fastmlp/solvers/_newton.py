@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from fastmlp._names import check_choice
+from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Status
+from fastmlp.solvers._checks import real_array
 from fastmlp.solvers._full_batch import FullBatchSolver, descend
 from fastmlp.solvers._newton_memory import check_hessian_fits
 from fastmlp.solvers._newton_trust import TrustModel
-from fastmlp.solvers._search import check_positive, make_search
+from fastmlp.solvers._search import make_search
 from fastmlp.solvers._trust import Radius, pursue
 
 MODIFICATIONS = ("shift", "saddle-free", "trust-region")
@@ -28,11 +31,7 @@ class NewtonDescent:
 
     def query(self, objective, point) -> bool:
         n_params = point.theta.size
-        hess = np.asarray(objective.hessian(point.theta), dtype=np.float64)
-        if hess.shape != (n_params, n_params):
-            raise ValueError(
-                f"hessian returned an array of shape {hess.shape}; expected {(n_params, n_params)}."
-            )
+        hess = real_array("hessian(theta)", objective.hessian(point.theta), (n_params, n_params))
         if not np.isfinite(hess).all():
             return False
         factor = positive_definite_factor(hess)
@@ -152,20 +151,18 @@ class Newton(FullBatchSolver):
 
     @property
     def history_keys(self):
-        bound = ("radius", "gain") if self.modification == "trust-region" else ("step_size",)
+        trusts = isinstance(self.modification, str) and self.modification == "trust-region"
+        bound = ("radius", "gain") if trusts else ("step_size",)
         return ("loss", "grad_norm", *bound, "seconds")
 
     def _solve(self, run) -> Status:
         search = make_search(
             self.line_search, self.step_size, grow=False, step_size_name="step_size"
         )
-        check_positive("radius", self.radius)
-        if self.modification not in MODIFICATIONS:
-            raise ValueError(
-                f"modification must be one of {MODIFICATIONS}, got {self.modification!r}."
-            )
+        radius = check_positive("radius", self.radius)
+        check_choice("modification", self.modification, MODIFICATIONS)
         check_hessian_fits(run.point.theta.size)
         if self.modification == "trust-region":
             model = TrustModel(run.objective)
-            return pursue(run, model, lambda local: Radius(self.radius), "radius")
+            return pursue(run, model, lambda local: Radius(radius), "radius")
         return descend(run, NewtonDescent(self.modification), search)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral
 
 import numpy as np
 
+from fastmlp._names import check_choice
+from fastmlp._numbers import check_integer, check_positive
 from fastmlp.solvers._base import Status
+from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._full_batch import FullBatchSolver, Point
-from fastmlp.solvers._search import check_positive
 from fastmlp.solvers._trust import Proposal, Radius, loss_of, pursue
 
 CURVATURES = {"ggn": "ggn_mul", "hessian": "hess_mul"}
@@ -20,11 +21,16 @@ FLOOR = 1e-2
 
 @dataclass
 class Path:
-    """The way of one run of conjugate gradients; its length grows, so any radius cuts it once."""
+    """The way of one run of conjugate gradients; its length grows, so any radius cuts it once.
+
+    A last segment along negative curvature has no end: its norm is infinite, and it has no step.
+    """
 
     steps: list[np.ndarray] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
+    # direction, slope and curvature along it, of the segment that leads to each step
+    segments: list[tuple[np.ndarray, float, float]] = field(default_factory=list)
 
 
 class ProductModel:
@@ -54,8 +60,8 @@ class ProductModel:
 
     def at(self, theta):
         objective, curved = self._sample()
-        loss, grad = objective.value_grad(theta)
-        point = Point(theta, float(loss), np.array(grad, dtype=np.float64))
+        loss, grad = value_and_grad(objective.value_grad(theta), theta)
+        point = Point(theta, loss, grad)
         diagonal = None
         if self._product == "ggn_mul" and hasattr(curved, "ggn_diagonal"):
             diagonal = curved.ggn_diagonal(theta)
@@ -125,18 +131,16 @@ class ConjugateSteps:
     def _cut(self, k, radius):
         """The point of the path between its vertices k - 1 and k at which its norm is radius."""
         path = self._path
-        before = path.steps[k - 1] if k else np.zeros_like(path.steps[0])
-        along = path.steps[k] - before
-        scaled = self._precondition * along
-        a, b = float(along @ scaled), float(before @ scaled)
-        c = (path.norms[k - 1] if k else 0.0) ** 2 - radius**2
-        t = (-b + np.sqrt(max(b * b - a * c, 0.0))) / a
-        # Along a segment the model is a parabola through three known values.
+        direction, slope, curvature = path.segments[k]
+        before = path.steps[k - 1] if k else np.zeros_like(direction)
+        # In units of the radius, whose square need not be a float.
+        scaled = self._precondition * direction
+        a, b = direction @ scaled, before / radius @ scaled
+        c = ((path.norms[k - 1] if k else 0.0) / radius) ** 2 - 1
+        alpha = radius * ((-b + np.sqrt(np.maximum(b * b - a * c, 0.0))) / a)
         low = path.predicted[k - 1] if k else 0.0
-        slope = self._slopes[k]
-        full = path.predicted[k] - low
-        predicted = low + t * slope + t * t * (full - slope)
-        return Proposal(before + t * along, predicted, True, radius)
+        predicted = low + alpha * (slope - 0.5 * alpha * curvature)
+        return Proposal(before + alpha * direction, float(predicted), True, radius)
 
     def _walk(self, radius):
         """Conjugate gradients from zero until the residual is small or the radius is crossed.
@@ -144,7 +148,7 @@ class ConjugateSteps:
         Where the curvature along a direction is not positive the model falls for ever: the last
         segment of the path leads out to the radius.
         """
-        path, self._slopes, self._negative = Path(), [], False
+        path, self._negative = Path(), False
         M, grad = self._precondition, self.point.grad
         step = np.zeros_like(grad)
         residual = -grad
@@ -160,23 +164,23 @@ class ConjugateSteps:
                 break
             with np.errstate(over="ignore", invalid="ignore"):
                 product = self._product(self.point.theta, direction)
+            product = real_array("A curvature product", product, grad.shape)
             curvature = float(direction @ product)
             if not np.isfinite(curvature):
                 break
             self._negative = curvature <= 1e-16 * length2
+            path.segments.append((direction, rz, curvature))
             if self._negative:
-                reach = radius if np.isfinite(radius) else 1.0
-                alpha = 2 * (reach + np.sqrt(norm2)) / np.sqrt(length2)
-            else:
-                alpha = rz / curvature
-            self._slopes.append(alpha * rz)
-            predicted += alpha * rz - 0.5 * alpha**2 * curvature
-            norm2 += 2 * alpha * cross + alpha**2 * length2
+                path.norms.append(np.inf)
+                break
+            alpha = rz / curvature
+            predicted += alpha * rz - 0.5 * alpha * (alpha * curvature)
+            norm2 += 2 * alpha * cross + alpha * (alpha * length2)
             step = step + alpha * direction
             path.steps.append(step)
             path.norms.append(float(np.sqrt(norm2)))
             path.predicted.append(predicted)
-            if self._negative or norm2 >= radius**2:
+            if path.norms[-1] >= radius:
                 break
             residual = residual - alpha * product
             z = residual / M
@@ -185,7 +189,7 @@ class ConjugateSteps:
                 break
             beta = rz_new / rz
             cross = beta * (cross + alpha * length2)
-            length2 = rz_new + beta**2 * length2
+            length2 = rz_new + beta * (beta * length2)
             direction = z + beta * direction
             rz = rz_new
         return path
@@ -242,31 +246,21 @@ class NewtonCG(FullBatchSolver):
     def needs(self):
         sampled = self.batch_size is not None or self.curvature_size is not None
         more = ("subset", "n_samples") if sampled else ()
-        return ("value_grad", CURVATURES.get(self.curvature, "ggn_mul"), *more)
+        product = "hess_mul" if self.curvature == "hessian" else "ggn_mul"
+        return ("value_grad", product, *more)
 
     def _solve(self, run) -> Status:
-        self._check()
-        model = ProductModel(
-            run.objective,
-            self.curvature,
-            self.max_cg,
-            self.batch_size,
-            self.curvature_size,
-            run.rng,
-        )
-        return pursue(run, model, lambda local: Radius(self.radius), "radius")
-
-    def _check(self):
-        if self.curvature not in CURVATURES:
-            raise ValueError(
-                f"curvature must be one of {tuple(CURVATURES)}, got {self.curvature!r}."
+        check_choice("curvature", self.curvature, CURVATURES)
+        max_cg = check_integer("max_cg", self.max_cg)
+        batch_size, curvature_size = (
+            None if size is None else check_integer(name, size)
+            for name, size in (
+                ("batch_size", self.batch_size),
+                ("curvature_size", self.curvature_size),
             )
-        for name in ("max_cg", "batch_size", "curvature_size"):
-            number = getattr(self, name)
-            if name != "max_cg" and number is None:
-                continue
-            if isinstance(number, bool) or not isinstance(number, Integral):
-                raise TypeError(f"{name} must be an integer, got {number!r}.")
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number!r}.")
-        check_positive("radius", self.radius)
+        )
+        radius = check_positive("radius", self.radius)
+        model = ProductModel(
+            run.objective, self.curvature, max_cg, batch_size, curvature_size, run.rng
+        )
+        return pursue(run, model, lambda local: Radius(radius), "radius")

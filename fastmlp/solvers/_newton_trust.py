@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._full_batch import Point
 from fastmlp.solvers._trust import Proposal, loss_of
 
@@ -22,14 +23,9 @@ class TrustModel:
         self.value = loss_of(objective)
 
     def at(self, theta):
-        loss, grad = self.objective.value_grad(theta)
-        hess = np.asarray(self.objective.hessian(theta), dtype=np.float64)
-        if hess.shape != (theta.size, theta.size):
-            raise ValueError(
-                f"hessian returned an array of shape {hess.shape}; expected "
-                f"{(theta.size, theta.size)}."
-            )
-        point = Point(theta, float(loss), np.array(grad, dtype=np.float64))
+        loss, grad = value_and_grad(self.objective.value_grad(theta), theta)
+        hess = real_array("hessian(theta)", self.objective.hessian(theta), (theta.size, theta.size))
+        point = Point(theta, loss, grad)
         return Trusted(point, hess, self.value)
 
 
@@ -100,7 +96,7 @@ def bounded_minimum(eigenvalues, slopes, radius):
         length = np.linalg.norm(s)
         if length <= radius:
             if low > 0:
-                s[0] += np.sqrt(radius**2 - length**2)
+                s[0] += radius * np.sqrt(1 - (length / radius) ** 2)
             return s, low > 0
     shift = 0.5 * (low + high)
     s = -slopes / (eigenvalues + shift)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 import numpy as np
 
+from fastmlp._names import check_choice
+from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Status
 
 # The slope's share that a step has to gain; small, so that a full Newton step is rarely refused.
@@ -78,15 +78,6 @@ class Armijo:
 
 def make_search(line_search, step_size, *, grow, step_size_name):
     """The search named ``line_search`` (None or "armijo"), its arguments checked."""
-    if line_search is not None and line_search != "armijo":
-        raise ValueError(f"line_search must be None or 'armijo', got {line_search!r}.")
-    check_positive(step_size_name, step_size)
+    check_choice("line_search", line_search, (None, "armijo"))
+    step_size = check_positive(step_size_name, step_size)
     return FixedRate(step_size) if line_search is None else Armijo(step_size, grow)
-
-
-def check_positive(name, number):
-    """Raise unless a solver's parameter is a positive finite number."""
-    if isinstance(number, bool) or not isinstance(number, Real):
-        raise TypeError(f"{name} must be a real number, got {number!r}.")
-    if not 0 < number < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {number!r}.")

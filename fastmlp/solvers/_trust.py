@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastmlp.solvers._base import Status
+from fastmlp.solvers._checks import real_number, value_and_grad
 from fastmlp.solvers._full_batch import QUIET, Point, Run
 from fastmlp.solvers._search import ROUNDING
 
 # The share of the promised decrease that an accepted step has to gain at least.
 LEAST_GAIN = 1e-4
+LARGEST_RADIUS = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Radius:
         if gain < 0.25:
             self.size = 0.25 * proposal.norm
         elif gain > 0.75 and proposal.at_bound:
-            self.size *= 2
+            self.size = min(2 * self.size, LARGEST_RADIUS)
 
     def reject(self, proposal: Proposal | None) -> None:
         # A step well within the radius that fails says that the radius is far too large.
@@ -165,5 +167,5 @@ def loss_of(objective):
     """The objective's loss as a function of theta, by ``value`` where it has one."""
     value = getattr(objective, "value", None)
     if value is not None:
-        return lambda theta: float(value(theta))
-    return lambda theta: float(objective.value_grad(theta)[0])
+        return lambda theta: real_number("value(theta)", value(theta))
+    return lambda theta: value_and_grad(objective.value_grad(theta), theta)[0]

@@ -1,0 +1,57 @@
+"""What one epoch is told: its fields, checked before the native loop reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from fastmlp._core.kernels import UPDATES
+from fastmlp._names import shown, unknown
+from fastmlp._numbers import check_integer, check_real
+
+MOST = 2**62  # of what the native loop counts
+# field: words for its range, the range
+NUMBERS = {
+    "momentum": ("from 0 to 1", lambda v: 0 <= v <= 1),
+    "beta_1": ("at least 0 and below 1", lambda v: 0 <= v < 1),
+    "beta_2": ("at least 0 and below 1", lambda v: 0 <= v < 1),
+    "epsilon": ("at least 0 and finite", lambda v: 0 <= v < inf),
+    "weight_decay": ("at least 0 and finite", lambda v: 0 <= v < inf),
+    "max_norm": ("positive", lambda v: v > 0),
+}
+
+
+def check_fields(given: Any, what: str, fields: Iterable[str]) -> None:
+    """Raise TypeError unless an object has all of these attributes."""
+    missing = [field for field in fields if not hasattr(given, field)]
+    if missing:
+        raise TypeError(f"{what} must have {', '.join(missing)}; {shown(given)} has not.")
+
+
+def check_hyper(hyper: Any, n_samples: int) -> None:
+    """Raise unless ``hyper`` is what ``NetworkObjective.epoch`` takes for so many samples."""
+    check_fields(hyper, "hyper", ("update", "batch_size", "rates", *NUMBERS))
+    if not isinstance(hyper.update, str):
+        raise TypeError(f"hyper.update must be a name, got {shown(hyper.update)}.")
+    if hyper.update not in UPDATES:
+        raise ValueError(unknown("update", hyper.update, UPDATES))
+    check_integer("hyper.batch_size", hyper.batch_size, 1, MOST)
+    for name, (wanted, accepts) in NUMBERS.items():
+        check_real(f"hyper.{name}", getattr(hyper, name), wanted, accepts)
+    rates, shape = hyper.rates, (-(-n_samples // hyper.batch_size),)
+    fits = (
+        isinstance(rates, np.ndarray)
+        and rates.shape == shape
+        and rates.dtype == np.float64
+        and rates.flags.c_contiguous
+        and rates.flags.aligned
+        and rates.dtype.isnative
+    )
+    if not fits:
+        raise ValueError(
+            f"hyper.rates must be a contiguous float64 array of shape {shape}, one learning rate "
+            f"per batch; got {shown(rates)}."
+        )

@@ -1,0 +1,50 @@
+"""Numbers that a user gave, checked in one place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from math import inf, isfinite, nan
+from numbers import Integral, Real
+from typing import Any
+
+from fastmlp._names import shown
+
+
+def check_real(
+    name: str, value: Any, wanted: str, accepts: Callable[[float], bool] = isfinite
+) -> float:
+    """A number that a float holds and ``accepts`` takes.
+
+    Raises
+    ------
+    TypeError
+        Not a real number (a bool is none).
+    ValueError
+        Out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, {wanted}; got {shown(value)}.")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = nan
+    if not accepts(number):
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}.")
+    return number
+
+
+def check_positive(name: str, value: Any) -> float:
+    """A positive finite number."""
+    return check_real(name, value, "positive and finite", lambda v: 0 < v < inf)
+
+
+def check_integer(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """An integer in a range; without ``most``, what no count reaches is cut to sys.maxsize."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {shown(value)}.")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {shown(value)}.")
+    if most is not None and value > most:
+        raise ValueError(f"{name} must be at most {most}, got {shown(value)}.")
+    return int(min(value, sys.maxsize))
