@@ -94,8 +94,8 @@ BAD_PARAMETERS = [
     ("callback", "print", "callback='print'"),
     ("max_time", 0, "max_time=0"),
     ("n_threads", 0, "n_threads=0"),
-    ("solver", Adam(beta_1=2), "beta_1=2"),
-    ("solver", SGD(batch_size=0), "batch_size=0"),
+    ("solver", Adam(beta_1=2), "beta_1 of Adam"),
+    ("solver", SGD(batch_size=0), "batch_size of SGD must be at least 1"),
     ("solver", SGD(learning_rate="warm"), "'cosine'"),
 ]
 
