@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._arrays import on_a_line
 from fastmlp.activations import resolve_hidden
 from fastmlp.estimators import _data, _params, _prediction, _report, _weights
+from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, EvidenceState, Status
@@ -50,7 +51,7 @@ def _has_best(result):
     return bool(scored and np.isfinite(result.theta).all())
 
 
-class BaseMLP(_weights.FittedWeights, BaseEstimator):
+class BaseMLP(_weights.FittedWeights, CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; a subclass knows its targets, its losses and its default score."""
 
     _extra_rules: dict[str, _params.Rule]
@@ -82,7 +83,7 @@ class BaseMLP(_weights.FittedWeights, BaseEstimator):
     def _default_score(self, targets, sample_weight):
         """A function that gives the score of the network's outputs for these targets."""
 
-    def _weights(self, y, sample_weight, incremental):
+    def _weights(self, y, sample_weight, fresh, incremental, classes):
         """Sample weights that the loss takes; the classifier multiplies its class weights in."""
         return sample_weight
 
@@ -90,7 +91,14 @@ class BaseMLP(_weights.FittedWeights, BaseEstimator):
         """Targets on the scale that the network is trained on."""
         return targets
 
-    def _fit(
+    def _fit(self, *data, incremental=False, classes=None):
+        outcome = self._train(*data, incremental=incremental, classes=classes)
+        if outcome is not None and (not incremental or outcome[1].status is Status.INTERRUPTED):
+            _report.warn_about(self, *outcome)
+        return self
+
+    @with_callbacks
+    def _train(
         self,
         X,
         y,
@@ -101,15 +109,19 @@ class BaseMLP(_weights.FittedWeights, BaseEstimator):
         incremental=False,
         classes=None,
     ):
+        """The solver and its result; None if nothing in a batch of a stream has a weight."""
+        _params.check_params(self, self._extra_rules)
+        tasks = None if incremental else tasks_of(self, X, y, sample_weight)
         with unchanged_on_error(self):
-            _params.check_params(self, self._extra_rules)
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             fresh = not hasattr(self, "_coefs") or not (self.warm_start or incremental)
             X, y = self._check_data(X, y, fresh)
-            sample_weight = _data.check_weights(sample_weight, X.shape[0])
+            sample_weight = _data.check_weights(sample_weight, X.shape[0], may_vanish=incremental)
             targets, n_raw, stratify = self._encode(y, fresh, incremental, classes)
-            sample_weight = self._weights(y, sample_weight, incremental)
+            sample_weight = self._weights(y, sample_weight, fresh, incremental, classes)
+            if incremental and sample_weight is not None and not sample_weight.any():
+                return None
 
             rng = check_random_state(self.random_state)
             solver = _params.make_solver(self)
@@ -139,7 +151,7 @@ class BaseMLP(_weights.FittedWeights, BaseEstimator):
                 "rows": rows,
                 "validation": validation,
                 "score": score,
-                "callback": self.callback,
+                "callback": self.callback if tasks is None else tasks.watch(self.callback),
                 "one_epoch": incremental,
                 "state": self._old_state(solver, fresh, incremental),
                 "n_threads": self.n_threads,
@@ -157,9 +169,9 @@ class BaseMLP(_weights.FittedWeights, BaseEstimator):
             if diverged and not (validation is not None and _has_best(result)):
                 raise _report.divergence(self, describe_divergence(network, result))
             self._store(network, result, fresh, validating=validation is not None)
-        if not incremental or result.status is Status.INTERRUPTED:
-            _report.warn_about(self, solver, result)
-        return self
+            if tasks is not None:
+                tasks.end()
+        return solver, result
 
     def _best_start(self, network, X, targets, theta0, rng, fit):
         """The best of ``n_starts`` fits and its start; all of them are kept in ``starts_``."""

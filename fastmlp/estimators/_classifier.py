@@ -9,12 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
+from fastmlp.estimators._class_weights import class_weights
 from fastmlp.estimators._docs import documented
 from fastmlp.estimators._scoring import accuracy
 from fastmlp.solvers import Record
@@ -26,6 +26,14 @@ LOSSES = ("log_loss", "squared_error", "perceptron")
 def _has_probabilities(estimator):
     if estimator.loss == "perceptron":
         raise AttributeError("loss='perceptron' has no probabilities; predict_proba needs another.")
+    return True
+
+
+def _has_raw_scores(estimator):
+    # The others have probabilities alone, as scikit-learn's: tools that find both take this one,
+    # and would answer otherwise for them.
+    if estimator.loss != "perceptron":
+        raise AttributeError("decision_function needs loss='perceptron'; use predict_proba.")
     return True
 
 
@@ -42,12 +50,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     loss : {{"log_loss", "squared_error", "perceptron"}}, default="log_loss"
         "log_loss" is the cross-entropy. "squared_error" is half the squared error of the
         probabilities (their output activation stays logistic or softmax). "perceptron" is
-        Rosenblatt's ``max(0, -y * raw)``, y = +1 or -1; it has no ``predict_proba``.
+        Rosenblatt's ``max(0, -y * raw)``, y = +1 or -1; it has ``decision_function`` instead of
+        ``predict_proba``.
     {init}
     class_weight : dict, list of dict or "balanced", default=None
-        Weights of the classes, multiplied into ``sample_weight``; "balanced" makes them
-        inversely proportional to the frequencies of the classes. The rows that early stopping
-        sets aside are weighted alike, ``X_val`` is not.
+        Weights of the classes, multiplied into ``sample_weight``; 1 for a class that the dict does
+        not name. For an indicator matrix, a list of one dict for 0 and 1 per column. "balanced"
+        makes them inversely proportional to the frequencies of the classes. The rows that early
+        stopping sets aside are weighted alike, ``X_val`` is not. A name that y does not have is
+        a warning, since a fold may lack a class; an error if it looks like a slip of the pen, or
+        where all classes are known (``partial_fit``, ``warm_start``).
     {beyond}
 
     Attributes
@@ -200,7 +212,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative.
+            Weights, not negative. A batch without any weight is checked and skipped.
         classes : array-like of shape (n_classes,), default=None
             All classes of all calls; needed in the first one.
 
@@ -211,7 +223,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if classes is not None:
+        if classes is None:
+            classes = known
+        else:
             classes = unique_labels(classes)
             if known is not None and not np.array_equal(known, classes):
                 raise ValueError(
@@ -285,7 +299,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return self.loss, "identity"
         return self.loss, "softmax" if self._kind == "multiclass" else "logistic"
 
-    def _weights(self, y, sample_weight, incremental):
+    def _weights(self, y, sample_weight, fresh, incremental, classes):
         if self.class_weight is None:
             return sample_weight
         if incremental and isinstance(self.class_weight, str):
@@ -293,10 +307,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' is not supported by partial_fit, which does not see all "
                 "of the data; compute the weights and pass them as a dict."
             )
-        weights = compute_sample_weight(self.class_weight, y.toarray() if sp.issparse(y) else y)
+        y = y.toarray() if sp.issparse(y) else y
+        y = y.ravel() if self._kind != "multilabel" else y
+        fixed = not fresh or classes is not None
+        weights = class_weights(self.class_weight, self.classes_, y, fixed)
         if sample_weight is not None:
             weights = weights * sample_weight
-        return _data.check_weights(weights, len(weights), "class_weight * sample_weight")
+        name = "class_weight * sample_weight"
+        return _data.check_weights(weights, len(weights), name, may_vanish=incremental)
 
     def _default_score(self, targets, sample_weight):
         if targets.ndim == 2:
@@ -359,7 +377,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of ``classes_``; for several labels per sample, each one's probability.
         """
         output = self._output(X)
-        return np.hstack([1.0 - output, output]) if self._kind == "binary" else output
+        if self._kind != "binary":
+            return output
+        return np.hstack([1.0 - output, output]) if len(self.classes_) > 1 else np.ones_like(output)
+
+    @available_if(_has_raw_scores)
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The raw outputs, whose sign decides (``loss="perceptron"`` alone).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            With two classes, the output for the second one; else one output per class, in the
+            order of ``classes_``.
+        """
+        output = self._output(X)
+        return output.ravel() if self._kind == "binary" else output
 
     @available_if(_has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:

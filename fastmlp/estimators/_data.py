@@ -12,13 +12,14 @@ from sklearn.utils import check_array
 _CHUNK = 4096
 
 
-def check_weights(weights, n_samples: int, name: str = "sample_weight"):
+def check_weights(weights, n_samples: int, name: str = "sample_weight", may_vanish: bool = False):
     """Sample weights as a float vector, or None.
 
     Raises
     ------
     ValueError
-        If they are not one finite, non-negative number per sample, or all zero.
+        If they are not one finite, non-negative number per sample, or all zero, unless they
+        may vanish.
     """
     if weights is None:
         return None
@@ -37,7 +38,7 @@ def check_weights(weights, n_samples: int, name: str = "sample_weight"):
             f"Negative values in data passed to `{name}`: {name}[{negative[0]}] = "
             f"{weights[negative[0]]}."
         )
-    if not weights.any():
+    if not (may_vanish or weights.any()):
         raise ValueError(f"Sample weights must contain at least one non-zero number ({name}).")
     return weights
 

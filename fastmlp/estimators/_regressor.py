@@ -210,7 +210,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative.
+            Weights, not negative. A batch without any weight is checked and skipped.
 
         Returns
         -------
