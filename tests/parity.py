@@ -167,6 +167,18 @@ KNOWN_DIFFERENCES = [
         "test_an_interrupted_lbfgs",
     ),
     Difference(
+        "One class",
+        "A classifier that was trained on a single class has one column of probabilities, of 1.0; "
+        "scikit-learn's has two, which `classes_` does not explain.",
+        "test_one_class_has_one_probability",
+    ),
+    Difference(
+        "A batch without weight",
+        "`partial_fit` checks a batch whose weights are all zero and skips it; scikit-learn raises "
+        "a ValueError.",
+        "test_a_batch_without_weight",
+    ),
+    Difference(
         "Wide sparse data",
         "The rows of a sparse X are made dense a few hundred at a time: results agree, and memory "
         "stays small, but time goes with the number of columns, not of stored values. With tens of "

@@ -112,7 +112,7 @@ def test_theta_and_network(solver, standardize, data):
     fitted = fit(data, look, solver=solver, standardize=standardize)
     assert len(thetas) == 5 and not np.array_equal(thetas[0], thetas[-1])
     coefs, intercepts = networks[-1].unpack(thetas[-1])
-    assert all(map(np.array_equal, coefs + intercepts, fitted.coefs_ + fitted.intercepts_))
+    assert all(map(np.array_equal, coefs + intercepts, fitted._coefs + fitted._intercepts))
     if not standardize:
         outputs = networks[-1].predict(thetas[-1], data[0])
         assert outputs.ravel() == pytest.approx(fitted.predict(data[0]), rel=1e-12)

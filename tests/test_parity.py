@@ -226,6 +226,21 @@ def test_an_interrupted_lbfgs(data):
     assert not np.array_equal(reached.predict(X), expected)
 
 
+def test_one_class_has_one_probability(data):
+    theirs, ours = both("MLPClassifier", data[0], np.full(60, "only"), max_iter=3)
+    assert theirs.predict_proba(data[0]).shape == (60, 2)
+    assert np.array_equal(ours.predict_proba(data[0]), np.ones((60, 1)))
+
+
+def test_a_batch_without_weight(data):
+    theirs, ours = both("MLPRegressor", *data, max_iter=3)
+    before = [part.copy() for part in ours.coefs_]
+    ours.partial_fit(*data, sample_weight=np.zeros(60))
+    assert all(map(np.array_equal, before, ours.coefs_))
+    with pytest.raises(ValueError, match="non-zero"):
+        theirs.partial_fit(*data, sample_weight=np.zeros(60))
+
+
 def test_sparse_rows():
     X = sp.random(50, 3000, 0.001, format="csr", random_state=0)
     y = np.asarray(X.sum(axis=1)).ravel()
