@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from fastmlp._core import kernels
+from fastmlp._sparse import sound_csr
 
 # A tile's tape should stay within the caches, and still feed matrix products well.
 _TILE_BYTES = 4 << 20
@@ -45,7 +45,8 @@ def panel_rows(widths: tuple[int, ...], itemsize: int) -> int:
 def check_rows(X: Any, n_features: int, dtype: np.dtype):
     """X as Source reads it: an aligned ndarray of this dtype, or the parts of a CSR matrix.
 
-    Nothing is copied where dtype and layout fit; strides may be any.
+    Numbers are not copied where dtype and layout fit; strides may be any. Indices always are: what
+    was checked here is what the sweeps follow, whatever happens to X meanwhile.
     """
     if sparse.issparse(X):
         return _check_csr(X, n_features, dtype)
@@ -55,7 +56,8 @@ def check_rows(X: Any, n_features: int, dtype: np.dtype):
     if X.ndim != 2:
         raise ValueError(f"X must be 2-D, (n_samples, {n_features}); got shape {X.shape}.")
     _check_shape(X.shape, n_features)
-    X = X.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # found below, as infinity
+        X = X.astype(dtype, copy=False)
     if not X.flags.aligned or any(stride % X.itemsize for stride in X.strides):
         X = X.copy()
     if not all_finite(X):
@@ -64,20 +66,15 @@ def check_rows(X: Any, n_features: int, dtype: np.dtype):
 
 
 def _check_csr(X, n_features: int, dtype: np.dtype):
-    X = X.tocsr()
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X must be numeric, got dtype {X.dtype}.")
+    X = sound_csr(X)
     _check_shape(X.shape, n_features)
-    X.check_format(full_check=True)
-    data = np.ascontiguousarray(X.data, dtype)
+    with np.errstate(over="ignore"):
+        data = plain(X.data, dtype)
     if not all_finite(data):
         raise ValueError("X holds NaN or infinity (or values too large for its dtype).")
-    return (
-        data,
-        np.ascontiguousarray(X.indices, np.intp),
-        np.ascontiguousarray(X.indptr, np.intp),
-        X.shape,
-    )
+    return data, plain(X.indices, np.intp), plain(X.indptr, np.intp), X.shape
 
 
 def _check_shape(shape: tuple[int, ...], n_features: int) -> None:
@@ -98,6 +95,12 @@ def take_rows(X, rows: np.ndarray):
         return X[rows]
     data, indices, indptr, shape = X
     return sparse.csr_matrix((data, indices, indptr), shape=shape)[rows]
+
+
+def plain(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """An array as C reads it: contiguous, aligned, of this dtype; a copy only where it is not."""
+    array = np.ascontiguousarray(array, dtype)
+    return array if array.flags.aligned else array.copy()
 
 
 def all_finite(X: np.ndarray) -> bool:
@@ -124,7 +127,7 @@ def check_weights(sample_weight: Any, n: int, dtype: np.dtype) -> np.ndarray | N
     if not w.any():
         raise ValueError("sample_weight sums to zero: no row would count.")
     with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(w, dtype)
+        cast = plain(w, dtype)
         total, most = float(cast.sum(dtype=np.float64)), float(np.finfo(dtype).max)
     if not 1 / most < total < most:
         raise ValueError(
@@ -135,20 +138,21 @@ def check_weights(sample_weight: Any, n: int, dtype: np.dtype) -> np.ndarray | N
 
 
 def check_vector(v: Any, size: int, dtype: np.dtype, what: str) -> np.ndarray:
-    """A contiguous vector of this size."""
+    """A contiguous, aligned vector of this size."""
     v = np.asarray(v)
     if v.dtype.kind not in "fiub":
         raise ValueError(f"{what} must be numeric, got dtype {v.dtype}.")
     if v.shape != (size,):
         raise ValueError(f"{what} must have shape ({size},), got {v.shape}.")
-    return np.ascontiguousarray(v, dtype)
+    with np.errstate(over="ignore"):
+        return plain(v, dtype)
 
 
 def check_rows_index(rows: Any, n: int, what: str = "rows") -> np.ndarray | None:
-    """Indices of rows, each from 0 to n - 1; None stays None."""
+    """A copy of indices of rows, each from 0 to n - 1; None stays None."""
     if rows is None:
         return None
-    index = np.asarray(rows)
+    index = np.array(rows)
     if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "iu":
         raise ValueError(
             f"{what} must be a non-empty 1-D array of integers, got an array of shape "
@@ -156,7 +160,7 @@ def check_rows_index(rows: Any, n: int, what: str = "rows") -> np.ndarray | None
         )
     if index.min() < 0 or index.max() >= n:
         raise ValueError(f"{what} must be from 0 to {n - 1}, got {index.min()} to {index.max()}.")
-    return np.ascontiguousarray(index, np.intp)
+    return plain(index, np.intp)
 
 
 def empty_on_a_line(size: int, dtype: Any) -> np.ndarray:
@@ -172,10 +176,3 @@ def on_a_line(v: np.ndarray) -> np.ndarray:
     copy = empty_on_a_line(v.size, v.dtype)
     copy[...] = v
     return copy
-
-
-def check_strength(value: Any, what: str) -> float:
-    """A finite number >= 0."""
-    if not isinstance(value, Real) or not 0 <= value < np.inf:
-        raise ValueError(f"{what} must be a finite number >= 0, got {value!r}.")
-    return float(value)

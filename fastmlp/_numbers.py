@@ -34,6 +34,30 @@ def check_real(
     return number
 
 
+def finite(value: Any) -> float | None:
+    """A finite real number as a float; None for a bool, NaN, an int of 400 digits, a word."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is an integer that is not a bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_strength(value: Any, what: str) -> float:
+    """A finite number >= 0."""
+    number = finite(value)
+    if number is None or number < 0:
+        raise ValueError(f"{what} must be a finite number >= 0, got {shown(value)}.")
+    return number
+
+
 def check_positive(name: str, value: Any) -> float:
     """A positive finite number."""
     return check_real(name, value, "positive and finite", lambda v: 0 < v < inf)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
-from numbers import Real
+from math import inf
 from typing import Any
 
 from fastmlp._core.kernels import ACTIVATIONS
+from fastmlp._names import shown
+from fastmlp._numbers import finite
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,11 @@ class Interval:
     closed: str
 
     def __contains__(self, value: Any) -> bool:
-        if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
+        number = finite(value)
+        if number is None:
             return False
-        above = value >= self.low if self.closed in ("both", "left") else value > self.low
-        below = value <= self.high if self.closed == "both" else value < self.high
+        above = number >= self.low if self.closed in ("both", "left") else number > self.low
+        below = number <= self.high if self.closed == "both" else number < self.high
         return above and below
 
     def __str__(self) -> str:
@@ -62,11 +64,6 @@ class Activation:
         return ACTIVATIONS[self.name]["code"]
 
     @property
-    def keeps_z(self) -> bool:
-        """Whether its slope needs the pre-activation, not the value alone."""
-        return ACTIVATIONS[self.name]["keeps_z"]
-
-    @property
     def range(self) -> str:
         """Where its values lie: "REAL", "POSITIVE" or "UNIT"."""
         return ACTIVATIONS[self.name]["range"]
@@ -93,7 +90,7 @@ def resolve(spec: Any, known: tuple[str, ...] = HIDDEN_NAMES, what: str = "activ
         An unknown name or parameter, or a value out of its range.
     """
     if isinstance(spec, Activation):
-        return spec
+        spec = spec.name, spec.params  # a pickle or a caller may have put anything into it
     name, params = named(spec, known, what)
     return Activation(name, settle(name, params, PARAMETERS.get(name, {}), what))
 
@@ -115,12 +112,14 @@ def named(spec: Any, known: tuple[str, ...], what: str) -> tuple[str, Mapping[st
     name, params = spec, {}
     if isinstance(spec, tuple):
         if len(spec) != 2 or not isinstance(spec[1], Mapping):
-            raise TypeError(f"{what} as a tuple is (name, {{parameter: value}}), got {spec!r}.")
+            raise TypeError(
+                f"{what} as a tuple is (name, {{parameter: value}}), got {shown(spec)}."
+            )
         name, params = spec
     if not isinstance(name, str):
-        raise TypeError(f"{what} is a name or (name, {{parameter: value}}), got {spec!r}.")
+        raise TypeError(f"{what} is a name or (name, {{parameter: value}}), got {shown(spec)}.")
     if name not in known:
-        raise ValueError(f"Unknown {what} {name!r}; known are {', '.join(known)}.")
+        raise ValueError(f"Unknown {what} {shown(name)}; known are {', '.join(known)}.")
     return name, params
 
 
@@ -129,11 +128,11 @@ def settle(name: str, given: Mapping, table: Mapping, what: str) -> dict[str, fl
     unknown = [key for key in given if key not in table]
     if unknown:
         has = ", ".join(table) if table else "none"
-        raise ValueError(f"{what} {name!r} has no parameter {unknown[0]!r}; it has: {has}.")
+        raise ValueError(f"{what} {name!r} has no parameter {shown(unknown[0])}; it has: {has}.")
     settled = {}
     for key, (default, interval) in table.items():
         value = given.get(key, default)
         if value not in interval:
-            raise ValueError(f"{key} of {what} {name!r} must be in {interval}, got {value!r}.")
+            raise ValueError(f"{key} of {what} {name!r} must be in {interval}, got {shown(value)}.")
         settled[key] = float(value)
     return settled

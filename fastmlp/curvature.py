@@ -98,7 +98,7 @@ class CurvedObjective:
     def _check_room(self) -> None:
         try:
             np.empty((self.n_params, self.n_params))
-        except MemoryError:
+        except (MemoryError, ValueError):  # the latter for what no address reaches
             raise MemoryError(
                 f"A curvature matrix of {self.n_params} parameters takes "
                 f"{self.n_params**2 * 8 / 2**30:.1f} GiB, more than there is; hess_mul and "

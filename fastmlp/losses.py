@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._arrays import plain
 from fastmlp._core.kernels import LOSSES
 from fastmlp.activations import OUTPUT_NAMES, Activation, Interval, named, resolve, settle
 
@@ -93,8 +94,11 @@ def resolve_loss(spec: Any) -> Loss:
     ValueError
         An unknown name or parameter, or a value out of its range.
     """
-    if isinstance(spec, Loss):
-        return spec
+    if isinstance(spec, Loss):  # a pickle or a caller may have put anything into it
+        if not spec.is_custom:
+            spec = spec.name, spec.params
+        elif spec.custom is not None:
+            spec = spec.custom
     if isinstance(spec, (str, tuple)):
         name, params = named(spec, NAMES, "loss")
         return Loss(name, settle(name, params, PARAMETERS.get(name, {}), "loss"))
@@ -170,7 +174,7 @@ def check_targets(y: Any, loss: Loss, output: Activation, n: int, n_raw: int, dt
                 f"row {row} is {y[row].tolist()}."
             )
     with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(y, dtype=dtype)
+        cast = plain(y, dtype)
     if not np.isfinite(cast).all():
         row = _first(~np.isfinite(cast))
         raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from fastmlp import initialisation
 from fastmlp._arrays import check_rows, check_vector, n_rows
 from fastmlp._core.network import Layers
 from fastmlp._names import shown
+from fastmlp._sizes import check_sizes, integers
 from fastmlp.activations import Activation, resolve_hidden
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective, Sweep
@@ -28,7 +28,7 @@ class Network:
 
     Parameters
     ----------
-    layers : sequence of int
+    layers : list, tuple, range or 1-D array of int
         Widths: n_features, those of the hidden layers (none is fine), n_raw.
     activation : str, tuple or list, default="relu"
         Of the hidden layers: a name, (name, {parameter: value}), or a list with one per layer.
@@ -73,29 +73,35 @@ class Network:
         loss: Any = "squared_error",
         dtype: Any = np.float64,
     ):
-        self.layers = _check_widths(layers)
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}.")
-        self._hidden = resolve_hidden(activation, len(self.layers) - 2)
+        widths = _check_widths(layers)
+        self._dtype = np.dtype(dtype)
+        if self._dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {self._dtype}.")
+        self._hidden = resolve_hidden(activation, len(widths) - 2)
         self._loss = resolve_loss(loss)
-        self._output = resolve_output(output_activation, self._loss, self.n_raw)
-        self._describe()
-
-    def _describe(self) -> None:
+        self._output = resolve_output(output_activation, self._loss, widths[-1])
+        self._widths = widths
         self._layers = Layers(
-            self.layers,
-            [(g.code, g.keeps_z, g.values) for g in self._hidden],
+            widths,
+            [(g.code, g.values) for g in self._hidden],
             (self._loss.code, self._loss.values),
             (self._output.code, self._output.values),
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_layers"}
+        own = {"layers": self.layers, "dtype": self.dtype}
+        derived = ("_layers", "_widths", "_dtype")
+        return own | {name: part for name, part in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._describe()
+        parts = ("layers", "_hidden", "_output", "_loss", "dtype")
+        try:
+            vars(self).update({name: part for name, part in state.items() if name not in parts})
+            Network.__init__(self, *(state[part] for part in parts))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"This is not the state of a Network, or a damaged one: {error!r}."
+            ) from error
 
     def __repr__(self) -> str:
         return (
@@ -103,6 +109,16 @@ class Network:
             f"output_activation={self.output_activation!r}, loss={self.loss!r}, "
             f"dtype={self.dtype.name!r})"
         )
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Widths: n_features, those of the hidden layers, n_raw."""
+        return self._widths
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of parameters, values and gradients."""
+        return self._dtype
 
     @property
     def n_features(self) -> int:
@@ -304,11 +320,11 @@ class Network:
 
 
 def _check_widths(layers: Any) -> tuple[int, ...]:
-    widths = tuple(layers) if isinstance(layers, (Sequence, np.ndarray)) else ()
-    fits = all(isinstance(w, Integral) and not isinstance(w, bool) and w > 0 for w in widths)
-    if isinstance(layers, str) or len(widths) < 2 or not fits:
+    widths = integers(layers)
+    if widths is None or len(widths) < 2 or min(widths) < 1:
         raise ValueError(
             "layers must be at least two positive integers, [n_features, hidden..., n_raw]; got "
-            f"{layers!r}."
+            f"{shown(layers)}."
         )
-    return tuple(int(w) for w in widths)
+    check_sizes(widths)
+    return tuple(widths)

@@ -11,7 +11,6 @@ import numpy as np
 from fastmlp._arrays import (
     check_rows,
     check_rows_index,
-    check_strength,
     check_vector,
     check_weights,
     fits_panels,
@@ -27,7 +26,7 @@ from fastmlp._core import panels as _panels
 from fastmlp._core.kernels import UPDATES
 from fastmlp._core.team import LARGEST_TEAM, Team, assist
 from fastmlp._hyper import MOST, check_fields, check_hyper
-from fastmlp._numbers import check_integer
+from fastmlp._numbers import check_integer, check_strength
 from fastmlp._threads import available_cpus, in_threads, threads_in_force
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
@@ -235,13 +234,12 @@ class NetworkObjective(CurvedObjective):
             isinstance(array, np.ndarray)
             and array.shape == (self.n_params,)
             and array.dtype == self.dtype
-            and array.flags.c_contiguous
-            and array.flags.writeable
+            and array.flags.carray
         )
         if not fits:
             raise ValueError(
-                f"{what} must be a writeable contiguous array of shape ({self.n_params},) and "
-                f"dtype {self.dtype}, changed in place."
+                f"{what} must be a writeable, aligned, contiguous array of shape "
+                f"({self.n_params},) and dtype {self.dtype}, changed in place."
             )
 
     def _wide_sweep(self) -> Sweep:

@@ -10,7 +10,11 @@ from scipy import sparse
 
 from fastmlp._arrays import check_vector
 from fastmlp._core.predictor import TILE_ROWS, Packed
+from fastmlp._names import shown, unknown
+from fastmlp._numbers import finite
+from fastmlp.network import Network
 
+DECISIONS = ("number", "binary", "multiclass", "multilabel")
 SHARES = 4  # for each thread: one that the machine holds up leaves its next share to the others
 
 
@@ -29,9 +33,14 @@ class Predictor:
     decision : {"number", "binary", "multiclass", "multilabel"}, default="number"
         What ``predict`` makes of the outputs.
     classes : ndarray, optional
-        Labels, for "binary" and "multiclass".
+        Labels: two for "binary", which has one output; one per output for "multiclass".
     threshold : float, default=0.5
         The output above which a "binary" or "multilabel" answer is yes.
+
+    Raises
+    ------
+    ValueError
+        The arguments do not go together.
 
     Examples
     --------
@@ -47,16 +56,31 @@ class Predictor:
     __slots__ = ("_classes", "_decision", "_flat", "_network", "_packed", "_threshold")
 
     def __init__(self, network, theta, decision="number", classes=None, threshold=0.5):
+        if not isinstance(network, Network):
+            raise ValueError(f"network must be a Network, got {type(network).__name__}.")
         theta = check_vector(theta, network.n_params, network.dtype, "theta")
-        self.__setstate__((network, theta, decision, classes, threshold))
+        if decision not in DECISIONS:
+            raise ValueError(unknown("decision", decision, DECISIONS))
+        if decision == "binary" and network.n_raw != 1:
+            raise ValueError(f"A binary decision takes 1 output, the network has {network.n_raw}.")
+        self._network, self._decision = network, decision
+        self._classes = _check_classes(classes, decision, network.n_raw)
+        self._threshold = finite(threshold)
+        if self._threshold is None:
+            raise ValueError(f"threshold must be a finite number, got {shown(threshold)}.")
+        self._packed = Packed(network._layers, theta)
+        self._flat = decision == "number" and network.n_raw == 1
 
     def __getstate__(self):
         return self._network, self._packed.theta, self._decision, self._classes, self._threshold
 
     def __setstate__(self, state):
-        self._network, theta, self._decision, self._classes, self._threshold = state
-        self._packed = Packed(self._network._layers, theta)
-        self._flat = self._decision == "number" and self._network.n_raw == 1
+        try:
+            Predictor.__init__(self, *state)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"This is not the state of a Predictor, or a damaged one: {error!r}."
+            ) from error
 
     def __repr__(self) -> str:
         return f"Predictor({self._network!r}, decision={self._decision!r})"
@@ -71,7 +95,7 @@ class Predictor:
             taken in the order in which they stand, whatever their names.
         out : ndarray of shape (n_samples, n_raw), optional
             Where numbers are written; C-contiguous and of the network's dtype. For a single output
-            also of shape (n_samples,). Not for labels.
+            also of shape (n_samples,). It may share memory with x. Not for labels.
 
         Returns
         -------
@@ -87,10 +111,7 @@ class Predictor:
         if out is not None:
             if self._decision != "number":
                 raise ValueError("out is for numbers; this network predicts labels.")
-            if not isinstance(out, np.ndarray):
-                raise ValueError(f"out must be an ndarray, got {type(out).__name__}.")
-            single = self._flat and out.ndim == np.ndim(x) - 1
-            self._checked(x, out[..., None] if single else out)
+            self._checked(x, out, flat=self._flat)
             return out
         result = self._packed.outputs(x, self._flat)
         if result is None:
@@ -104,20 +125,41 @@ class Predictor:
     def outputs(self, x: Any, out: np.ndarray | None = None, n_threads: int = 1) -> np.ndarray:
         """The network's outputs, (n_samples, n_raw), or (n_raw,) for a single row.
 
-        They are the same, bit by bit, for any ``n_threads``.
+        They are the same, bit by bit, for any ``n_threads``. x and out are as for :meth:`predict`.
         """
         result = self._packed.outputs(x) if out is None and n_threads == 1 else None
         return self._checked(x, out, n_threads) if result is None else result
 
-    def _checked(self, x: Any, out: np.ndarray | None = None, n_threads: int = 1) -> np.ndarray:
-        """The outputs for whatever can be made rows of the network's type; errors for the rest."""
+    def _checked(self, x: Any, out: Any = None, n_threads: int = 1, flat: bool = False):
+        """The outputs for whatever can be made rows of the network's type; errors for the rest.
+
+        flat: out may lack the last axis, of the single output.
+        """
         x = self._rows(x)
-        if out is None:
-            out = np.empty((*x.shape[:-1], self._network.n_raw), x.dtype)
-        many = n_threads > 1 and x.ndim == out.ndim == 2 and len(x) == len(out) > TILE_ROWS
-        if not (self._fill_together(x, out, n_threads) if many else self._packed.fill(x, out)):
+        shape = (*x.shape[:-1], self._network.n_raw)
+        target = np.empty(shape, x.dtype) if out is None else self._check_out(out, shape, flat)
+        # Rows that are still to be read must not be written over.
+        room = np.empty(shape, x.dtype) if np.may_share_memory(x, target) else target
+        many = n_threads > 1 and x.ndim == 2 and len(x) > TILE_ROWS
+        if not (self._fill_together(x, room, n_threads) if many else self._packed.fill(x, room)):
             raise ValueError(f"x holds NaN or infinity (or values too large for {x.dtype}).")
-        return out
+        if room is not target:
+            target[...] = room
+        return target if out is None else out
+
+    def _check_out(self, out: Any, shape: tuple[int, ...], flat: bool) -> np.ndarray:
+        """Out as an array of this shape, if it is one that C may write to."""
+        if not isinstance(out, np.ndarray):
+            raise ValueError(f"out must be an ndarray, got {type(out).__name__}.")
+        dtype = self._network.dtype
+        if out.dtype != dtype:
+            raise ValueError(f"out must be {dtype} in native byte order, got dtype {out.dtype}.")
+        if out.shape != shape and not (flat and out.shape == shape[:-1]):
+            n_rows = f" and {shape[0]} rows" if len(shape) == 2 else ""
+            raise ValueError(f"out must have {shape[-1]} columns{n_rows}, got shape {out.shape}.")
+        if not out.flags.carray:
+            raise ValueError("out must be C-contiguous, aligned and writeable.")
+        return np.asarray(out).reshape(shape)
 
     def _fill_together(self, x: np.ndarray, out: np.ndarray, n_threads: int) -> bool:
         """All rows in several threads, some whole tiles at a time."""
@@ -136,11 +178,13 @@ class Predictor:
                 f"x must be numeric, got dtype {x.dtype}; x.astype({self._network.dtype.name!r}) "
                 "may make it so."
             )
+        width = self._network.n_features
         if x.ndim not in (1, 2):
-            width = self._network.n_features
             raise ValueError(
                 f"x must have shape (n_samples, {width}) or ({width},), got {x.shape}."
             )
+        if x.shape[-1] != width:
+            raise ValueError(f"x must have {width} columns, got shape {x.shape}.")
         dtype = self._network.dtype
         readable = (
             x.dtype == dtype
@@ -148,7 +192,8 @@ class Predictor:
             and x.strides[-1] == x.itemsize
             and x.strides[0] % x.itemsize == 0
         )
-        return x if readable else x.astype(dtype, order="C")
+        with np.errstate(over="ignore"):  # found by the sweep, as infinity
+            return x if readable else x.astype(dtype, order="C")
 
     def _label(self, outputs: np.ndarray) -> np.ndarray:
         if self._decision == "multiclass":
@@ -157,3 +202,17 @@ class Predictor:
         if self._decision == "multilabel":
             return yes.astype(np.intp)
         return self._classes[yes[..., 0].astype(np.intp)]
+
+
+def _check_classes(classes: Any, decision: str, n_raw: int) -> np.ndarray | None:
+    """The labels that a decision chooses from."""
+    if decision not in ("binary", "multiclass"):
+        return None
+    wanted = 2 if decision == "binary" else n_raw
+    classes = np.asarray(classes)
+    if classes.shape != (wanted,):
+        raise ValueError(
+            f"A {decision} decision needs {wanted} classes, one for each answer; got shape "
+            f"{classes.shape}."
+        )
+    return classes

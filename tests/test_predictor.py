@@ -365,7 +365,7 @@ def test_out_has_the_shape_of_what_is_returned(rng):
         out = np.empty(expected.shape)
         assert predictor.predict(x, out) is out
         np.testing.assert_array_equal(out, expected)
-    with pytest.raises(ValueError, match=r"out must have 1 columns and 5 rows, got shape \(4, 1\)"):
+    with pytest.raises(ValueError, match=r"out must have 1 columns and 5 rows, got shape \(4,\)"):
         predictor.predict(X, np.empty(4))
     with pytest.raises(ValueError, match="out must be an ndarray, got list"):
         predictor.predict(X, [0.0] * 5)

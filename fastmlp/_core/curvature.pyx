@@ -18,6 +18,8 @@ from fastmlp._core.network cimport (
 
 import numpy as np
 
+from fastmlp._core.network import check_count
+
 GGN = FM_GGN
 HESS = FM_HESS
 
@@ -45,6 +47,7 @@ def jacobian(Layers layers, Source source, Tape tape, const double[::1] theta,
     cdef Py_ssize_t n = out.shape[0], n_raw = layers.n_raw, L = layers.n_layers
     cdef Py_ssize_t tile, start, rows, l, i, k, fan_in, fan_out, stride
     cdef const Py_ssize_t *rows_of = first_of(index)
+    check_count(2, tape.rows, n_raw, widest(layers))
     cdef double[::1] room = np.empty(2 * tape.rows * n_raw * widest(layers))
     cdef double[::1] slopes = np.empty(tape.rows * widest(layers))
     cdef double *G

@@ -28,6 +28,8 @@ from fastmlp._core.panels cimport (
 
 import numpy as np
 
+from fastmlp._core.network import check_count
+
 # A pivot this far below zero, relative to the largest diagonal entry, is no rounding.
 cdef double INDEFINITE = 1e-10
 
@@ -53,6 +55,7 @@ cdef class Workspace:
         self.tape = PanelTape(layers, rows, sizeof(double))
         for l in range(layers.n_layers + 1):
             wide = max(wide, self.tape.ld[l])
+        check_count(rows, n_raw, n_raw + sum([self.tape.ld[l] for l in range(layers.n_layers + 1)]))
         for l in range(1, layers.n_layers + 1):
             at += rows * n_raw * self.tape.ld[l]
         self.deltas = np.zeros(at + lanes)

@@ -32,6 +32,8 @@ from fastmlp._core.network cimport Layers, Source, Tape, check_signals, first_of
 
 import numpy as np
 
+from fastmlp._sizes import MOST_FOR_BLAS
+
 
 cdef class Blocks:
     """Workspace for one tile of rows, and the sums over the rows that one thread has seen.
@@ -64,6 +66,7 @@ cdef class Blocks:
             wide = max(wide, layers.width[l])
         for l in range(1, L + 1):
             pair = max(pair, layers.width[l])
+        check_for_blas([layers.width[l] for l in range(L + 1)])
         self.rows = rows
         self.a = np.empty((L, rows * (wide + 1)))
         self.s = np.empty((L, rows * wide))
@@ -89,6 +92,25 @@ cdef class Blocks:
                     used += ((layers.width[l - 1] + 1) * layers.width[m] * layers.width[l]
                              * layers.width[m - 1])
         self.sums = np.zeros(used)
+
+
+def check_for_blas(list widths):
+    """Raise MemoryError for layers whose pairs of units are more than BLAS can count.
+
+    The matrices that are multiplied have one column per pair, (p, q) or (j, n).
+    """
+    for m in range(1, len(widths)):
+        pairs = [triangle(widths[m - 1] + 1), triangle(widths[m])]
+        for l in range(1, m):
+            pairs += [
+                (widths[l - 1] + 1) * (max(widths[m - 1], widths[m]) + 1),
+                (widths[m] + widths[m - 1]) * widths[l],
+            ]
+        if max(pairs) > MOST_FOR_BLAS:
+            raise MemoryError(
+                f"a curvature matrix of layers {widths} has {max(pairs)} pairs of units in one "
+                f"block, more than BLAS counts ({MOST_FOR_BLAS})"
+            )
 
 
 cdef Py_ssize_t triangle(Py_ssize_t n) noexcept nogil:

@@ -11,7 +11,12 @@ from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
-from fastmlp._core.kernels cimport FM_identity, real
+from fastmlp._core.kernels cimport FM_identity, FM_softmax, real
+
+import math
+
+from fastmlp._sizes import MOST_FOR_BLAS, MOST_PARAMS, check_sizes
+from fastmlp._core.kernels import ACTIVATIONS, LOSSES
 
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -19,6 +24,9 @@ cdef extern from "<time.h>" nogil:
         long tv_nsec
     int TIME_UTC
     int timespec_get(timespec *t, int base)
+
+cdef enum:
+    CUSTOM = -1                # code of a loss that is not in the table
 
 
 cdef class Layers:
@@ -28,16 +36,28 @@ cdef class Layers:
     ----------
     widths : sequence of int
         n_features, hidden widths, n_raw.
-    activations : sequence of (code, keeps_z, params)
+    activations : sequence of (code, params)
         One per hidden layer; codes are those of ``kernels.ACTIVATIONS``.
     loss : (code, params)
         Code -1: the loss is not one of the table's.
     output : (code, params)
         The output activation.
+
+    Raises
+    ------
+    ValueError
+        What is given does not make a network.
     """
 
     def __cinit__(self, widths, activations, loss, output):
         cdef Py_ssize_t l, n = len(widths) - 1
+        if n < 1 or len(activations) != n - 1:
+            raise ValueError(
+                f"{len(activations)} hidden activations do not make layers of {len(widths)} widths"
+            )
+        if min(widths) < 1:
+            raise ValueError(f"widths must be positive, got {min(widths)}")
+        check_sizes(widths)
         self.width = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.activation = <fm_activation_t *> calloc(n, sizeof(fm_activation_t))
@@ -50,13 +70,17 @@ cdef class Layers:
         for l in range(n):
             self.offset[l + 1] = self.offset[l] + (self.width[l] + 1) * self.width[l + 1]
         for l in range(n - 1):
-            code, keeps_z, params = activations[l]
+            code, params = activations[l]
+            if code == FM_softmax:
+                raise ValueError("softmax is no hidden activation")
             self.activation[l] = activation_of(code, params)
-            self.keeps_z[l] = keeps_z
+            self.keeps_z[l] = row_of(ACTIVATIONS, code, params)["keeps_z"]
         self.activation[n - 1] = activation_of(FM_identity, ())
-        self.loss.kind = loss[0]
-        for l, value in enumerate(loss[1]):
-            self.loss.param[l] = value
+        self.loss.kind, params = loss
+        if self.loss.kind != CUSTOM:
+            row_of(LOSSES, self.loss.kind, params)
+            for l, value in enumerate(params):
+                self.loss.param[l] = value
         self.loss.output = activation_of(output[0], output[1])
         self.n_params = self.offset[n]
         self.n_features, self.n_raw = self.width[0], self.width[n]
@@ -74,8 +98,17 @@ cdef class Layers:
         free(self.keeps_z)
 
 
+def row_of(table, int code, params):
+    """The row with this code of a table of `kernels`; it has as many parameters as are given."""
+    rows = list(table.values())
+    if not (0 <= code < len(rows) and len(params) == rows[code]["n_params"]):
+        raise ValueError(f"no row of the table has code {code} and {len(params)} parameters")
+    return rows[code]
+
+
 cdef fm_activation_t activation_of(int code, params) except *:
     cdef fm_activation_t g
+    row_of(ACTIVATIONS, code, params)
     g.kind = code
     g.param[0] = g.param[1] = 0
     for k, value in enumerate(params):
@@ -111,7 +144,8 @@ cdef class Source:
             self.X = address(X)
             self.row_stride = X.strides[0] // X.itemsize
             self.col_stride = X.strides[1] // X.itemsize
-            self.direct = (self.col_stride == 1 or shape[1] == 1) and self.row_stride >= shape[1]
+            self.direct = ((self.col_stride == 1 or shape[1] == 1)
+                           and shape[1] <= self.row_stride <= MOST_FOR_BLAS)
         self.n_samples, self.n_features = shape
         self.y = NULL if y is None else address(y)
         self.w = NULL if w is None else address(w)
@@ -172,6 +206,15 @@ cdef class Tape:
         free(self.z)
         free(self.a)
         free(self.memory)
+
+
+def check_count(*factors):
+    """Raise MemoryError for so many numbers that C could not count their bytes.
+
+    The factors are multiplied as Python's integers, which do not overflow.
+    """
+    if math.prod(factors) > MOST_PARAMS:
+        raise MemoryError(f"no memory holds {' x '.join(map(str, factors))} numbers")
 
 
 cdef size_t room(Py_ssize_t n_bytes) noexcept nogil:

@@ -56,9 +56,11 @@ cdef class Packed:
         cdef Py_ssize_t l, n = layers.n_layers, itemsize, theta_bytes, widest = 0
         cdef const float[::1] of_floats
         cdef const double[::1] of_doubles
-        self.layers = layers
-        self.single = theta.dtype == np.float32
+        self.single = is_plain(theta, cnp.NPY_FLOAT)
         self.type_num = cnp.NPY_FLOAT if self.single else cnp.NPY_DOUBLE
+        if not is_plain(theta, self.type_num) or theta.shape != (layers.n_params,):
+            raise ValueError(f"theta must be a plain vector of {layers.n_params} floats")
+        self.layers = layers
         itemsize = sizeof(float) if self.single else sizeof(double)
         self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.ld = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
@@ -149,7 +151,7 @@ cdef class Packed:
         x : ndarray of shape (n, n_features) or (n_features,)
             Rows; unit stride within a row.
         out : ndarray of shape (n, n_raw) or (n_raw,), C-contiguous
-            Where the outputs go.
+            Where the outputs go: memory that x has no part in.
 
         Returns
         -------
@@ -166,8 +168,9 @@ cdef class Packed:
                 stride = rows.strides[0] // itemsize if rows.ndim == 2 else 0
                 self.check(&rows, "x", n, self.layers.n_features, itemsize)
                 self.check(&result, "out", n, self.layers.n_raw, itemsize)
-                if result.ndim == 2 and n > 1 and result.strides[0] != self.layers.n_raw * itemsize:
-                    raise ValueError("out must be C-contiguous.")
+                if result.ndim != rows.ndim or (
+                        n > 1 and result.strides[0] != self.layers.n_raw * itemsize):
+                    raise ValueError("out must be C-contiguous and have as many axes as x.")
                 return forward(self, rows.buf, stride, n, result.buf) == 1
             finally:
                 PyBuffer_Release(&result)

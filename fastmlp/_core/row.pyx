@@ -41,6 +41,8 @@ def outputs_of_row(Layers layers, coefs, intercepts, x):
     row = data_of(x, type_num, 1, layers.n_features)
     if row == NULL or layers.n_layers > DEEPEST:
         return None
+    if not isinstance(coefs, (list, tuple)) or not isinstance(intercepts, (list, tuple)):
+        return None
     held_coefs, held_intercepts = tuple(coefs), tuple(intercepts)
     if len(held_coefs) != layers.n_layers or len(held_intercepts) != layers.n_layers:
         return None

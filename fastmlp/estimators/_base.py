@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._arrays import on_a_line
+from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
 from fastmlp.estimators import _data, _params, _prediction, _report, _weights
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
@@ -222,19 +223,20 @@ class BaseMLP(_weights.FittedWeights, CallbackSupportMixin, BaseEstimator):
     def _check_data(self, X, y, fresh):
         X, y = validate_data(
             self,
-            X,
-            y,
+            sound(X),
+            sound(y),
             accept_sparse="csr",
             multi_output=True,
             y_numeric=self._numeric_targets,
             dtype=FLOATS,
             reset=fresh,
         )
-        return (X if fresh else X.astype(self._coefs[0].dtype, copy=False)), y
+        return (X if fresh else X.astype(_prediction.fitted_dtype(self), copy=False)), y
 
     def _theta(self, network):
         """The fitted parameters as the start of a further fit."""
-        shapes = [coef.shape for coef in self._coefs]
+        coefs, intercepts = _prediction.fitted_arrays(self)
+        shapes = [coef.shape for coef in coefs]
         wanted = list(zip(network.layers, network.layers[1:], strict=False))
         if shapes != wanted:
             raise ValueError(
@@ -242,15 +244,15 @@ class BaseMLP(_weights.FittedWeights, CallbackSupportMixin, BaseEstimator):
                 f"{self.hidden_layer_sizes!r} and this data need {wanted}. Set warm_start=False "
                 "to start anew."
             )
-        return network.pack(self._coefs, self._intercepts)
+        return network.pack(coefs, intercepts)
 
     def _given_validation(self, X_val, y_val, sample_weight_val, dtype):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
         X_val, y_val = validate_data(
             self,
-            X_val,
-            y_val,
+            sound(X_val),
+            sound(y_val),
             accept_sparse="csr",
             multi_output=True,
             y_numeric=self._numeric_targets,
@@ -355,8 +357,9 @@ class BaseMLP(_weights.FittedWeights, CallbackSupportMixin, BaseEstimator):
         if output is not None:
             return output
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        X = X.astype(self._coefs[0].dtype, copy=False)
+        dtype = _prediction.fitted_dtype(self)
+        X = validate_data(self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = X.astype(dtype, copy=False)
         if self.x_mean_ is not None:
             X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
         return _prediction.output(self, X)

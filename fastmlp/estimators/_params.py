@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastmlp import initialisation
+from fastmlp._names import shown
+from fastmlp._numbers import finite, is_integer
+from fastmlp._sizes import integers
 from fastmlp.solvers import SOLVERS
 from fastmlp.solvers._base import Solver
 
@@ -39,25 +42,15 @@ class Rule(NamedTuple):
     wanted: str
 
 
-def is_real(value) -> bool:
-    """Whether a value is a number that is not a bool."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-
-
-def is_integer(value) -> bool:
-    """Whether a value is an integer that is not a bool."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
-
-
 def real(low: float, high: float = np.inf, closed: str = "left") -> Rule:
     """A finite number in an interval whose ends belong to it as ``closed`` says."""
 
     def accepts(value):
+        number = finite(value)
         return (
-            is_real(value)
-            and -np.inf < value < np.inf
-            and (value >= low if closed in ("left", "both") else value > low)
-            and (value <= high if closed in ("right", "both") else value < high)
+            number is not None
+            and (number >= low if closed in ("left", "both") else number > low)
+            and (number <= high if closed in ("right", "both") else number < high)
         )
 
     left = "[" if closed in ("left", "both") else "("
@@ -86,7 +79,7 @@ def either(*rules: Rule) -> Rule:
 
 BOOLEAN = Rule(lambda value: isinstance(value, bool | np.bool_), "True or False")
 NONE = Rule(lambda value: value is None, "None")
-INFINITY = Rule(lambda value: is_real(value) and value == np.inf, "np.inf")
+INFINITY = Rule(lambda value: isinstance(value, numbers.Real) and value == np.inf, "np.inf")
 CALLABLE = Rule(callable, "a function")
 VERBOSE = either(BOOLEAN, integer(0))
 SOLVER = either(
@@ -152,22 +145,22 @@ def check_params(estimator, extra: dict[str, Rule]) -> None:
         value = getattr(estimator, name)
         if not rule.accepts(value):
             raise InvalidParameterError(
-                f"{type(estimator).__name__}: {name}={value!r} is not valid; it must be "
+                f"{type(estimator).__name__}: {name}={shown(value)} is not valid; it must be "
                 f"{rule.wanted}."
             )
 
 
 def hidden_sizes(value) -> list[int]:
     """Sizes of the hidden layers as a list; a single integer stands for one layer."""
-    sizes = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-    if not all(is_integer(size) for size in sizes):
+    sizes = [int(value)] if is_integer(value) else integers(value)
+    if sizes is None:
         raise InvalidParameterError(
-            f"hidden_layer_sizes={value!r} is not valid; it must be a positive integer or a "
-            "sequence of them (empty for a single layer of neurons)."
+            f"hidden_layer_sizes={shown(value)} is not valid; it must be a positive integer, or a "
+            "list, tuple, range or 1-D array of them (empty for a single layer of neurons)."
         )
     if any(size <= 0 for size in sizes):
-        raise InvalidParameterError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [int(size) for size in sizes]
+        raise InvalidParameterError(f"hidden_layer_sizes must be > 0, got {shown(sizes)}.")
+    return sizes
 
 
 def is_named(value) -> bool:

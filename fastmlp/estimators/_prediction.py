@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from fastmlp._arrays import fits_panels
 from fastmlp._core.row import outputs_of_row
+from fastmlp._names import shown
 from fastmlp._threads import default_threads, threads_in_force
 from fastmlp.estimators import _weights
 from fastmlp.estimators._data import apply_scales
@@ -95,22 +96,23 @@ def _fits(network, X):
 def output(estimator, X):
     """Outputs for checked and scaled data, dense or CSR."""
     kept = _kept[estimator] = _kept_of(estimator)
+    coefs, intercepts = fitted_arrays(estimator)
     if not sp.issparse(X):
         if X.shape[0] == 1:
-            row = outputs_of_row(kept.layers, estimator._coefs, estimator._intercepts, X)
+            row = outputs_of_row(kept.layers, coefs, intercepts, X)
             if row is not None:
                 return row
         predictor = _predictor_of(estimator, kept)
         if predictor is not None:
             return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
-    theta = _as_theta(kept.network, estimator._coefs, estimator._intercepts)
+    theta = _as_theta(kept.network, coefs, intercepts)
     return predict(kept.network, theta, X, estimator.n_threads)
 
 
 def compiled(estimator, decision, classes, threshold):
     """A Predictor with the scales of inputs and targets folded into the weights."""
-    coefs, intercepts = _weights.in_users_units(estimator)
     network = _network_of(estimator)
+    coefs, intercepts = _weights.in_users_units(estimator)
     return Predictor(network, network.pack(coefs, intercepts), decision, classes, threshold)
 
 
@@ -129,11 +131,12 @@ def _predictor_of(estimator, kept):
     None if these are another network's by now, or if BLAS serves them better.
     """
     coefs, intercepts = estimator._coefs, estimator._intercepts
-    arrays = (*coefs, *intercepts)
+    arrays = (*coefs, *intercepts) if type(coefs) is type(intercepts) is list else ()
     predictor, packed, theta = kept.packed or (None, (), None)
     if theta is not None and len(arrays) == len(packed):
         if all(map(operator.is_, arrays, packed)) and predictor._packed.holds(theta):
             return predictor
+    coefs, intercepts = fitted_arrays(estimator)
     if not _made_for(kept.network, coefs, intercepts):
         return None
     if not fits_panels(kept.network.layers, kept.network.dtype.itemsize):
@@ -153,15 +156,52 @@ def _threads(estimator, network, X):
     return 1 if wanted == 1 else threads_in_force(wanted)
 
 
+def fitted_arrays(estimator):
+    """``_coefs`` and ``_intercepts`` as two lists of arrays that make a network.
+
+    Raises
+    ------
+    ValueError
+        They are what a user has made of them, and do not.
+    """
+    lists = []
+    for what, ndim in (("coefs_", 2), ("intercepts_", 1)):
+        given = getattr(estimator, f"_{what.removesuffix('_')}")
+        if not isinstance(given, (list, tuple)):
+            raise ValueError(f"{what} must be a list of arrays, got {shown(given)}.")
+        lists.append([np.asarray(array) for array in given])
+        for l, array in enumerate(lists[-1]):
+            if array.ndim != ndim or array.dtype.kind not in "fiub" or not array.size:
+                raise ValueError(
+                    f"{what}[{l}] must be a {ndim}-D array of numbers, got shape {array.shape}, "
+                    f"dtype {array.dtype}."
+                )
+    coefs, intercepts = lists
+    fan_outs = [W.shape[1] for W in coefs]
+    fits = coefs and [W.shape[0] for W in coefs[1:]] == fan_outs[:-1]
+    if not fits or [b.size for b in intercepts] != fan_outs:
+        raise ValueError(
+            f"coefs_ of shapes {[W.shape for W in coefs]} and intercepts_ of shapes "
+            f"{[b.shape for b in intercepts]} do not make a network."
+        )
+    return coefs, intercepts
+
+
+def fitted_dtype(estimator):
+    """The type that the network reckons in."""
+    dtype = fitted_arrays(estimator)[0][0].dtype
+    return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
+
+
 def _network_of(estimator):
     """The network that the estimator's arrays make."""
-    coefs = estimator._coefs
+    coefs, _ = fitted_arrays(estimator)
     layers = (*(coef.shape[0] for coef in coefs), coefs[-1].shape[1])
     activations = tuple(
         one if isinstance(one, str) else (one[0], tuple(one[1].items()))
         for one in estimator.activations_
     )
-    return _network(layers, activations, estimator.out_activation_, coefs[0].dtype)
+    return _network(layers, activations, estimator.out_activation_, fitted_dtype(estimator))
 
 
 @functools.lru_cache(maxsize=64)
