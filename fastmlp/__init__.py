@@ -10,22 +10,38 @@ if TYPE_CHECKING:
     from fastmlp.config import show_config
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.network import Network
-    from fastmlp.solvers import STOP
+    from fastmlp.solvers import STOP, fit_curve
 
 _HOMES = {
     "MLPClassifier": "fastmlp.estimators",
     "MLPRegressor": "fastmlp.estimators",
     "Network": "fastmlp.network",
     "STOP": "fastmlp.solvers",
+    "fit_curve": "fastmlp.solvers",
     "show_config": "fastmlp.config",
 }
+_MODULES = (
+    "activations",
+    "config",
+    "estimators",
+    "initialisation",
+    "losses",
+    "network",
+    "objective",
+    "predictor",
+    "solvers",
+    "trace",
+    "training",
+)
 
-__all__ = ["STOP", "MLPClassifier", "MLPRegressor", "Network", "show_config"]
+__all__ = ["STOP", "MLPClassifier", "MLPRegressor", "Network", "fit_curve", "show_config"]
 
 
 def __getattr__(name):
     if name == "__version__":
         return metadata.version("fastmlp")
+    if name in _MODULES:
+        return import_module(f"fastmlp.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
@@ -34,4 +50,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES, *_MODULES})

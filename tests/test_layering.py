@@ -150,6 +150,8 @@ def test_oracle_imports_numpy_alone(oracle):
         "from fastmlp import Network; Network([2, 3, 1]).init(random_state=0)",
         "import fastmlp.solvers",
         "import fastmlp.training",
+        "import fastmlp; fastmlp.fit_curve, fastmlp.solvers.Adam(), fastmlp.losses.NAMES",
+        "import fastmlp; [getattr(fastmlp, name) for name in fastmlp._MODULES if name[0] != 'e']",
         "import fastmlp; fastmlp.show_config()",
     ],
 )

@@ -7,6 +7,7 @@ They know no network: an objective is any object with ``value_grad(theta)``, and
 
 from fastmlp.solvers._base import Limits, Result, Status
 from fastmlp.solvers._callback import STOP, Record
+from fastmlp.solvers._curve import fit_curve
 from fastmlp.solvers._descent import GradientDescent
 from fastmlp.solvers._evidence import EvidenceState
 from fastmlp.solvers._lbfgs import LBFGS
@@ -33,6 +34,7 @@ __all__ = [
     "Record",
     "Result",
     "Status",
+    "fit_curve",
     "least_squares_objective",
     "minimize",
 ]

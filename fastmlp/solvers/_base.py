@@ -88,6 +88,11 @@ class Result:
         One entry per iteration: ``loss``, ``seconds`` and whatever the solver adds.
     state : object or None
         What a later run needs to go on as if it had never stopped (mini-batch solvers).
+    cov : ndarray of shape (n_params, n_params) or None
+        Covariance of the parameters, for a :func:`fastmlp.solvers.least_squares_objective`:
+        ``(J'J)^-1 ||r||^2 / (m - n_params)`` at ``theta``, the pseudo-inverse where J'J is
+        singular; infinite where there are no more residuals than parameters. None for others, and
+        beyond 1000 parameters, where the objective's ``covariance(theta)`` gives it.
     """
 
     theta: np.ndarray = field(repr=False)
@@ -96,6 +101,12 @@ class Result:
     status: Status
     history: dict[str, list] = field(default_factory=dict, repr=False)
     state: Any = field(default=None, repr=False)
+    cov: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def std_err(self) -> np.ndarray | None:
+        """Standard errors of the parameters, (n_params,): the roots of ``cov``'s diagonal."""
+        return None if self.cov is None else np.sqrt(np.diagonal(self.cov))
 
     @property
     def message(self) -> str:
@@ -111,6 +122,8 @@ class Solver:
     """
 
     needs: tuple[str, ...] = ("value_grad",)
+    # Whether ``run`` takes ``box``, bounds on theta.
+    takes_bounds = False
 
     @classmethod
     def _names(cls) -> list[str]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp.solvers._base import Result, Solver, Status
+from fastmlp.solvers._box import Box
 from fastmlp.solvers._callback import wants_to_stop
 from fastmlp.solvers._checks import validated, value_and_grad
 
@@ -33,11 +34,17 @@ class Point:
     theta: np.ndarray  # (n_params,), of the objective's dtype
     loss: float
     grad: np.ndarray  # (n_params,), float64 whatever theta is
+    box: Box | None = None
+
+    @property
+    def free_grad(self) -> np.ndarray:
+        """The gradient; zero where it pushes against a bound."""
+        return self.grad if self.box is None else self.box.free(self.theta, self.grad)
 
     @property
     def grad_norm(self) -> float:
-        """Largest absolute entry of the gradient."""
-        return float(np.max(np.abs(self.grad)))
+        """Largest absolute entry of the gradient, as far as bounds leave it free."""
+        return float(np.max(np.abs(self.free_grad)))
 
     @property
     def finite(self) -> bool:
@@ -47,8 +54,9 @@ class Point:
 class Run:
     """The state of one run: the accepted point, the records of the iterations, the stop rules."""
 
-    def __init__(self, objective, theta0, limits, callback, validation, rng=None):
+    def __init__(self, objective, theta0, limits, callback, validation, rng=None, box=None):
         self.objective = objective
+        self.box = box
         self.limits = limits
         self.rng = rng
         self.point = Point(theta0, np.nan, np.full(theta0.shape, np.nan))
@@ -74,7 +82,7 @@ class Run:
             return Point(theta, np.nan, np.full(theta.shape, np.nan))
         with np.errstate(**QUIET):
             answer = self.objective.value_grad(theta)
-        return Point(theta, *value_and_grad(answer, theta))
+        return Point(theta, *value_and_grad(answer, theta), self.box)
 
     def start(self, start: Point | None = None) -> Point:
         """The first point, evaluated here unless it is given; it has to be finite."""
@@ -145,10 +153,12 @@ class FullBatchSolver(Solver):
 
     history_keys: tuple[str, ...] = ("loss", "grad_norm", "step_size", "seconds")
 
-    def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
+    def run(
+        self, objective, theta0, limits, *, rng, callback, validation, state, box=None
+    ) -> Result:
         if state is not None:
             raise ValueError(f"{type(self).__name__} keeps no state between runs; pass state=None.")
-        run = Run(objective, theta0, limits, callback, validation, rng)
+        run = Run(objective, theta0, limits, callback, validation, rng, box)
         try:
             status = self._solve(run)
         except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.optimize
+from scipy.optimize import Bounds
 
 from fastmlp.solvers._base import Status
 from fastmlp.solvers._full_batch import FullBatchSolver
@@ -24,10 +25,12 @@ class LBFGS(FullBatchSolver):
     between iterations. SciPy does not tell its step
     sizes, so the history has none.
 
-    SciPy works in float64; theta is rounded to the objective's dtype at each evaluation.
+    SciPy keeps bounds, too. It works in float64; theta is rounded to the objective's dtype at each
+    evaluation.
     """
 
     history_keys = ("loss", "grad_norm", "seconds")
+    takes_bounds = True
 
     def __init__(self):
         pass
@@ -42,7 +45,8 @@ class LBFGS(FullBatchSolver):
             if trial is None:
                 trial = run.start()
                 return trial.loss, trial.grad
-            trial = run.evaluate(theta.astype(dtype))
+            theta = theta.astype(dtype)
+            trial = run.evaluate(theta if run.box is None else run.box.clip(theta))
             if trial.finite:
                 return trial.loss, trial.grad
             # SciPy's line search cannot digest NaN. It is shown a parabola instead, which has the
@@ -68,6 +72,7 @@ class LBFGS(FullBatchSolver):
                 run.point.theta.astype(np.float64),
                 method="L-BFGS-B",
                 jac=True,
+                bounds=None if run.box is None else Bounds(run.box.lower, run.box.upper),
                 callback=accept,
                 options={"maxfun": limits.max_fun, "maxiter": limits.max_iter, "gtol": limits.tol},
             )

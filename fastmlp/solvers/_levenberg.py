@@ -8,13 +8,14 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from fastmlp._names import check_choice, shown
 from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Result, Status
+from fastmlp.solvers._box import bounded_step
 from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._evidence import Evidence, EvidenceState
 from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
 from fastmlp.solvers._newton_memory import check_hessian_fits
 from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
 
-SCALINGS = ("identity", "marquardt")
+SCALINGS = ("auto", "identity", "marquardt")
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -78,11 +79,14 @@ class DampedModel:
         Whether steps follow the bend of the residuals, where the objective tells it.
     evidence : Evidence or None
         Re-estimates the L2 strength at every point.
+    box : Box or None
+        Bounds that steps keep to.
     """
 
-    def __init__(self, objective, scaling, acceleration, evidence):
+    def __init__(self, objective, scaling, acceleration, evidence, box=None):
         self.objective = objective
         self.evidence = evidence
+        self._box = box
         self.value = loss_of(objective)
         self._bend = getattr(objective, "bend", None) if acceleration else None
         self._marquardt = scaling == "marquardt"
@@ -110,9 +114,11 @@ class DampedModel:
         if self._marquardt:
             self._largest = np.maximum(self._largest, diagonal)
             # a dead parameter's zero would leave it undamped
-            scale = np.maximum(self._largest, EPS * self._largest.max(initial=0.0))
-        point = Point(theta, float(loss), grad)
-        return Damped(G, point, value, self._bend, scale, record)
+            most = self._largest.max(initial=0.0)
+            scale = np.where(self._largest > 0, self._largest, most if most > 0 else 1.0)
+        point = Point(theta, float(loss), grad, self._box)
+        make = Damped if self._box is None else BoundedDamped
+        return make(G, point, value, self._bend, scale, record)
 
     def unit(self, local):
         """Damping is relative to the largest entry of G / S on the diagonal."""
@@ -128,13 +134,59 @@ class Damped(LocalModel):
         self.G = G
 
     def factor(self, damping):
+        factor = self._cholesky(damping)
+        return None if factor is None else lambda rhs: dpotrs(factor, rhs, lower=1)[0]
+
+    def _cholesky(self, damping, clean=0):
         if not np.isfinite(self.G).all():
             return None
         matrix = self.G.copy()
         matrix.reshape(-1)[:: matrix.shape[0] + 1] += damping * self._scale
         # The transpose of a row-major matrix is what LAPACK overwrites without a copy.
-        factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-        return None if info != 0 else lambda rhs: dpotrs(factor, rhs, lower=1)[0]
+        factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=clean)
+        return None if info != 0 else factor
+
+
+class BoundedDamped(Damped):
+    """The same within bounds: each step is the minimum of the damped model inside of them.
+
+    The model is strictly convex, so that a step of zero means that no direction into the box
+    descends; otherwise enough damping makes the step a descent.
+
+    References
+    ----------
+    Kanzow, Yamashita and Fukushima, Levenberg-Marquardt methods with strong local convergence
+    properties for solving nonlinear equations with convex constraints, J. Comput. Appl. Math. 172,
+    375 (2004): their constrained method, with the gain deciding on the damping.
+    """
+
+    def step(self, damping):
+        proposal = super().step(damping)
+        theta, box = self.point.theta, self.point.box
+        if proposal is None or not np.isfinite(proposal.step).all():
+            return None
+        if box.holds(theta + proposal.step):
+            return proposal
+        step = self._bounded(damping)
+        if step is None:
+            return None
+        grad = self.point.grad
+        return Proposal(step, -float(grad @ step + 0.5 * step @ (self.G @ step)))
+
+    def decrement(self, least):
+        step = self._bounded(least)
+        if step is None:
+            return np.inf
+        return -float(self.point.grad @ step + 0.5 * step @ (self.G @ step))
+
+    def _bounded(self, damping):
+        """The minimum within bounds, or None where it lowers nothing for lack of digits."""
+        factor = self._cholesky(damping, clean=1)
+        if factor is None:
+            return None
+        step = bounded_step(factor, self.point.grad, self.point.theta, self.point.box)
+        fits = np.isfinite(step).all() and self.point.grad @ step <= 0
+        return step if fits else None
 
 
 class DualModel:
@@ -200,9 +252,10 @@ class LevenbergMarquardt(FullBatchSolver):
     damping : float, default=1e-3
         Of the first step, relative to the largest diagonal entry of G (of G / S, for "marquardt").
         Afterwards the gain decides (Nielsen 1999).
-    scaling : {"identity", "marquardt"}, default="identity"
+    scaling : {"auto", "identity", "marquardt"}, default="auto"
         S: the identity, or the largest diagonal of G so far (Marquardt 1963; More 1978), which
-        makes the path independent of the scale of each parameter.
+        makes the path independent of the scale of each parameter. "auto" is "marquardt" for a
+        :func:`fastmlp.solvers.least_squares_objective`, "identity" for networks.
     acceleration : bool, default=True
         Geodesic acceleration (Transtrum and Sethna 2012): steps follow the curved valley that the
         residuals' second derivative along the step shows. It takes one more sweep and saves up to
@@ -226,7 +279,10 @@ class LevenbergMarquardt(FullBatchSolver):
     -----
     A rejected step costs a factorisation and no assembly. Where the objective has fewer residuals
     than parameters, and ``value_grad_gram``, the smaller system of the residuals is solved
-    (``scaling="identity"`` without evidence).
+    (with S the identity, without evidence and bounds).
+
+    With bounds each step minimises the damped model within them, by an active-set method that is
+    meant for up to some hundred parameters; the gradient is that of the parameters that may move.
 
     Converged when the largest absolute entry of the gradient is at most ``tol`` and the decrease
     that the nearly undamped model still promises is at most ``tol`` times the loss (the relative
@@ -241,16 +297,23 @@ class LevenbergMarquardt(FullBatchSolver):
 
     needs = ("value_grad", "ggn")
     history_keys = ("loss", "grad_norm", "damping", "gain", "seconds")
+    takes_bounds = True
 
-    def __init__(self, damping=1e-3, scaling="identity", acceleration=True, evidence=False):
+    def __init__(self, damping=1e-3, scaling="auto", acceleration=True, evidence=False):
         self.damping = damping
         self.scaling = scaling
         self.acceleration = acceleration
         self.evidence = evidence
 
-    def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
+    def run(
+        self, objective, theta0, limits, *, rng, callback, validation, state, box=None
+    ) -> Result:
         evidence = None
         if self.evidence:
+            if box is not None:
+                raise ValueError(
+                    "LevenbergMarquardt(evidence=True) takes no bounds: its prior has none."
+                )
             if state is not None and not isinstance(state, EvidenceState):
                 raise TypeError(
                     "state must be None or an EvidenceState, the state of an earlier run's Result; "
@@ -259,7 +322,7 @@ class LevenbergMarquardt(FullBatchSolver):
             evidence = Evidence(objective, state)
         elif state is not None:
             raise ValueError("LevenbergMarquardt without evidence keeps no state; pass state=None.")
-        run = Run(objective, theta0, limits, callback, validation)
+        run = Run(objective, theta0, limits, callback, validation, box=box)
         try:
             status = self._pursue(run, evidence)
         except KeyboardInterrupt:
@@ -272,7 +335,7 @@ class LevenbergMarquardt(FullBatchSolver):
     def _pursue(self, run, evidence):
         damping = check_positive("damping", self.damping)
         check_choice("scaling", self.scaling, SCALINGS)
-        model = self._model(run.objective, run.point.theta, evidence)
+        model = self._model(run.objective, run.point.theta, evidence, run.box)
 
         def make_bound(local):
             unit = model.unit(local)
@@ -280,15 +343,19 @@ class LevenbergMarquardt(FullBatchSolver):
 
         return pursue(run, model, make_bound, "damping")
 
-    def _model(self, objective, theta, evidence):
+    def _model(self, objective, theta, evidence, box):
         few = getattr(objective, "n_residuals", np.inf) < theta.size
+        scaling = self.scaling
+        if scaling == "auto":
+            scaling = getattr(objective, "default_scaling", "identity")
         if (
             few
-            and self.scaling == "identity"
+            and scaling == "identity"
             and evidence is None
+            and box is None
             and getattr(objective, "value_grad_gram", None) is not None
             and objective.value_grad_gram(theta) is not None
         ):
             return DualModel(objective, self.acceleration)
         check_hessian_fits(theta.size)
-        return DampedModel(objective, self.scaling, self.acceleration, evidence)
+        return DampedModel(objective, scaling, self.acceleration, evidence, box)

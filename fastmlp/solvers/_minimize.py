@@ -11,9 +11,11 @@ import numpy as np
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import check_integer, check_real
 from fastmlp.solvers._base import Limits, Result, Solver
+from fastmlp.solvers._box import check_bounds
 from fastmlp.solvers._callback import Record
 from fastmlp.solvers._descent import GradientDescent
 from fastmlp.solvers._lbfgs import LBFGS
+from fastmlp.solvers._least_squares import LeastSquares
 from fastmlp.solvers._levenberg import LevenbergMarquardt
 from fastmlp.solvers._minibatch import SGD, Adam
 from fastmlp.solvers._newton import Newton
@@ -27,6 +29,20 @@ SOLVERS: dict[str, type[Solver]] = {
     "newton": Newton,
     "lm": LevenbergMarquardt,
     "newton-cg": NewtonCG,
+}
+
+
+# Beyond so many parameters their covariance may take longer than their fit.
+MOST_COV = 1000
+# What a solver needs beside a loss and its gradient, in words.
+WANTED = {
+    "hessian": "an object with value_grad(theta) and hessian(theta)",
+    "ggn": "residuals: least_squares_objective(residuals), or an object with ggn(theta) too",
+    "ggn_mul": "residuals: least_squares_objective(residuals), or an object with ggn_mul(theta, v)",
+    "hess_mul": "an object with value_grad(theta) and hess_mul(theta, v)",
+    "subset": "an objective of samples, as Network.objective makes it",
+    "n_samples": "an objective of samples, as Network.objective makes it",
+    "epoch": "an objective of samples, as Network.objective makes it",
 }
 
 
@@ -45,13 +61,15 @@ def minimize(
     validation: Callable[[np.ndarray], tuple[float, float]] | None = None,
     state: Any = None,
     verbose: bool | int = False,
+    bounds: Any = None,
 ) -> Result:
     """Minimise a function of a vector.
 
     Parameters
     ----------
-    objective : object
-        ``value_grad(theta) -> (float, ndarray of shape (n_params,))`` for "gd" and "lbfgs"; also
+    objective : object or callable
+        For "gd" and "lbfgs" a function ``theta -> (float, ndarray of shape (n_params,))``, the loss
+        and its gradient, or an object with it as its method ``value_grad``; also the methods
         ``hessian(theta) -> ndarray of shape (n_params, n_params)`` for "newton", ``ggn(theta)`` of
         the same shape for "lm", ``ggn_mul(theta, v)`` for "newton-cg", and ``epoch`` for the
         mini-batch solvers. ``Network.objective`` gives one that has all of them, and
@@ -91,11 +109,17 @@ def minimize(
         ``Result.state`` of an earlier run with the same mini-batch solver, to go on from it.
     verbose : bool or int, default=False
         Print a line per iteration.
+    bounds : optional
+        Least and largest values of the parameters, for "lm" and "lbfgs": a tuple (lower, upper) of
+        numbers or arrays of shape (n_params,), a :class:`scipy.optimize.Bounds`, or a list with a
+        pair (low, high) per parameter, None being no bound. ``theta0`` has to be inside, and the
+        objective is asked inside only.
 
     Returns
     -------
     Result
-        Also after Ctrl-C, with the status INTERRUPTED and the last accepted theta.
+        Also after Ctrl-C, with the status INTERRUPTED and the last accepted theta. With ``cov``
+        and ``std_err`` for a :func:`least_squares_objective`.
 
     Raises
     ------
@@ -120,6 +144,8 @@ def minimize(
     (array([0., 0.]), 1, 'Converged: the gradient is below tol.')
     """
     solver = check_solver(solver)
+    if callable(objective) and not hasattr(objective, "value_grad"):
+        objective = Function(objective)
     _check_objective(objective, solver)
     theta = _check_theta(theta0, objective)
     limits = Limits(
@@ -137,7 +163,16 @@ def minimize(
     for name, function in (("callback", callback), ("validation", validation)):
         if function is not None and not callable(function):
             raise TypeError(f"{name} must be callable or None, got {shown(function)}.")
-    return solver.run(
+    more = {}
+    box = check_bounds(bounds, theta)
+    if box is not None:
+        if not solver.takes_bounds:
+            able = [name for name, known in SOLVERS.items() if known.takes_bounds]
+            raise ValueError(f"{type(solver).__name__} takes no bounds; {' and '.join(able)} do.")
+        more["box"] = box
+        if isinstance(objective, LeastSquares):
+            objective = objective.within(box.lower, box.upper)
+    result = solver.run(
         objective,
         theta,
         limits,
@@ -145,7 +180,18 @@ def minimize(
         callback=callback,
         validation=validation,
         state=state,
+        **more,
     )
+    if isinstance(objective, LeastSquares) and theta.size <= MOST_COV:
+        result.cov = objective.covariance(result.theta)
+    return result
+
+
+class Function:
+    """A function ``theta -> (loss, gradient)`` as an objective."""
+
+    def __init__(self, value_grad):
+        self.value_grad = value_grad
 
 
 def check_solver(solver: str | Solver) -> Solver:
@@ -175,6 +221,11 @@ def _check_objective(objective, solver):
             if all(hasattr(objective, need) for need in known().needs)
         ]
         advice = f"It will do for {able}." if able else "No solver can work with it."
+        if isinstance(objective, Function):
+            raise TypeError(
+                f"{type(solver).__name__} needs {WANTED[missing[0]]}, which a plain function "
+                f"theta -> (loss, gradient) has not. {advice}"
+            )
         raise TypeError(
             f"{type(solver).__name__} needs an objective that has {', '.join(missing)}; "
             f"{type(objective).__name__} has not. {advice}"

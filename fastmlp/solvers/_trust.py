@@ -125,6 +125,8 @@ def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
                 theta = None
             else:
                 theta = (point.theta + proposal.step).astype(point.theta.dtype, copy=False)
+                if run.box is not None:
+                    theta = run.box.clip(theta)
         size = bound.size
         if theta is None or not np.isfinite(theta).all():
             bound.reject(None)
@@ -145,7 +147,7 @@ def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
             with np.errstate(**QUIET):
                 trial = model.at(theta)
             accept = trial.point.finite
-            if blind and not np.abs(trial.point.grad).sum() < np.abs(point.grad).sum():
+            if blind and not np.abs(trial.point.free_grad).sum() < np.abs(point.free_grad).sum():
                 return _at_rest(point, tol)
         if accept:
             bound.accept(gain, proposal)
