@@ -15,7 +15,7 @@ from fastmlp._sizes import check_sizes, integers
 from fastmlp.activations import Activation, resolve_hidden
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective, Sweep
-from fastmlp.trace import Trace, trace
+from fastmlp.trace import Trace, trace, value_slope
 
 
 class Network:
@@ -268,9 +268,38 @@ class Network:
         """d raw / d theta, (n_samples, n_raw, n_params) float64."""
         return self._jacobian(theta, X, False)
 
-    def input_jacobian(self, theta: Any, X: Any) -> np.ndarray:
-        """d raw / d x, (n_samples, n_raw, n_features) float64."""
-        return self._jacobian(theta, X, True)
+    def input_jacobian(self, theta: Any, X: Any, apply_output: bool = False) -> np.ndarray:
+        """d raw / d x, (n_samples, n_raw, n_features) float64.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        apply_output : bool, default=False
+            Whether to go on through the output activation: d prediction / d x.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_raw, n_features)
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+        """
+        jacobian = self._jacobian(theta, X, True)
+        if not apply_output or self._output.name == "identity":
+            return jacobian
+        raw = Network(self.layers, self.activation, "identity").raw(theta, X)
+        if self._output.name == "softmax":
+            p = np.exp(raw - raw.max(axis=1, keepdims=True))
+            p /= p.sum(axis=1, keepdims=True)
+            mean = np.einsum("nk,nkj->nj", p, jacobian)
+            return p[:, :, np.newaxis] * (jacobian - mean[:, np.newaxis])
+        _, slope = value_slope(self._output, raw.ravel())
+        return slope.reshape(raw.shape)[:, :, np.newaxis] * jacobian
 
     def _jacobian(self, theta: Any, X: Any, of_inputs: bool) -> np.ndarray:
         theta = check_vector(theta, self.n_params, np.dtype(np.float64), "theta")

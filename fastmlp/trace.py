@@ -77,7 +77,7 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
         if g.name == "softmax":
             a[l] = network.predict(theta, x[np.newaxis])[0]
         else:
-            a[l], slope[l] = _value_slope(g, z[l])
+            a[l], slope[l] = value_slope(g, z[l])
     # One sample: the gradient by the biases is d loss / d z itself.
     return Trace(
         {
@@ -93,7 +93,8 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
     )
 
 
-def _value_slope(g: Activation, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def value_slope(g: Activation, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An activation and its derivative at z, float32 or float64, of shape (n,)."""
     params = np.zeros(2)
     params[: len(g.values)] = g.values
     value, slope, _ = activation_values(g.name, params, z)

@@ -15,6 +15,7 @@ from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
 from fastmlp.estimators import _data, _params, _prediction, _report, _weights
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
+from fastmlp.estimators._fitted import FittedNetwork
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, EvidenceState, Status
@@ -52,7 +53,7 @@ def _has_best(result):
     return bool(scored and np.isfinite(result.theta).all())
 
 
-class BaseMLP(_weights.FittedWeights, CallbackSupportMixin, BaseEstimator):
+class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; a subclass knows its targets, its losses and its default score."""
 
     _extra_rules: dict[str, _params.Rule]
@@ -202,12 +203,12 @@ class BaseMLP(_weights.FittedWeights, CallbackSupportMixin, BaseEstimator):
     def _make_network(self, X, n_raw):
         hidden = _params.hidden_sizes(self.hidden_layer_sizes)
         self.activations_ = [a.spec for a in resolve_hidden(self.activation, len(hidden))]
-        loss, self.out_activation_ = self._network_loss()
+        self._loss, self.out_activation_ = self._network_loss()
         return Network(
             [X.shape[1], *hidden, n_raw],
             activation=self.activations_,
             output_activation=self.out_activation_,
-            loss=loss,
+            loss=self._loss,
             dtype=X.dtype,
         )
 

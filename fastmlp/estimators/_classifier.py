@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -329,6 +330,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         # With one class both answers are it.
         classes = self.classes_ if len(self.classes_) > 1 else np.repeat(self.classes_, 2)
         return self._kind, classes, self._threshold()
+
+    def _answers_jacobian(self, jacobian):
+        if len(self.classes_) == 1:
+            return np.zeros((len(jacobian), 1, jacobian.shape[2]))  # its probability is 1
+        if self._kind == "binary" and self.out_activation_ != "identity":
+            return np.concatenate([-jacobian, jacobian], axis=1)
+        return jacobian
+
+    @property
+    def _label_binarizer(self):
+        """As scikit-learn's MLPClassifier has it, for those that read it."""
+        seen = self.classes_
+        if self._kind == "multilabel":
+            seen = np.eye(len(self.classes_), dtype=np.intp)
+            seen = sp.csr_matrix(seen) if self._sparse_labels else seen
+        return LabelBinarizer().fit(seen)
 
     def _threshold(self):
         """The output above which the answer is yes."""

@@ -108,6 +108,10 @@ coefs_, intercepts_ : list of ndarray
     edited: ``predict`` uses them as they are. With ``standardize=True`` the scales are folded into
     the first and the last layer, in float64; these arrays are read-only: change copies, and assign
     the whole list.
+network_ : Network
+    The network, in the units of X and y: ``network_.predict(theta_, X)`` gives the predictions.
+theta_ : ndarray of shape (n_params,)
+    ``coefs_`` and ``intercepts_`` as one vector; a copy.
 loss_ : float
     The loss at the end: over the last epoch's mini-batches, or of the last iteration.
 loss_curve_ : list of float

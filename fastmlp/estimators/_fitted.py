@@ -1,0 +1,188 @@
+"""From a fitted estimator to its network, its derivatives, and other tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp.estimators import _interop, _weights
+from fastmlp.network import Network
+
+_CHUNK_BYTES = 1 << 24
+
+
+class FittedNetwork(_weights.FittedWeights):
+    """What a fitted estimator knows of its network, in the units of X and y."""
+
+    @property
+    def network_(self) -> Network:
+        """The network as a :class:`fastmlp.Network`, in the units of X and y.
+
+        ``network_.predict(theta_, X)`` gives the estimator's predictions (probabilities of the
+        second class, or of each). Where ``standardize`` is set it works in float64, as the folded
+        ``coefs_`` do. Its loss is the one trained with, which saw standardized targets then.
+        """
+        coefs, _ = self.coefs_, self.intercepts_
+        return Network(
+            [*(W.shape[0] for W in coefs), coefs[-1].shape[1]],
+            activation=self.activations_,
+            output_activation=self.out_activation_,
+            loss=_fitted_loss(self),
+            dtype=coefs[0].dtype,
+        )
+
+    @property
+    def theta_(self) -> np.ndarray:
+        """``coefs_`` and ``intercepts_`` as one vector (n_params,), as ``network_`` takes it.
+
+        A copy: to change the model, assign ``coefs_`` and ``intercepts_``.
+        """
+        return self.network_.pack(self.coefs_, self.intercepts_)
+
+    def input_jacobian(self, X: Any) -> np.ndarray:
+        """The derivative of the prediction by the features, d prediction / d x.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples, as for ``predict``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs, n_features), float64
+            Entry (i, k, j) is the change of output k by feature j at row i, in the units of y and
+            X. The outputs are those of ``predict`` for a regressor, of ``predict_proba`` for a
+            classifier (n_outputs = n_classes); with loss="perceptron", which has no
+            probabilities, the network's raw outputs.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            For data that ``predict`` refuses as well.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPRegressor
+        >>> X = np.arange(12.0).reshape(6, 2) % 5
+        >>> model = MLPRegressor(hidden_layer_sizes=(), solver="newton", alpha=0.0, tol=1e-10)
+        >>> model.fit(X, X @ [2.0, -1.0]).input_jacobian(X[:1]).round(6)
+        array([[[ 2., -1.]]])
+        """
+        return self._answers_jacobian(self._jacobian(_checked(self, X)))
+
+    def sensitivity(self, X: Any) -> np.ndarray:
+        """How much each output moves with each feature, over the rows of X.
+
+        The root mean square over rows of d output / d feature (the mean square sensitivity [1]_,
+        [2]_), times the feature's standard deviation in X (as in sigma-normalised derivatives
+        [3]_), so that features of any unit compare.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples to take the mean over, as for ``predict``.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_features), float64
+            In the units of the output (see :meth:`input_jacobian`), per standard deviation of the
+            feature. For a linear model it is ``abs(coef) * X.std(axis=0)``.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            For data that ``predict`` refuses as well.
+
+        Notes
+        -----
+        It is local: a feature whose effect lies between the rows, or whose effects on correlated
+        features cancel, is not seen as such.
+
+        References
+        ----------
+        .. [1] Zurada, Malinowski & Cloete (1994). Sensitivity analysis for minimization of input
+           data dimension for feedforward neural network. ISCAS 1994.
+        .. [2] Pizarroso, Portela & Munoz (2022). NeuralSens: Sensitivity Analysis of Neural
+           Networks. Journal of Statistical Software 102(7).
+        .. [3] Saltelli et al. (2008). Global Sensitivity Analysis: The Primer, section 1.2.
+        """
+        X = _checked(self, X)
+        n_samples, n_features = X.shape
+        rows = max(1, _CHUNK_BYTES // (8 * n_features * max(1, self.n_outputs_)))
+        total = 0.0
+        for start in range(0, n_samples, rows):
+            jacobian = self._answers_jacobian(self._jacobian(X[start : start + rows]))
+            total = total + np.einsum("ikj,ikj->kj", jacobian, jacobian)
+        if sp.issparse(X):
+            spread = np.sqrt(mean_variance_axis(X.astype(np.float64), axis=0)[1])
+        else:
+            spread = X.std(axis=0, dtype=np.float64)
+        return np.sqrt(total / n_samples) * spread
+
+    def to_sklearn(self) -> Any:
+        """A fitted ``sklearn.neural_network`` estimator that predicts alike.
+
+        The scales of ``standardize`` are folded into its weights, so that what reads
+        scikit-learn's MLP (skl2onnx, emlearn, sklearn2pmml, skops) can be given this model.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
+            With its fitted attributes (``coefs_``, ``loss_curve_``, ``n_iter_``, ``classes_``,
+            ``feature_names_in_`` ...), all of them copies, and the parameters that scikit-learn
+            has. A solver that it has not becomes "lbfgs", or "adam" for mini-batches.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If scikit-learn has no such activation or loss, or different ones per layer are used.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier((5,), standardize=True, solver="lbfgs", random_state=0).fit(X, y)
+        >>> theirs = model.to_sklearn()
+        >>> theirs.__module__.split(".")[0], bool((theirs.predict(X) == model.predict(X)).all())
+        ('sklearn', True)
+        """
+        check_is_fitted(self)
+        return _interop.to_sklearn(self, _fitted_loss(self))
+
+    def onnx_shape_calculator(self):
+        """What skl2onnx asks of an estimator that it does not know; see :meth:`to_sklearn`."""
+        return _interop.shape_calculator(self)
+
+    def _jacobian(self, X):
+        network, theta = self.network_, self.theta_
+        return network.input_jacobian(theta, X, apply_output=True)
+
+    def _answers_jacobian(self, jacobian):
+        """From the outputs of the network to those that a user sees."""
+        return jacobian
+
+
+def _fitted_loss(estimator):
+    """The loss that the network was trained with."""
+    loss = vars(estimator).get("_loss")
+    return estimator._network_loss()[0] if loss is None else loss
+
+
+def _checked(estimator, X):
+    """X by the rules of ``predict``: names, number of features, finite numbers."""
+    check_is_fitted(estimator)
+    return validate_data(
+        estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
+    )
