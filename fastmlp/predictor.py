@@ -36,6 +36,10 @@ class Predictor:
         Labels: two for "binary", which has one output; one per output for "multiclass".
     threshold : float, default=0.5
         The output above which a "binary" or "multilabel" answer is yes.
+    names : sequence of str, optional
+        The features' names: a data frame must have these columns, in this order.
+    loss : object, optional
+        What ``repr`` shows as the loss; by default the network's.
 
     Raises
     ------
@@ -53,9 +57,27 @@ class Predictor:
     (4,)
     """
 
-    __slots__ = ("_classes", "_decision", "_flat", "_network", "_packed", "_threshold")
+    __slots__ = (
+        "_classes",
+        "_decision",
+        "_flat",
+        "_loss",
+        "_names",
+        "_network",
+        "_packed",
+        "_threshold",
+    )
 
-    def __init__(self, network, theta, decision="number", classes=None, threshold=0.5):
+    def __init__(
+        self,
+        network,
+        theta,
+        decision="number",
+        classes=None,
+        threshold=0.5,
+        names=None,
+        loss=None,
+    ):
         if not isinstance(network, Network):
             raise ValueError(f"network must be a Network, got {type(network).__name__}.")
         theta = check_vector(theta, network.n_params, network.dtype, "theta")
@@ -68,11 +90,25 @@ class Predictor:
         self._threshold = finite(threshold)
         if self._threshold is None:
             raise ValueError(f"threshold must be a finite number, got {shown(threshold)}.")
+        self._names = None if names is None else tuple(map(str, names))
+        if self._names is not None and len(self._names) != network.n_features:
+            raise ValueError(
+                f"names must be {network.n_features}, one for each feature; got {len(self._names)}."
+            )
+        self._loss = network.loss if loss is None else loss
         self._packed = Packed(network._layers, theta)
         self._flat = decision == "number" and network.n_raw == 1
 
     def __getstate__(self):
-        return self._network, self._packed.theta, self._decision, self._classes, self._threshold
+        return (
+            self._network,
+            self._packed.theta,
+            self._decision,
+            self._classes,
+            self._threshold,
+            self._names,
+            self._loss,
+        )
 
     def __setstate__(self, state):
         try:
@@ -83,7 +119,14 @@ class Predictor:
             ) from error
 
     def __repr__(self) -> str:
-        return f"Predictor({self._network!r}, decision={self._decision!r})"
+        network = self._network
+        classes = "" if self._classes is None else f", classes={self._classes.tolist()!r}"
+        names = "" if self._names is None else f", names=[{_some(self._names)}]"
+        return (
+            f"Predictor({list(network.layers)}, activation={network.activation!r}, "
+            f"output_activation={network.output_activation!r}, loss={self._loss!r}, "
+            f"dtype={network.dtype.name!r}, decision={self._decision!r}{classes}{names})"
+        )
 
     def predict(self, x: Any, out: np.ndarray | None = None) -> np.ndarray:
         """Predict for one row or many.
@@ -91,8 +134,9 @@ class Predictor:
         Parameters
         ----------
         x : array-like of shape (n_samples, n_features) or (n_features,)
-            Rows, of any numeric dtype; fastest in the network's own. A data frame's columns are
-            taken in the order in which they stand, whatever their names.
+            Rows, of any numeric dtype; fastest in the network's own. If the estimator was fitted
+            on named columns, a data frame (or a Series of one row) must have these names, in the
+            same order; arrays have none, and are taken as they stand.
         out : ndarray of shape (n_samples, n_raw), optional
             Where numbers are written; C-contiguous and of the network's dtype. For a single output
             also of shape (n_samples,). It may share memory with x. Not for labels.
@@ -106,12 +150,13 @@ class Predictor:
         Raises
         ------
         ValueError
-            Wrong shape or type, NaN or infinity.
+            Wrong shape, type or column names, NaN or infinity.
         """
         if out is not None:
             if self._decision != "number":
                 raise ValueError("out is for numbers; this network predicts labels.")
-            self._checked(x, out, flat=self._flat)
+            if self._packed.outputs(x, self._flat, out) is None:
+                self._checked(x, out, flat=self._flat)
             return out
         result = self._packed.outputs(x, self._flat)
         if result is None:
@@ -127,7 +172,7 @@ class Predictor:
 
         They are the same, bit by bit, for any ``n_threads``. x and out are as for :meth:`predict`.
         """
-        result = self._packed.outputs(x) if out is None and n_threads == 1 else None
+        result = self._packed.outputs(x, False, out) if n_threads == 1 else None
         return self._checked(x, out, n_threads) if result is None else result
 
     def _checked(self, x: Any, out: Any = None, n_threads: int = 1, flat: bool = False):
@@ -172,6 +217,8 @@ class Predictor:
     def _rows(self, x: Any) -> np.ndarray:
         if sparse.issparse(x):
             raise ValueError("x is sparse; a predictor takes dense rows: pass x.toarray().")
+        if self._names is not None and not isinstance(x, np.ndarray):
+            check_names(self._names, names_of(x))
         x = np.asarray(x)
         if x.dtype.kind not in "fiub":
             raise ValueError(
@@ -202,6 +249,46 @@ class Predictor:
         if self._decision == "multilabel":
             return yes.astype(np.intp)
         return self._classes[yes[..., 0].astype(np.intp)]
+
+
+def _some(names) -> str:
+    """Names for a message: all of them, or the first ones."""
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
+def names_of(x: Any) -> list[str] | None:
+    """The column names of a data frame or table, or a Series' own; None where they are not names.
+
+    By the attributes that pandas, polars and pyarrow have, none of which is imported.
+    """
+    for attribute in ("column_names", "columns", "index"):
+        found = getattr(x, attribute, None)
+        if found is None or callable(found):  # a list has a method index
+            continue
+        names = list(found)
+        return names if names and all(isinstance(name, str) for name in names) else None
+    return None
+
+
+def check_names(wanted: tuple[str, ...], found: list[str] | None) -> None:
+    """Raise ValueError that says which columns are missing, unexpected or elsewhere."""
+    if found is None or tuple(found) == wanted:
+        return
+    missing = [name for name in wanted if name not in found]
+    unexpected = [name for name in found if name not in wanted]
+    parts = [
+        f"{what}: {_some(names)}"
+        for what, names in (("missing", missing), ("unexpected", unexpected))
+        if names
+    ]
+    if not parts:
+        at = next(k for k, name in enumerate(wanted) if k >= len(found) or found[k] != name)
+        given = repr(found[at]) if at < len(found) else "none"
+        parts = [f"another order: column {at} should be {wanted[at]!r}, and is {given}"]
+    raise ValueError(
+        f"The columns of x are not those of the fit; {'; '.join(parts)}. Pass x[names], names "
+        f"being {list(wanted) if len(wanted) <= 10 else 'feature_names_in_'}."
+    )
 
 
 def _check_classes(classes: Any, decision: str, n_raw: int) -> np.ndarray | None:

@@ -377,3 +377,88 @@ def test_what_is_no_dense_number_is_named(rng):
         predictor.predict(sp.csr_matrix(X))
     with pytest.raises(ValueError, match=r"dtype object; x\.astype\('float64'\)"):
         predictor.predict(X.astype(object))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_columns_go_by_their_names(rng, library):
+    frames = pytest.importorskip(library)
+    X = rng.normal(size=(30, 3)) * [1, 10, 100]
+    frame = frames.DataFrame({name: X[:, j] for j, name in enumerate("abc")})
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2).fit(frame, X[:, 0])
+    predictor = pickle.loads(pickle.dumps(model.compile()))
+    np.testing.assert_allclose(predictor.predict(frame), model.predict(frame), rtol=1e-12)
+    np.testing.assert_allclose(predictor.predict(X), model.predict(frame), rtol=1e-12)
+    out = np.empty(30)
+    for wrong, message in (
+        (frame[["b", "a", "c"]], "another order: column 0 should be 'a', and is 'b'"),
+        (frame[["a", "b"]], "missing: 'c'"),
+        (frame.rename({"b": "B"}, **({"axis": 1} if library == "pandas" else {})), "missing: 'b'"),
+        (frame.rename({"b": "B"}, **({"axis": 1} if library == "pandas" else {})), "ted: 'B'"),
+    ):
+        for ask in (
+            predictor.predict,
+            predictor.outputs,
+            lambda x: predictor.predict(x, out=out),
+            lambda x: predictor.outputs(x, n_threads=2),
+        ):
+            with pytest.raises(ValueError, match=message):
+                ask(wrong)
+
+
+def test_a_series_is_a_row_with_names(rng):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rng.normal(size=(30, 3)), columns=list("abc"))
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2).fit(frame, frame["a"])
+    predictor = model.compile()
+    row = frame.iloc[3]
+    np.testing.assert_allclose(predictor.predict(row), model.predict(frame)[3], rtol=1e-12)
+    with pytest.raises(ValueError, match="another order"):
+        predictor.predict(row[::-1])
+    unnamed = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2).fit(frame.to_numpy(), frame["a"])
+    assert np.isfinite(unnamed.compile().predict(row[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "shown"),
+    [
+        (MLPClassifier, "log_loss", "loss='log_loss'"),
+        (MLPClassifier, "perceptron", "loss='perceptron'"),
+        (MLPRegressor, ("huber", {"epsilon": 2.0}), "loss=('huber', {'epsilon': 2.0})"),
+    ],
+)
+def test_the_loss_shown_is_that_of_the_fit(rng, kind, loss, shown):
+    X = rng.normal(size=(30, 2))
+    y = X[:, 0] > 0 if kind is MLPClassifier else X[:, 0]
+    model = kind(hidden_layer_sizes=(3,), loss=loss, max_iter=2).fit(X, y)
+    for predictor in (model.compile(), pickle.loads(pickle.dumps(model.compile()))):
+        assert shown in repr(predictor) and repr(predictor).startswith("Predictor([2, 3, 1], ")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_raw", [1, 3])
+@pytest.mark.parametrize("n", [0, 1, 60])
+def test_a_plain_out_takes_no_detour(rng, monkeypatch, dtype, n_raw, n):
+    """n of 0 stands for a single row without its axis."""
+    net = Network([4, 6, n_raw], dtype=dtype)
+    predictor = Predictor(net, net.init(random_state=0))
+    x = rng.normal(size=(n, 4) if n else 4).astype(dtype)
+    expected = predictor.predict(x)
+    out = np.full_like(expected, np.nan)
+    if out.ndim == 0:
+        assert predictor.predict(x, out=out) is out and out == expected
+        return
+    monkeypatch.setattr(Predictor, "_checked", None)
+    assert predictor.predict(x, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(
+        predictor.outputs(x, out=out.reshape(*x.shape[:-1], n_raw)).ravel(), expected.ravel()
+    )
+
+
+def test_an_out_within_x_is_not_written_too_early(rng):
+    net = Network([2, 5, 2])
+    predictor = Predictor(net, net.init(random_state=0))
+    memory = rng.normal(size=202)
+    x, out = memory[:200].reshape(100, 2), memory[2:].reshape(100, 2)
+    expected = predictor.predict(x.copy())
+    np.testing.assert_array_equal(predictor.predict(x, out=out), expected)

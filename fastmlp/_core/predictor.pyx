@@ -109,7 +109,7 @@ cdef class Packed:
         memcpy(cnp.PyArray_DATA(copy), self.theta_at, cnp.PyArray_NBYTES(copy))
         return copy
 
-    def outputs(self, x, bint flat=False):
+    def outputs(self, x, bint flat=False, out=None):
         """Outputs for a plain x: an exact, aligned, C-contiguous ndarray of the packed type.
 
         Parameters
@@ -117,12 +117,14 @@ cdef class Packed:
         x : ndarray of shape (n, n_features) or (n_features,)
         flat : bool
             Leave out the last axis of the result, which has length 1.
+        out : ndarray, optional
+            Where the result goes, if it is as plain as x, of the result's shape and apart from x.
 
         Returns
         -------
         ndarray or None
-            (n, n_raw) or (n_raw,). None where x is not plain, has another width or no rows, or
-            holds NaN or infinity: that needs a closer look.
+            (n, n_raw) or (n_raw,). None where x or out is not plain, has another shape, or where x
+            has no rows or holds NaN or infinity: that needs a closer look.
         """
         cdef int ndim, finite
         cdef cnp.npy_intp shape[2]
@@ -138,7 +140,10 @@ cdef class Packed:
         if n == 0 or (flat and self.layers.n_raw != 1):
             return None
         shape[ndim - 1] = self.layers.n_raw
-        out = cnp.PyArray_SimpleNew(ndim - flat, shape, self.type_num)
+        if out is None:
+            out = cnp.PyArray_SimpleNew(ndim - flat, shape, self.type_num)
+        elif not takes(out, self.type_num, ndim - flat, shape, <cnp.ndarray> x):
+            return None
         finite = forward(self, cnp.PyArray_DATA(<cnp.ndarray> x), self.layers.n_features, n,
                          cnp.PyArray_DATA(<cnp.ndarray> out))
         return out if finite else None
@@ -204,6 +209,21 @@ cdef class Packed:
                 b.ndim == 2 and b.strides[0] % itemsize):
             raise ValueError(f"{what} must be aligned.")
         return 0
+
+
+cdef bint takes(out, int type_num, int ndim, const cnp.npy_intp *shape, cnp.ndarray x) noexcept:
+    """Whether out is plain and writeable, of this shape, and shares no memory with a plain x."""
+    cdef int axis
+    cdef uintptr_t at, x_at = <uintptr_t> cnp.PyArray_DATA(x)
+    if not (is_plain(out, type_num) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray> out)
+            and cnp.PyArray_NDIM(<cnp.ndarray> out) == ndim):
+        return False
+    for axis in range(ndim):
+        if cnp.PyArray_DIM(<cnp.ndarray> out, axis) != shape[axis]:
+            return False
+    at = <uintptr_t> cnp.PyArray_DATA(<cnp.ndarray> out)
+    return (at + <uintptr_t> cnp.PyArray_NBYTES(<cnp.ndarray> out) <= x_at
+            or x_at + <uintptr_t> cnp.PyArray_NBYTES(x) <= at)
 
 
 cdef Py_ssize_t lines(Py_ssize_t size) noexcept nogil:

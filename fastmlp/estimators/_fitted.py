@@ -31,7 +31,7 @@ class FittedNetwork(_weights.FittedWeights):
             [*(W.shape[0] for W in coefs), coefs[-1].shape[1]],
             activation=self.activations_,
             output_activation=self.out_activation_,
-            loss=_fitted_loss(self),
+            loss=self._fitted_loss(),
             dtype=coefs[0].dtype,
         )
 
@@ -159,11 +159,16 @@ class FittedNetwork(_weights.FittedWeights):
         ('sklearn', True)
         """
         check_is_fitted(self)
-        return _interop.to_sklearn(self, _fitted_loss(self))
+        return _interop.to_sklearn(self, self._fitted_loss())
 
     def onnx_shape_calculator(self):
         """What skl2onnx asks of an estimator that it does not know; see :meth:`to_sklearn`."""
         return _interop.shape_calculator(self)
+
+    def _fitted_loss(self):
+        """The loss that the network was trained with."""
+        loss = vars(self).get("_loss")
+        return self._network_loss()[0] if loss is None else loss
 
     def _jacobian(self, X):
         network, theta = self.network_, self.theta_
@@ -172,12 +177,6 @@ class FittedNetwork(_weights.FittedWeights):
     def _answers_jacobian(self, jacobian):
         """From the outputs of the network to those that a user sees."""
         return jacobian
-
-
-def _fitted_loss(estimator):
-    """The loss that the network was trained with."""
-    loss = vars(estimator).get("_loss")
-    return estimator._network_loss()[0] if loss is None else loss
 
 
 def _checked(estimator, X):

@@ -113,7 +113,17 @@ def compiled(estimator, decision, classes, threshold):
     """A Predictor with the scales of inputs and targets folded into the weights."""
     network = _network_of(estimator)
     coefs, intercepts = _weights.in_users_units(estimator)
-    return Predictor(network, network.pack(coefs, intercepts), decision, classes, threshold)
+    loss = estimator._fitted_loss()
+    named = isinstance(loss, str | tuple)
+    return Predictor(
+        network,
+        network.pack(coefs, intercepts),
+        decision,
+        classes,
+        threshold,
+        names=getattr(estimator, "feature_names_in_", None),
+        loss=loss if named else getattr(loss, "__name__", type(loss).__name__),
+    )
 
 
 def _kept_of(estimator):
