@@ -21,8 +21,6 @@ from fastmlp._core.kernels cimport FM_relu, real
 from fastmlp._core.network cimport Layers
 from fastmlp._core.row cimport BRIEF, STACK, is_plain, run_row
 
-import numpy as np
-
 cnp.import_array()
 
 cdef enum:
