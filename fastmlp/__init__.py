@@ -3,7 +3,7 @@
 Names are imported when they are first used: ``Network`` does not need scikit-learn.
 """
 
-from importlib import import_module, metadata
+from importlib import import_module, metadata, util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ _MODULES = (
 )
 
 __all__ = ["STOP", "MLPClassifier", "MLPRegressor", "Network", "fit_curve", "show_config"]
+
+if util.find_spec("fastmlp._core.kernels") is None:
+    raise ImportError(
+        f"{__path__[0]} is a source tree without compiled modules for this Python. To use the "
+        "installed fastmlp, start Python in another folder (or with -P); to use the source tree, "
+        "build it: pip install -e ."
+    )
 
 
 def __getattr__(name):
