@@ -57,9 +57,10 @@ def prepare(tree):
     shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
     script = (tree / "setup.py").read_text()
     for old, new in (
-        ("depends=HEADERS", 'depends=HEADERS if name == "_core.kernels" else []'),
-        ('extra_compile_args=["-O3"', 'extra_compile_args=["-O0"'),  # the sweeps, not the kernels
+        ("depends=HEADERS + LINKED", "depends=(HEADERS if name in LINKED else []) + LINKED"),
+        ("extra_compile_args=COMMON_FLAGS", 'extra_compile_args=["-O0"]'),  # only the kernels fast
     ):
+        assert old in script, old
         script = script.replace(old, new)
     (tree / "setup.py").write_text(script)
     run([sys.executable, "setup.py", "-q", "egg_info"], tree)
