@@ -73,6 +73,7 @@ MODULES = [
     "_core.predictor",
     "_core.row",
     "_core.team",
+    "_core.crew",
     "_core.minibatch",
     "_core.curvature",
     "_core.matrix",

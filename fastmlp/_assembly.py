@@ -43,15 +43,18 @@ class CurvatureSweep:
         How many rows count.
     allowed_threads : callable
         ``allowed_threads()`` is how many threads may be used, asked where several are worth it.
+    watches : mapping
+        A Watch for each kind of work, by name.
     """
 
-    def __init__(self, sweep, n, allowed_threads):
+    def __init__(self, sweep, n, allowed_threads, watches):
         self._sweep = sweep
         self._layers = sweep.layers
         self._source = sweep.source
         self._index = sweep.tape_and_index()[1]
         self._n = n
         self._allowed_threads = allowed_threads
+        self._watches = watches
         self._order: np.ndarray | None = None
         self._kept: dict[tuple, list] = {}
 
@@ -70,7 +73,7 @@ class CurvatureSweep:
                 sums[k], layers, self._source, tapes[k], theta, v, self._index, *parts[k], second
             )
 
-        in_threads(work, len(parts), calls_blas=True)
+        in_threads(work, len(parts), calls_blas=True, watch=self._watches["product"])
         return sums.sum(axis=0) / weight_sum
 
     def matrix(self, theta, second, weight_sum, l2) -> np.ndarray:
@@ -88,7 +91,7 @@ class CurvatureSweep:
                 blocks[k], layers, self._source, tapes[k], theta, self._index, begin, end, second
             )
 
-        in_threads(work, len(parts), calls_blas=True)
+        in_threads(work, len(parts), calls_blas=True, watch=self._watches["matrix"])
         H = np.empty((layers.n_params, layers.n_params))
         _matrix.collect(blocks, layers, H, weight_sum, l2, exact)
         return H
@@ -140,7 +143,7 @@ class CurvatureSweep:
                 second,
             )
 
-        in_threads(work, len(parts))
+        in_threads(work, len(parts), watch=self._watches["gram"])
         return values
 
     def _build_together(self, matrices, strips, grads, rows, theta, second):
@@ -173,11 +176,11 @@ class CurvatureSweep:
                     matrices[0], strips[0], self._layers, end - first, k, n_threads
                 )
 
-            in_threads(fill, n_threads)
+            in_threads(fill, n_threads, watch=self._watches["fill"])
             values += tile
             if None in tile:
                 break
-            in_threads(add, n_threads)
+            in_threads(add, n_threads, watch=self._watches["add"])
         return values
 
     def bend(self, theta, v, second, weight_sum) -> np.ndarray:
@@ -203,7 +206,7 @@ class CurvatureSweep:
                 second,
             )
 
-        in_threads(work, len(parts))
+        in_threads(work, len(parts), watch=self._watches[sweep.__name__])
         return sums.sum(axis=0)
 
     def factors(self, theta, second):

@@ -9,23 +9,33 @@ a number for each thread (MKL, OpenBLAS on OpenMP) are limited in the calling th
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import functools
 import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import threadpoolctl
 
+from fastmlp._core.crew import Bracket, gather
 from fastmlp._core.team import LARGEST_TEAM
+from fastmlp._watch import Watch
 
 # Below this many floating-point operations per thread and call, waking a second thread costs more
 # than it saves (measured: sgemm gains from 4 MFLOP, dgemm from 16, of which a sweep holds three).
 FLOPS_PER_THREAD = 1e7
+
+
+class _Request(NamedTuple):
+    """A limit in force: on how many threads, who asked, and what it had to itself before."""
+
+    n: int
+    thread: int
+    before: list[int]  # threads of the libraries that keep a number for each thread
 
 
 class _BlasLimiter:
@@ -36,7 +46,7 @@ class _BlasLimiter:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._requests: dict[object, tuple[int, int]] = {}  # token -> (n, identity of its thread)
+        self._requests: dict[object, _Request] = {}
         self._originals: list[int] | None = (
             None  # of the shared libraries, while there are requests
         )
@@ -50,20 +60,12 @@ class _BlasLimiter:
         self._per_thread = [library for library in blas if _is_per_thread(library)]
         self._shared = [library for library in blas if not _is_per_thread(library)]
 
-    @contextlib.contextmanager
-    def limit(self, n: int) -> Iterator[None]:
+    def limit(self, n: int) -> Bracket:
+        """A block in which no BLAS has more than n threads."""
         token = object()
-        before: list[int] = []
-        try:
-            self._enter(token, n)
-            before = [library.get_num_threads() for library in self._per_thread]
-            for library, threads in zip(self._per_thread, before, strict=True):
-                _set_threads(library, min(n, threads))
-            yield
-        finally:
-            for library, threads in zip(self._per_thread, before, strict=False):
-                _set_threads(library, threads)
-            self._leave(token)
+        return Bracket(
+            functools.partial(self._enter, token, n), functools.partial(self._leave, token)
+        )
 
     def _enter(self, token: object, n: int) -> None:
         with self._lock:
@@ -71,20 +73,30 @@ class _BlasLimiter:
                 self._find_libraries()
             if self._originals is None:
                 self._originals = [library.get_num_threads() for library in self._shared]
-            self._requests[token] = (n, threading.get_ident())
+            before = [library.get_num_threads() for library in self._per_thread]
+            self._requests[token] = _Request(n, threading.get_ident(), before)
             self._apply()
+            for library, threads in zip(self._per_thread, before, strict=True):
+                _set_threads(library, min(n, threads))
 
     def _leave(self, token: object) -> None:
-        """Withdraw a request; one that Ctrl-C kept from being made counts as withdrawn."""
+        """Withdraw a request; one that Ctrl-C kept from being made counts as withdrawn.
+
+        Whatever a signal's handler breaks off here is done by the next call.
+        """
         with self._lock:
-            self._requests.pop(token, None)
+            request = self._requests.get(token)
+            if request is not None:
+                for library, threads in zip(self._per_thread, request.before, strict=True):
+                    _set_threads(library, threads)
+                self._requests.pop(token)
             if self._originals is not None:
                 self._apply()
                 if not self._requests:
                     self._originals = None
 
     def _apply(self) -> None:
-        strictest = min((n for n, _ in self._requests.values()), default=math.inf)
+        strictest = min((request.n for request in self._requests.values()), default=math.inf)
         for library, original in zip(self._shared, self._originals, strict=True):
             _set_threads(library, min(original, strictest))
 
@@ -110,7 +122,9 @@ class _BlasLimiter:
         self._lock = threading.RLock()
         survivor = threading.get_ident()
         self._requests = {
-            token: request for token, request in self._requests.items() if request[1] == survivor
+            token: request
+            for token, request in self._requests.items()
+            if request.thread == survivor
         }
 
 
@@ -134,8 +148,10 @@ def _set_threads(library, n: int) -> None:
         library.set_num_threads(n)
         return
     give_up_control(force=True)
-    library.set_num_threads(n)
-    give_up_control(force=True)
+    try:
+        library.set_num_threads(n)
+    finally:
+        give_up_control(force=True)
 
 
 _limiter = _BlasLimiter()
@@ -148,8 +164,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-@contextlib.contextmanager
-def blas_threads(n: int | None) -> Iterator[None]:
+def blas_threads(n: int | None) -> contextlib.AbstractContextManager:
     """Let BLAS use at most `n` threads inside the block.
 
     Where blocks overlap, nested or in several Python threads, the strictest holds, and it holds
@@ -167,12 +182,10 @@ def blas_threads(n: int | None) -> Iterator[None]:
         If `n` is below 1.
     """
     if n is None:
-        yield
-        return
+        return contextlib.nullcontext()
     if n < 1:
         raise ValueError(f"The number of threads must be at least 1, got {n}.")
-    with _limiter.limit(int(n)):
-        yield
+    return _limiter.limit(int(n))
 
 
 def available_cpus() -> int:
@@ -214,8 +227,17 @@ def threads_in_force(n: int) -> int:
     return max(1, min(n, _limiter.in_force(), LARGEST_TEAM))
 
 
-def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False) -> None:
-    """work(0) .. work(count - 1), each in a thread; the first in this one, where Ctrl-C arrives.
+def in_threads(
+    work: Callable[[int], None],
+    count: int,
+    n_threads: int | None = None,
+    *,
+    calls_blas: bool = False,
+    watch: Watch | None = None,
+) -> None:
+    """work(0) .. work(count - 1), by several threads: each takes the next that nobody has taken.
+
+    This thread is one of them; where there is no other to be had, it does them all.
 
     Parameters
     ----------
@@ -223,49 +245,68 @@ def in_threads(work: Callable[[int], None], count: int, calls_blas: bool = False
         Releases the GIL for most of its time.
     count : int
         At least 1.
+    n_threads : int, optional
+        As many as there are pieces by default, and at most ``LARGEST_TEAM``.
     calls_blas : bool
         Whether BLAS has to be held to one thread meanwhile.
+    watch : Watch, optional
+        Is told of the call as of one piece, and may want it done by this thread alone.
 
     Raises
     ------
     BaseException
-        The first that a call of ``work`` raised, when all have ended.
+        The first that a call of ``work`` raised, when all have ended; pieces that nobody had
+        taken by then are left undone.
     """
     if count == 1:
         work(0)
         return
-    errors: list[BaseException] = []
-    ended: set[int] = set()
-
-    def guarded(k, done):
-        try:
-            work(k)
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            ended.add(k)
-            done.release()
-
-    # Bare threads: threading.Thread takes three times as long to start, and a sweep may be short.
-    running = []
+    n_threads = min(count if n_threads is None else n_threads, count, LARGEST_TEAM)
+    alone = n_threads == 1 or (watch is not None and watch.alone)
+    start = time.perf_counter()
     with blas_threads(1 if calls_blas else None):
-        try:
-            for k in range(1, count):
-                done = _thread.allocate_lock()
-                done.acquire()
-                _thread.start_new_thread(guarded, (k, done))
-                running.append(done)
-            work(0)
-        finally:
-            # Whatever a signal's handler raises meanwhile: what the threads write to is in use.
-            for k, done in enumerate(running, start=1):
-                while k not in ended:
-                    try:
-                        done.acquire()
-                    except BaseException as error:
-                        errors.append(error)
-    if errors:
-        raise errors[0]
+        each_once(work, range(count), 1 if alone else n_threads)
+    if watch is not None:
+        watch.note(1, time.perf_counter() - start, n_threads)
+
+
+def each_once(
+    work: Callable[[Any], None],
+    items: Iterable,
+    n_threads: int,
+    stopped: list | None = None,
+) -> None:
+    """work(item) for each of the items, which are drawn as they are needed, by several threads.
+
+    Parameters
+    ----------
+    work : callable
+        As for :func:`in_threads`.
+    items : iterable
+        Asked by one thread at a time.
+    n_threads : int
+        At least 1, this one among them.
+    stopped : list, optional
+        Of no entries. It has some as soon as anything was raised, and whoever appends to it ends
+        it all: nothing further is drawn.
+
+    Raises
+    ------
+    BaseException
+        The first that was raised, when all have ended.
+    """
+    items, drawing, nothing = iter(items), threading.Lock(), object()
+    stopped = [] if stopped is None else stopped
+
+    def take(thread=0):
+        while not stopped:
+            with drawing:
+                item = next(items, nothing)
+            if item is nothing:
+                return
+            work(item)
+
+    gather(take, take, n_threads - 1, functools.partial(stopped.append, True))
 
 
 @functools.lru_cache(maxsize=1)

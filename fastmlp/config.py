@@ -10,7 +10,7 @@ from typing import Any
 import threadpoolctl
 
 from fastmlp._core import kernels
-from fastmlp._threads import available_cpus
+from fastmlp._threads import available_cpus, threads_in_force
 
 PACKAGES = ("fastmlp", "numpy", "scipy", "scikit-learn", "threadpoolctl")
 
@@ -25,6 +25,9 @@ def get_config() -> dict[str, Any]:
         - ``"available_isas"``: those that this build and this machine both have;
         - ``"cpus_allowed"``: cores that this process may use (affinity and cgroup quota);
         - ``"cpus"``: cores of the machine;
+        - ``"threads"``: the most that a fit uses unless told otherwise, which limits on BLAS
+          (``OPENBLAS_NUM_THREADS``, joblib's workers) lower; an estimator's ``timings_`` has the
+          number that did work;
         - ``"blas"``: a list with one dict for each BLAS library in the process, as
           ``threadpoolctl`` describes it (``internal_api``, ``version``, ``num_threads``, ...);
         - ``"platform"``: operating system and processor;
@@ -37,6 +40,7 @@ def get_config() -> dict[str, Any]:
         "available_isas": tuple(kernels.available_isas()),
         "cpus_allowed": available_cpus(),
         "cpus": os.cpu_count(),
+        "threads": threads_in_force(available_cpus()),
         "blas": threadpoolctl.ThreadpoolController().select(user_api="blas").info(),
         "platform": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version()}
@@ -52,6 +56,7 @@ def show_config() -> None:
         ("instruction set", f"{config['isa']} (available: {', '.join(config['available_isas'])})"),
         ("cores", f"{config['cpus_allowed']} allowed to this process, {config['cpus']} in all"),
     ]
+    rows += [("threads", f"at most {config['threads']} in a fit")]
     rows += [("BLAS", _describe_blas(library)) for library in config["blas"]]
     rows += [(name, version or "not installed") for name, version in config["versions"].items()]
     width = max(len(name) for name, _ in rows)

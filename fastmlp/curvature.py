@@ -189,6 +189,7 @@ class CurvedObjective:
         X = take_rows(self._X, rows)
         part = type(self)(self._network, X, self._y[rows], weights, l2=self._l2)
         part.n_threads, part.most_threads = self.n_threads, self.most_threads
+        part._watches = self._watches_of_subsets
         return part
 
     def _curved(self, theta: Any, kind: int):
@@ -206,7 +207,7 @@ class CurvedObjective:
         theta = self._check_theta(theta).astype(np.float64, copy=False)
         if self._curvature_sweep is None:
             self._curvature_sweep = CurvatureSweep(
-                self._wide_sweep(), self.n_samples, self._allowed_threads
+                self._wide_sweep(), self.n_samples, self._allowed_threads, self._watches
             )
         if not loss.is_custom:
             return theta, self._curvature_sweep, _curvature.Second(kind)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
+import functools
+import time
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,13 @@ from fastmlp._core import curvature as _curvature
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import network as _sweeps
 from fastmlp._core import panels as _panels
+from fastmlp._core.crew import gather
 from fastmlp._core.kernels import UPDATES
 from fastmlp._core.team import LARGEST_TEAM, Team, assist
 from fastmlp._hyper import MOST, check_fields, check_hyper
 from fastmlp._numbers import check_integer, check_strength
 from fastmlp._threads import available_cpus, in_threads, threads_in_force
+from fastmlp._watch import Watch
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
 
@@ -36,6 +39,11 @@ from fastmlp.losses import check_targets
 # less on 0.03, 1.4 and 4.2 MFLOP a batch).
 FLOPS_PER_THREAD = 1.5e6
 BATCH_FLOPS_PER_THREAD = 1.5e6
+# An epoch of less, some ten milliseconds of one core, is for one thread unless a number is given:
+# on a busy machine a thread waits that long for its turn.
+EPOCH_FLOPS = 5e8
+# The same for a sweep over all rows, which starts its threads anew.
+SWEEP_FLOPS = 2e7
 
 
 class NetworkObjective(CurvedObjective):
@@ -85,6 +93,9 @@ class NetworkObjective(CurvedObjective):
         self._workspace: np.ndarray | None = None
         self._curvature_sweep: CurvatureSweep | None = None
         self._decayed: np.ndarray | None = None
+        # By kind of work; those of the subsets outlive them.
+        self._watches: defaultdict[str, Watch] = defaultdict(Watch)
+        self._watches_of_subsets: defaultdict[str, Watch] = defaultdict(Watch)
 
     @property
     def network(self):
@@ -123,16 +134,32 @@ class NetworkObjective(CurvedObjective):
     def _sweep_value_grad(self, theta, grad):
         flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
         n_threads = int(flops / FLOPS_PER_THREAD)
-        if n_threads > 1:
+        if n_threads < 2 or (self.n_threads is None and flops < SWEEP_FLOPS):
+            n_threads = 1
+        else:
             n_threads = min(n_threads, self._allowed_threads(), self.n_samples)
         return self._sweep.value_grad(
-            theta, grad, self.n_samples, self._weight_sum, self._l2, max(1, n_threads)
+            theta,
+            grad,
+            self.n_samples,
+            self._weight_sum,
+            self._l2,
+            n_threads,
+            self._watches["value" if grad is None else "value_grad"],
         )
 
     def _allowed_threads(self) -> int:
         """Threads that an epoch or a sweep over all rows may use."""
         wanted = self.n_threads or available_cpus()
         return min(wanted, self.most_threads or threads_in_force(wanted), LARGEST_TEAM)
+
+    def threads_used(self) -> int:
+        """The most threads of our own that any work had since the last time this was asked."""
+        watches = [*self._watches.values(), *self._watches_of_subsets.values()]
+        most = max((watch.used for watch in watches), default=1)
+        for watch in watches:
+            watch.used = 1
+        return most
 
     def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""
@@ -208,15 +235,16 @@ class NetworkObjective(CurvedObjective):
         batch_size = hyper.batch_size
         if self._index is not None:
             order = self._index[order]
-        n_threads = int(6.0 * batch_size * self.n_params / BATCH_FLOPS_PER_THREAD)
-        n_threads = min(n_threads, self._allowed_threads()) if n_threads > 1 else 1
-        tape, panels = self._sweep.batch_tapes(batch_size, n_threads)
+        tape, panels = self._sweep.batch_tapes(batch_size, self._team_size(batch_size, order.size))
         if self._workspace is None and not panels:
             self._workspace = np.empty(self.n_params, self.dtype)
-        with assistants(self._network._layers, self._sweep.source, panels, theta) as team:
-            return _minibatch.epoch(
-                self._network._layers,
-                self._sweep.source,
+        layers, source = self._network._layers, self._sweep.source
+        progress = _minibatch.Progress(len(hyper.rates))
+
+        def batches(team=None, most_seconds=np.inf):
+            _minibatch.epoch(
+                layers,
+                source,
                 tape,
                 panels[0] if panels else None,
                 team,
@@ -227,7 +255,37 @@ class NetworkObjective(CurvedObjective):
                 self._alpha,
                 hyper,
                 UPDATES[hyper.update],
+                progress,
+                most_seconds,
             )
+
+        if len(panels) < 2:
+            batches()
+        else:
+            self._together(batches, progress, panels, theta)
+        return progress.mean
+
+    def _team_size(self, batch_size: int, n_rows: int) -> int:
+        """Shares of each batch of an epoch over so many rows."""
+        wanted = int(6.0 * batch_size * self.n_params / BATCH_FLOPS_PER_THREAD)
+        if wanted < 2 or (self.n_threads is None and 6.0 * n_rows * self.n_params < EPOCH_FLOPS):
+            return 1
+        return min(wanted, self._allowed_threads())
+
+    def _together(self, batches, progress, panels, theta) -> None:
+        """An epoch in shares, by a team or by this thread, as the watch will have it."""
+        watch = self._watches["epoch"]
+        while progress.batch < progress.n_batches:
+            before, start = progress.batch, time.perf_counter()
+            with_team(
+                functools.partial(batches, most_seconds=watch.seconds_left),
+                self._network._layers,
+                self._sweep.source,
+                panels,
+                theta,
+                alone=watch.alone,
+            )
+            watch.note(progress.batch - before, time.perf_counter() - start, n_threads=len(panels))
 
     def _check_in_place(self, array: Any, what: str) -> None:
         fits = (
@@ -322,17 +380,17 @@ class Sweep:
         _sweeps.raw(self.layers, self.source, tape, theta, out, index, apply_output)
         return out
 
-    def value_grad(self, theta, grad, n, weight_sum, l2, n_threads=1):
+    def value_grad(self, theta, grad, n, weight_sum, l2, n_threads=1, watch=None):
         """The loss; its gradient into grad unless that is None."""
         widths = tuple(self.layers.widths)
         if fits_panels(widths, self._itemsize, whole=True):
-            return self._panel_value_grad(theta, grad, n, weight_sum, l2, n_threads)
+            return self._panel_value_grad(theta, grad, n, weight_sum, l2, n_threads, watch)
         tape, index = self.tape_and_index()
         return _sweeps.value_grad(
             self.layers, self.source, tape, theta, grad, index, n, weight_sum, l2
         )
 
-    def _panel_value_grad(self, theta, grad, n, weight_sum, l2, n_threads):
+    def _panel_value_grad(self, theta, grad, n, weight_sum, l2, n_threads, watch):
         rows = min(n, panel_rows(tuple(self.layers.widths), self._itemsize))
         if self._order is None:
             self._order = np.arange(n, dtype=np.intp) if self._index is None else self._index
@@ -358,7 +416,7 @@ class Sweep:
                 l2 if k == 0 else 0.0,
             )
 
-        in_threads(work, n_threads)
+        in_threads(work, n_threads, watch=watch)
         if grad is not None:
             for part in grads[1:]:
                 grad += part
@@ -375,23 +433,17 @@ class Sweep:
         _curvature.jacobian(self.layers, self.source, tape, theta, out, index, of_inputs)
 
 
-@contextlib.contextmanager
-def assistants(layers, source, panels, theta):
-    """A team with a thread for every tape but the first, at work inside the block; or None."""
-    if len(panels) < 2:
-        yield None
-        return
+def with_team(work, layers, source, panels, theta, alone=False):
+    """work(team) while a thread for every tape but the first assists, or none if alone."""
     team = Team(panels)
-    threads = [
-        threading.Thread(target=assist, args=(layers, source, team, t, theta), daemon=True)
-        for t in range(1, team.size)
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        yield team
-    finally:
-        team.close()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+
+    def lead():
+        try:
+            work(team)
+        finally:
+            team.close()
+
+    def assistant(t):
+        assist(layers, source, team, t, theta)
+
+    gather(lead, assistant, 0 if alone else team.size - 1, team.close)

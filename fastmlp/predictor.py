@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from fastmlp._arrays import check_vector
 from fastmlp._core.predictor import TILE_ROWS, Packed
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import finite
+from fastmlp._threads import in_threads
 from fastmlp.network import Network
 
 DECISIONS = ("number", "binary", "multiclass", "multilabel")
@@ -211,8 +211,13 @@ class Predictor:
         n_tiles = -(-len(x) // TILE_ROWS)
         step = TILE_ROWS * max(1, n_tiles // (SHARES * n_threads))
         shares = [slice(start, start + step) for start in range(0, len(x), step)]
-        with ThreadPoolExecutor(n_threads) as pool:
-            return all(pool.map(lambda share: self._packed.fill(x[share], out[share]), shares))
+        finite = [True] * len(shares)
+
+        def fill(k):
+            finite[k] = self._packed.fill(x[shares[k]], out[shares[k]])
+
+        in_threads(fill, len(shares), n_threads)
+        return all(finite)
 
     def _rows(self, x: Any) -> np.ndarray:
         if sparse.issparse(x):

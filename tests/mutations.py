@@ -254,7 +254,7 @@ MUTATIONS = [
     (ROW_SWEEP, "    if not kernels.all_finite(x, layers.n_features):", "    if False:"),
     # on both
     (MINIBATCH, "if weight_sum <= 0:", "if weight_sum < 0:"),
-    (MINIBATCH, "set_rate(&plan, rates[batch], t + 1)", "set_rate(&plan, rates[batch], t + 2)"),
+    (MINIBATCH, "set_rate(&plan, rate, t + 1)", "set_rate(&plan, rates[batch], t + 2)"),
     (MINIBATCH, "u.decay = rate * plan.weight_decay", "u.decay = plan.weight_decay"),
     (
         MINIBATCH,

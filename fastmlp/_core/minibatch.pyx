@@ -13,6 +13,7 @@ from fastmlp._core.network cimport (
     check_signals,
     forward,
     load,
+    seconds,
     tiles,
 )
 from fastmlp._core.panels cimport PanelTape, pack, step, tile_gradient, turn
@@ -29,25 +30,48 @@ cdef struct Step:
     double max_norm
 
 
+cdef class Progress:
+    """How far an epoch of n_batches has come.
+
+    Attributes
+    ----------
+    batch : int
+        The next one.
+    """
+    cdef readonly Py_ssize_t batch, n_batches
+    cdef Py_ssize_t counted               # rows
+    cdef double total                     # of their losses
+
+    def __cinit__(self, Py_ssize_t n_batches):
+        self.n_batches = n_batches
+
+    @property
+    def mean(self):
+        """Over rows, of the losses of the batches that were not skipped."""
+        return self.total / self.counted if self.counted else 0.0
+
+
 def epoch(Layers layers, Source source, Tape tape, PanelTape panels, Team team,
           real[::1] theta, real[::1] grad, state, const Py_ssize_t[::1] order, double alpha, hyper,
-          int update_code):
-    """Run all batches of ``order``; theta and state are updated in place.
+          int update_code, Progress progress, double most_seconds):
+    """Run the batches of ``order`` from ``progress`` on; theta and state are updated in place.
 
     The layers are swept over BLAS with ``tape`` and ``grad``, or on ``panels`` unless that is
-    None; by a team of threads unless that is None.
+    None; in shares of a team unless that is None. No batch is begun after ``most_seconds``, but
+    for the first; in how many pieces an epoch is done makes no difference to its result.
 
-    Returns the mean over rows of the batches' losses, L2 term included, as scikit-learn's
-    ``loss_``. A batch whose weights sum to zero is skipped.
+    Losses are those of the batches, L2 term included. A batch whose weights sum to zero is
+    skipped.
     """
     cdef real[::1] first = state.first
     cdef real[::1] second = state.second
     cdef real *second_ = NULL if second is None else &second[0]
     cdef const double[::1] rates = hyper.rates
     cdef Py_ssize_t n = order.shape[0], batch_size = hyper.batch_size
-    cdef Py_ssize_t batch, begin, rows, counted = 0
+    cdef Py_ssize_t batch = progress.batch, begin, rows, counted = progress.counted
     cdef long long t = state.t
-    cdef double total = 0, last = 0, weight_sum
+    cdef double total = progress.total, last = 0, weight_sum, rate
+    cdef double end = INFINITY if most_seconds == INFINITY else seconds() + most_seconds
     cdef uint64_t mode
     cdef bint on_panels = panels is not None
     cdef Step plan
@@ -61,13 +85,17 @@ def epoch(Layers layers, Source source, Tape tape, PanelTape panels, Team team,
         pack_all(layers, panels, &theta[0], &first[0], second_, False)
     try:
         with nogil:
-            for batch in range((n + batch_size - 1) // batch_size):
+            while batch < progress.n_batches:
+                if batch > progress.batch and end < INFINITY and seconds() >= end:
+                    break
                 begin = batch * batch_size
                 rows = min(batch_size, n - begin)
+                rate = rates[batch]
+                batch += 1
                 weight_sum = sum_of_weights(source, &order[begin], rows, &theta[0])
                 if weight_sum <= 0:
                     continue
-                set_rate(&plan, rates[batch], t + 1)
+                set_rate(&plan, rate, t + 1)
                 mode = fm_flush_begin()
                 try:
                     if on_panels:
@@ -86,7 +114,7 @@ def epoch(Layers layers, Source source, Tape tape, PanelTape panels, Team team,
         state.t = t
         if on_panels:
             pack_all(layers, panels, &theta[0], &first[0], second_, True)
-    return total / counted if counted else 0.0
+    progress.batch, progress.counted, progress.total = batch, counted, total
 
 
 cdef double sum_of_weights(Source source, const Py_ssize_t *index, Py_ssize_t rows,

@@ -43,6 +43,7 @@ cdef class Tape:
 
 cdef const Py_ssize_t *first_of(const Py_ssize_t[::1] index) noexcept
 cdef Py_ssize_t tiles(Py_ssize_t n, Tape tape) noexcept nogil
+cdef double seconds() noexcept nogil
 cdef int check_signals(double *last) except -1 nogil
 cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
                Py_ssize_t rows, Py_ssize_t n_raw, real *dummy) noexcept nogil

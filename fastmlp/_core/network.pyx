@@ -234,12 +234,17 @@ cdef Py_ssize_t tiles(Py_ssize_t n, Tape tape) noexcept nogil:
     return (n + tape.rows - 1) // tape.rows
 
 
-cdef int check_signals(double *last) except -1 nogil:
-    """Raise what a signal handler raises (Ctrl-C); looks at most every 50 ms."""
+cdef double seconds() noexcept nogil:
+    """A clock."""
     cdef timespec t
     timespec_get(&t, TIME_UTC)
-    cdef double now = <double> t.tv_sec + 1e-9 * <double> t.tv_nsec
-    if now - last[0] < 0.05:
+    return <double> t.tv_sec + 1e-9 * <double> t.tv_nsec
+
+
+cdef int check_signals(double *last) except -1 nogil:
+    """Raise what a signal handler raises (Ctrl-C); looks at most every 50 ms."""
+    cdef double now = seconds()
+    if 0 <= now - last[0] < 0.05:
         return 0
     last[0] = now
     with gil:

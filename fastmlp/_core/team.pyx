@@ -1,9 +1,11 @@
 """Several threads on the batches of one epoch.
 
-Each thread takes its share of a batch's rows and a gradient of its own; then each takes its share
-of the panels, adds up the gradients and makes the step there. The leader is the thread that runs
-the epoch; the assistants are Python threads inside `assist`, without the GIL, for as long as the
-epoch lasts: none is left behind for a fork to trip over.
+The rows of a batch are cut into shares, each with a gradient of its own; then the panels are: each
+share adds up the gradients and makes the step there. Any thread of the team may do any share, so
+that sums come out the same, bit by bit, however many threads there are: an assistant that the
+machine holds up, or has not started, is not waited for. The leader is the thread that runs the
+epoch; the assistants are Python threads inside `assist`, without the GIL, for as long as the epoch
+lasts: none is left behind for a fork to trip over.
 """
 
 from libc.stdint cimport uint64_t
@@ -13,7 +15,7 @@ from fastmlp._core.kernels cimport fm_flush_begin, fm_flush_end, fm_update_t, re
 from fastmlp._core.network cimport Layers, Source
 from fastmlp._core.panels cimport PanelTape, tile_gradient
 
-LARGEST_TEAM = MOST_THREADS
+LARGEST_TEAM = FM_MOST_SHARES
 
 cdef enum:
     GRADIENT
@@ -21,18 +23,18 @@ cdef enum:
 
 
 cdef class Team:
-    """The threads of one epoch.
+    """The shares of an epoch's batches.
 
     Parameters
     ----------
     tapes : list of PanelTape
-        One per thread; all but the first were made with the first as their leader.
+        One per share; all but the first were made with the first as their leader.
     """
 
     def __cinit__(self, list tapes):
         cdef PanelTape tape
-        if not 1 < len(tapes) <= MOST_THREADS:
-            raise ValueError(f"a team has 2 to {MOST_THREADS} threads, got {len(tapes)}")
+        if not 1 < len(tapes) <= LARGEST_TEAM:
+            raise ValueError(f"a team has 2 to {LARGEST_TEAM} shares, got {len(tapes)}")
         self.tapes = tapes
         self.size = len(tapes)
         for t in range(self.size):
@@ -48,35 +50,53 @@ cdef class Team:
 def assist(Layers layers, Source source, Team team, int t, const real[::1] theta):
     """Work as thread t of the team until it is closed; theta gives the element type."""
     cdef PanelTape tape = team.tapes[t]
-    cdef int last = 0
+    cdef int call = 0
     cdef uint64_t mode
     with nogil:
         mode = fm_flush_begin()
-        while fm_meeting_attend(&team.meeting, &last):
-            share(layers, source, tape, team, t, <real *> &theta[0])
-            fm_meeting_done(&team.meeting)
+        while True:
+            call = fm_meeting_attend(&team.meeting, call)
+            if call < 0:
+                break
+            take_shares(layers, source, tape, team, t, call, <real *> &theta[0])
         fm_flush_end(mode)
 
 
-cdef void share(Layers layers, Source source, PanelTape tape, Team team, int t,
-                real *dummy) noexcept nogil:
-    """One thread's part of the task at hand."""
-    cdef Py_ssize_t start, end, n, first
+cdef void take_shares(Layers layers, Source source, PanelTape tape, Team team, int t, int call,
+                      real *dummy) noexcept nogil:
+    """Thread t's share of the task at hand, whose data its cache may hold; then what is left."""
+    cdef int k, share
+    for k in range(team.size):
+        if k > 0 and fm_meeting_left(&team.meeting) == 0:
+            return
+        share = (t + k) % team.size
+        if fm_meeting_take(&team.meeting, share, call):
+            if team.task == STEP:
+                team.result[share] = share_of_step(layers, tape, team, share, dummy)
+            else:
+                team.result[share] = share_of_gradient(layers, source, tape, team, share, dummy)
+            fm_meeting_done(&team.meeting)
+
+
+cdef double share_of_gradient(Layers layers, Source source, PanelTape tape, Team team, int share,
+                              real *dummy) noexcept nogil:
+    """Loss and gradient of one share of the batch's rows, by the activations of any tape."""
+    cdef Py_ssize_t n
+    cdef Py_ssize_t first = team.rows * share // team.size, start = first
+    cdef Py_ssize_t end = team.rows * (share + 1) // team.size
     cdef double value = 0
-    if team.task == STEP:
-        team.result[t] = share_of_step(layers, tape, team, t, dummy)
-        return
-    first = start = team.rows * t // team.size
-    end = team.rows * (t + 1) // team.size
+    cdef void *own = tape.grad
+    tape.grad = team.grad[share]
     while start < end:
         n = min(tape.rows, end - start)
         value += tile_gradient(layers, source, tape, team.index + start, n, end - start,
                                start > first, dummy)
         start += n
-    team.result[t] = value
+    tape.grad = own
+    return value
 
 
-cdef double share_of_step(Layers layers, PanelTape tape, Team team, int t,
+cdef double share_of_step(Layers layers, PanelTape tape, Team team, int share,
                           real *dummy) noexcept nogil:
     """Gradients added up and the update made on every size-th panel; their ||W||^2 before it."""
     cdef Py_ssize_t l, c, at, n, i, fan_in, fan_out, lanes, width, turn = 0
@@ -95,7 +115,7 @@ cdef double share_of_step(Layers layers, PanelTape tape, Team team, int t,
         while c < fan_out:
             width = 1 if fan_out == 1 else 2 * lanes if fan_out - c > lanes else lanes
             n = (fan_in + 1) * width
-            if turn % team.size == t:
+            if turn % team.size == share:
                 grad = <real *> team.grad[0] + at
                 for other in range(1, team.size):
                     more = <const real *> team.grad[other] + at
@@ -112,27 +132,26 @@ cdef double share_of_step(Layers layers, PanelTape tape, Team team, int t,
 
 cdef double together(Layers layers, Source source, PanelTape tape, Team team, int task,
                      real *dummy) noexcept nogil:
-    """All threads on a task; the sum of what they return."""
-    cdef int t
+    """All shares of a task; the sum of what they return."""
+    cdef int share
     cdef double total = 0
     team.task = task
-    fm_meeting_call(&team.meeting, team.size - 1)
-    share(layers, source, tape, team, 0, dummy)
+    take_shares(layers, source, tape, team, 0, fm_meeting_call(&team.meeting, team.size), dummy)
     fm_meeting_await(&team.meeting)
-    for t in range(team.size):
-        total += team.result[t]
+    for share in range(team.size):
+        total += team.result[share]
     return total
 
 
 cdef double team_gradient(Layers layers, Source source, PanelTape tape, Team team,
                           const Py_ssize_t *index, Py_ssize_t rows, real *dummy) noexcept nogil:
-    """The loss of a batch; its gradient stays with the threads until the step."""
+    """The loss of a batch; its gradient stays in shares until the step."""
     team.index, team.rows = index, rows
     return together(layers, source, tape, team, GRADIENT, dummy)
 
 
 cdef double team_step(Layers layers, Source source, PanelTape tape, Team team, fm_update_t *u,
                       real *dummy) noexcept nogil:
-    """One optimiser step from the threads' gradients; returns ||W||^2 before it."""
+    """One optimiser step from the shares' gradients; returns ||W||^2 before it."""
     team.update = u[0]
     return together(layers, source, tape, team, STEP, dummy)
