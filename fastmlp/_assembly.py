@@ -97,7 +97,7 @@ class CurvatureSweep:
         return H
 
     def panel_matrix(self, theta, second, weight_sum, l2):
-        """Sum of losses, gradient and Gauss-Newton matrix from rows of J~; None: indefinite."""
+        """Sum of losses, gradient and Gauss-Newton matrix from rows of J~."""
         layers = self._layers
         n_params, side = layers.n_params, _gauss_newton.padded(layers.n_params)
         n_threads = self._n_threads(float(layers.n_raw) * n_params**2)
@@ -117,8 +117,6 @@ class CurvatureSweep:
         grads = np.zeros((n_threads, n_params))
         build = self._build_together if together else self._build_apart
         values = build(matrices, strips, grads, rows, theta, second)
-        if None in values:
-            return None
         G, grad = np.empty((n_params, n_params)), grads.sum(axis=0)
         _gauss_newton.collect(G, grad, matrices, layers, theta, weight_sum, l2)
         return sum(values), grad, G
@@ -178,8 +176,6 @@ class CurvatureSweep:
 
             in_threads(fill, n_threads, watch=self._watches["fill"])
             values += tile
-            if None in tile:
-                break
             in_threads(add, n_threads, watch=self._watches["add"])
         return values
 
@@ -210,7 +206,7 @@ class CurvatureSweep:
         return sums.sum(axis=0)
 
     def factors(self, theta, second):
-        """Sum of losses, its gradient, and per layer (a, delta); None: indefinite."""
+        """Sum of losses, its gradient, and per layer (a, delta)."""
         layers, n = self._layers, self._n
         widths = layers.widths
         rows = min(n, VECTOR_ROWS)
@@ -221,8 +217,6 @@ class CurvatureSweep:
         value = _gauss_newton.factors(
             a, deltas, grad, layers, self._source, workspace, theta, self._every, second
         )
-        if value is None:
-            return None
         pairs, at_a, at_delta = [], 0, 0
         for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
             end_a, end_delta = at_a + n * fan_in, at_delta + n * layers.n_raw * fan_out
@@ -232,15 +226,13 @@ class CurvatureSweep:
             at_a, at_delta = end_a, end_delta
         return value, grad, pairs
 
-    def diagonal(self, theta, second) -> np.ndarray | None:
-        """The diagonal of J~' J~, not divided by the weights; None: indefinite."""
+    def diagonal(self, theta, second) -> np.ndarray:
+        """The diagonal of J~' J~, not divided by the weights."""
         layers = self._layers
         (workspace,) = self._workspace(min(self._n, VECTOR_ROWS), 1)
         out = np.zeros(layers.n_params)
-        definite = _gauss_newton.diagonal(
-            out, layers, self._source, workspace, theta, self._every, second
-        )
-        return out if definite else None
+        _gauss_newton.diagonal(out, layers, self._source, workspace, theta, self._every, second)
+        return out
 
     @property
     def _every(self) -> np.ndarray:

@@ -23,6 +23,10 @@ class CurvedObjective:
         """Rows of the square root of the Gauss-Newton matrix: samples times raw outputs."""
         return self.n_samples * self._network.n_raw
 
+    def count_residuals(self, theta: Any) -> int:
+        """:attr:`n_residuals`, in the form in which solvers ask: theta does not matter here."""
+        return self.n_residuals
+
     @property
     def l2(self) -> float:
         """Strength of the L2 term, ``l2/2 ||W||^2``."""
@@ -63,7 +67,11 @@ class CurvedObjective:
         return self._matrix(theta, _curvature.HESS)
 
     def ggn(self, theta: Any) -> np.ndarray:
-        """The generalised Gauss-Newton matrix, (n_params, n_params) float64."""
+        """The generalised Gauss-Newton matrix, (n_params, n_params) float64.
+
+        ``J' Q J``, Q positive semi-definite: of a custom loss's ``hess`` the part that curves
+        upwards.
+        """
         return self._matrix(theta, _curvature.GGN)
 
     def value_grad_ggn(self, theta: Any) -> tuple[float, np.ndarray, np.ndarray]:
@@ -71,10 +79,8 @@ class CurvedObjective:
         if self._network.n_raw < MOST_PANEL_COST:
             wide, sweep, second = self._curved(theta, _curvature.GGN)
             self._check_room()
-            built = sweep.panel_matrix(wide, second, self._weight_sum, self._l2)
-            if built is not None:
-                value, grad, G = built
-                return self._complete(theta, wide, value), grad, G
+            value, grad, G = sweep.panel_matrix(wide, second, self._weight_sum, self._l2)
+            return self._complete(theta, wide, value), grad, G
         value, grad = self.value_grad(theta)
         return value, grad.astype(np.float64, copy=False), self.ggn(theta)
 
@@ -133,29 +139,18 @@ class CurvedObjective:
         v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
         return sweep.bend(theta, v, second, self._weight_sum)
 
-    def ggn_diagonal(self, theta: Any) -> np.ndarray | None:
-        """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64.
-
-        None where the loss's curvature is indefinite (a custom loss may be).
-        """
+    def ggn_diagonal(self, theta: Any) -> np.ndarray:
+        """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64."""
         theta, sweep, second = self._curved(theta, _curvature.GGN)
         diagonal = sweep.diagonal(theta, second)
-        if diagonal is None:
-            return None
         diagonal /= self._weight_sum
         diagonal[self._decayed_index()] += self._l2
         return diagonal
 
-    def value_grad_gram(self, theta: Any) -> tuple[float, np.ndarray, Gram] | None:
-        """The loss, its gradient, and the Gauss-Newton matrix as a :class:`Gram`, without P x P.
-
-        None where the loss's curvature is indefinite (a custom loss may be).
-        """
+    def value_grad_gram(self, theta: Any) -> tuple[float, np.ndarray, Gram]:
+        """The loss, its gradient, and the Gauss-Newton matrix as a :class:`Gram`, without P x P."""
         wide, sweep, second = self._curved(theta, _curvature.GGN)
-        built = sweep.factors(wide, second)
-        if built is None:
-            return None
-        value, grad, pairs = built
+        value, grad, pairs = sweep.factors(wide, second)
         grad /= self._weight_sum
         decayed = self._decayed_index()
         grad[decayed] += self._l2 * wide[decayed]
@@ -222,12 +217,36 @@ class CurvedObjective:
                 f"A loss's hess(raw, y) must return shape {(self.n_samples, n_raw, n_raw)}, got "
                 f"{Q.shape}."
             )
+        Q = share[:, None, None] * Q
+        root = None
+        if kind == _curvature.GGN:
+            root = upward_root(Q)
+            Q = np.einsum("ikj,ikl->ijl", root, root)
         second = _curvature.Second(
-            kind,
-            np.ascontiguousarray(share[:, None] * delta),
-            np.ascontiguousarray(share[:, None, None] * Q),
+            kind, np.ascontiguousarray(share[:, None] * delta), np.ascontiguousarray(Q), root
         )
         return theta, self._curvature_sweep, second
+
+
+def upward_root(Q: np.ndarray) -> np.ndarray:
+    """In row k column k of R_i: R_i R_i' is Q_i without its negative eigenvalues.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n, k, k)
+        Symmetric.
+
+    Returns
+    -------
+    ndarray of shape (n, k, k)
+    """
+    if Q.shape[1] == 1:
+        return np.sqrt(np.maximum(Q, 0))
+    if not np.isfinite(Q).all():
+        return np.full_like(Q, np.nan)
+    eigenvalues, basis = np.linalg.eigh(Q)
+    root = basis * np.sqrt(np.maximum(eigenvalues, 0))[:, None, :]
+    return np.ascontiguousarray(root.transpose(0, 2, 1))
 
 
 class Gram:

@@ -1,5 +1,6 @@
 /* The kernels against naive loops, in buffers of exactly the right size, for every instruction set
  * that runs here. Built with sanitizers: an access past an end stops the program. */
+#include "check_roots.h"
 #include "fastmlp.h"
 
 #include <math.h>
@@ -129,6 +130,8 @@ static fm_loss_t canonical(int loss) {
         }                                                                                        \
     }                                                                                            \
                                                                                                  \
+    ROOT_SQUARES(real, s, kernels_t)                                                             \
+                                                                                                 \
     static void check_losses##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t n_raw) {           \
         const size_t n = (size_t)(rows * n_raw);                                                 \
         for (int l = 0; l < FM_N_LOSSES; l++) {                                                  \
@@ -136,21 +139,24 @@ static fm_loss_t canonical(int loss) {
             real *raw = filled(n, sizeof(real)), *y = filled(n, sizeof(real));                   \
             real *w = filled((size_t)rows, sizeof(real)), *delta = filled(n, sizeof(real));      \
             real *up = filled(n, sizeof(real)), *q = filled(n, sizeof(real));                    \
+            real *room = filled(n * ((size_t)n_raw + 2), sizeof(real));                          \
             for (size_t i = 0; i < n; i++) y[i] = (real)target_for(l);                           \
             for (ptrdiff_t r = 0; r < rows; r++) w[r] = (real)fabs((double)w[r]);                \
             const double value = k->loss(delta, raw, y, w, rows, n_raw, &loss);                  \
             k->loss_mul(q, up, raw, y, w, rows, n_raw, &loss, FM_HESS);                          \
+            expect(root_squares##s(k, raw, y, w, rows, n_raw, &loss, room), "root", #real,       \
+                   (long)(rows * 1000 + n_raw));                                                 \
             double expected = 0;                                                                 \
             int ok = 1;                                                                          \
             for (size_t i = 0; i < n; i++) {                                                     \
                 const double wi = w[i / (size_t)n_raw], h = 1e-5, x = raw[i];                    \
                 expected += wi * loss_at(l, x, y[i]);                                            \
                 if (fabs(x - y[i]) < 1e-3 || fabs(fabs(x - y[i]) - 0.3) < 1e-3) continue;        \
-                const double slope = (loss_at(l, x + h, y[i]) - loss_at(l, x - h, y[i])) / 2 / h; \
+                const double slope = (loss_at(l, x + h, y[i]) - loss_at(l, x - h, y[i])) / 2 / h;\
                 if (fabs(x) > 1e-3) ok &= near##s(delta[i], wi * slope);                         \
             }                                                                                    \
             expect(ok && near##s(value, expected), "loss", #real, (long)(rows * 1000 + n_raw));  \
-            free(raw), free(y), free(w), free(delta), free(up), free(q);                         \
+            free(raw), free(y), free(w), free(delta), free(up), free(q), free(room);             \
         }                                                                                        \
     }                                                                                            \
                                                                                                  \
@@ -162,10 +168,13 @@ static fm_loss_t canonical(int loss) {
             real *raw = filled(n, sizeof(real)), *y = calloc(n + 1, sizeof(real));               \
             real *delta = filled(n, sizeof(real)), *a = filled(n, sizeof(real));                 \
             real *q = filled(n, sizeof(real));                                                   \
+            real *room = filled(n * ((size_t)n_raw + 2), sizeof(real));                          \
             for (ptrdiff_t r = 0; r < rows; r++) y[r * n_raw + r % n_raw] = 1;                   \
             k->loss(delta, raw, y, NULL, rows, n_raw, &loss);                                    \
             k->loss_mul(q, delta, raw, y, NULL, rows, n_raw, &loss, FM_GGN);                     \
             k->output(a, raw, rows, n_raw, &loss.output);                                        \
+            expect(root_squares##s(k, raw, y, NULL, rows, n_raw, &loss, room), "softmax root", #real,\
+                   (long)(rows * 1000 + n_raw));                                                 \
             int ok = 1;                                                                          \
             for (ptrdiff_t r = 0; r < rows; r++) {                                               \
                 double total = 0, slopes = 0;                                                    \
@@ -177,7 +186,7 @@ static fm_loss_t canonical(int loss) {
                 ok &= near##s(total, 1) && near##s(slopes, 0);                                   \
             }                                                                                    \
             expect(ok, "softmax", #real, (long)(rows * 1000 + n_raw));                           \
-            free(raw), free(y), free(delta), free(a), free(q);                                   \
+            free(raw), free(y), free(delta), free(a), free(q), free(room);                       \
         }                                                                                        \
     }                                                                                            \
                                                                                                  \
@@ -186,7 +195,7 @@ static fm_loss_t canonical(int loss) {
             const fm_update_t u = {.kind = kind, .rate = 0.1, .momentum = 0.9, .beta_1 = 0.9,    \
                                    .beta_2 = 0.99, .epsilon = 1e-8, .decay = 0.01, .l2 = 0.5,    \
                                    .scale = 0.25};                                               \
-            real *theta = filled((size_t)n, sizeof(real)), *grad = filled((size_t)n, sizeof(real)); \
+            real *theta = filled((size_t)n, sizeof(real)), *grad = filled((size_t)n, sizeof(real));\
             real *m = filled((size_t)n, sizeof(real)), *v = filled((size_t)n, sizeof(real));     \
             real *t0 = filled((size_t)n, sizeof(real)), *m0 = filled((size_t)n, sizeof(real));   \
             for (ptrdiff_t i = 0; i < n; i++) {                                                  \
@@ -217,7 +226,7 @@ static fm_loss_t canonical(int loss) {
         for (ptrdiff_t r = 0; r < rows; r++) index[r] = (7 * r + 3) % (3 * rows);                \
         for (int order = 0; order < 2; order++) {                                                \
             const ptrdiff_t row = order ? 1 : cols, col = order ? 3 * rows : 1;                  \
-            k->gather(out, X, index, rows, rows, cols, cols, row, col);                                \
+            k->gather(out, X, index, rows, rows, cols, cols, row, col);                          \
             for (ptrdiff_t r = 0; r < rows; r++)                                                 \
                 for (ptrdiff_t c = 0; c < cols; c++)                                             \
                     ok &= out[r * cols + c] == X[index[r] * row + c * col];                      \
@@ -226,9 +235,9 @@ static fm_loss_t canonical(int loss) {
         free(X), free(out), free(index);                                                         \
     }                                                                                            \
                                                                                                  \
-    /* The three products of a layer and their inverse copies, against plain loops; padding of      \
-     * activations and deltas is NaN and must reach nothing but padding. */                         \
-    static void check_panels##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {   \
+    /* The three products of a layer and their inverse copies, against plain loops; padding of   \
+     * activations and deltas is NaN and must reach nothing but padding. */                      \
+    static void check_panels##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {\
         const ptrdiff_t lda = k->padded(in + 1), ldd = k->padded(out), ldb = k->padded(in);      \
         real *theta = filled((size_t)((in + 1) * out), sizeof(real));                            \
         real *back = filled((size_t)((in + 1) * out), sizeof(real));                             \
@@ -309,7 +318,7 @@ static fm_loss_t canonical(int loss) {
         free(raw), free(y), free(w), free(delta), free(apart), free(delta_apart);                \
     }                                                                                            \
                                                                                                  \
-    /* Buffers of exactly the size needed: the sanitizer sees whatever is read past them. */           \
+    /* Buffers of exactly the size needed: the sanitizer sees whatever is read past them. */     \
     static void check_row##s(const kernels_t *k, ptrdiff_t in, ptrdiff_t out) {                  \
         real *W = filled((size_t)(in * out), sizeof(real));                                      \
         real *b = filled((size_t)out, sizeof(real)), *z = filled((size_t)out, sizeof(real));     \
@@ -327,9 +336,9 @@ static fm_loss_t canonical(int loss) {
         free(W), free(b), free(z), free(a);                                                      \
     }                                                                                            \
                                                                                                  \
-    /* Rows of a Jacobian of two layers, n_raw to a sample, their deltas padded by NaN, and their \
-     * Gram matrix in two shares, on top of ones. */                                              \
-    static void check_gram##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t in, ptrdiff_t width,  \
+    /* Rows of a Jacobian of two layers, n_raw to a sample, their deltas padded by NaN, and their\
+     * Gram matrix in two shares, on top of ones. */                                             \
+    static void check_gram##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t in, ptrdiff_t width, \
                               ptrdiff_t n_raw) {                                                 \
         const ptrdiff_t lanes = k->padded(2), ldd = k->padded(width), total = rows * n_raw;      \
         const ptrdiff_t cols = (in + 1) * width + (width + 1);                                   \
@@ -382,7 +391,7 @@ static fm_loss_t canonical(int loss) {
             check_arrays##s(k, 19, n);                                                           \
             check_panels##s(k, 1 + n % 14, n, 1 + n * 7 % 70);                                   \
             check_panels##s(k, n, 3, 9), check_panels##s(k, 1, n, n);                            \
-            check_panels##s(k, n, n, 1), check_panels##s(k, 5, 1, n), check_panels##s(k, n, 1, 1); \
+            check_panels##s(k, n, n, 1), check_panels##s(k, 5, 1, n), check_panels##s(k, n, 1, 1);\
             check_panel_loss##s(k, n, 1), check_panel_loss##s(k, 67, n);                         \
             for (ptrdiff_t in = 1; in <= 20; in++) check_row##s(k, in, n);                       \
             check_row##s(k, n, 1), check_row##s(k, 70, 3 * n);                                   \

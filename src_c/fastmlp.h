@@ -94,6 +94,9 @@ typedef struct {
         void (*loss_mul)(real *rdelta, const real *rraw, const real *raw, const real *y,         \
                          const real *w, ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss,  \
                          int curvature);                                                         \
+        /* roots[row, k, :] = column k of R_i, (n_raw x n_raw), R_i R_i' = w_i Q_i by FM_GGN */  \
+        void (*loss_root)(real *roots, const real *raw, const real *y, const real *w,            \
+                          ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss);               \
         /* one optimiser step on n entries; returns the sum of squares of theta before it */     \
         double (*update)(real *theta, real *first, real *second, const real *grad, ptrdiff_t n,  \
                          const fm_update_t *u);                                                  \

@@ -15,6 +15,8 @@
 
 #include "updates_body.h"
 
+#include "roots_body.h"
+
 #include "panels_body.h"
 
 #include "row_body.h"

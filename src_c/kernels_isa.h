@@ -33,8 +33,8 @@
 #define FM_TABLE(s)                                                                              \
     {                                                                                            \
         .activate = activate##s, .backward = backward##s, .slope = slope##s, .curv = curv##s,    \
-        .output = output##s, .loss = loss##s, .loss_mul = loss_mul##s, .update = update##s,      \
-        .regularise = regularise##s, .column_sums = column_sums##s, .gather = gather##s,         \
+        .output = output##s, .loss = loss##s, .loss_mul = loss_mul##s,                        \
+        .loss_root = loss_root##s, .update = update##s, .regularise = regularise##s, .column_sums = column_sums##s, .gather = gather##s,         \
         .gather_csr = gather_csr##s, .all_finite = all_finite##s, .padded = padded##s,           \
         .panel_copy = panel_copy##s,                                                             \
         .panel_turn = panel_turn##s, .panel_forward = panel_forward##s,                          \

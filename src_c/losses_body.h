@@ -272,8 +272,19 @@ static double NAME(softmax_loss)(real *delta, const real *raw, const real *y, co
     return value;
 }
 
+/* Where a row is largest. */
+static ptrdiff_t NAME(highest_entry)(const real *row, ptrdiff_t n) {
+    ptrdiff_t top = 0;
+    for (ptrdiff_t c = 1; c < n; c++)
+        if (row[c] > row[top]) top = c;
+    return top;
+}
+
 /* Q r with J = diag(p) - p p':  cross-entropy: J r.  Any other loss: J diag(l'') J r and, exact,
- * rp o (l' - <p, l'>) - p <rp, l'>  with rp = J r. */
+ * rp o (l' - <p, l'>) - p <rp, l'>  with rp = J r.
+ *
+ * J 1 = 0: r is counted from its value at the highest p, so that rounding stays relative to what
+ * the other p leave of J where that p is nearly 1. */
 static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *raw, const real *y,
                                   real w, ptrdiff_t n, const fm_loss_t *loss, int curvature) {
     if (w == 0) {
@@ -283,24 +294,25 @@ static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *ra
     real *const a = rdelta; /* p until the last pass */
     real log_sum;
     NAME(softmax)(a, &log_sum, raw, 1, n, n);
+    const real shift = rraw[NAME(highest_entry)(a, n)];
     real p_r = 0;
-    for (ptrdiff_t c = 0; c < n; c++) p_r += a[c] * rraw[c];
+    for (ptrdiff_t c = 0; c < n; c++) p_r += a[c] * (rraw[c] - shift);
     if (loss->kind == FM_LOSS_log_loss) {
-        for (ptrdiff_t c = 0; c < n; c++) rdelta[c] = w * a[c] * (rraw[c] - p_r);
+        for (ptrdiff_t c = 0; c < n; c++) rdelta[c] = w * a[c] * (rraw[c] - shift - p_r);
         return;
     }
     const int exact = curvature == FM_HESS;
     real p_t = 0, p_g = 0, rp_g = 0;
     for (ptrdiff_t c = 0; c < n; c++) {
         const point t = NAME(under_softmax)(a[c], y[c], loss);
-        const real rp = a[c] * (rraw[c] - p_r);
+        const real rp = a[c] * (rraw[c] - shift - p_r);
         p_t += a[c] * (exact ? t.hess[0] : t.curv[0]) * rp;
         p_g += a[c] * t.grad[0];
         rp_g += rp * t.grad[0];
     }
     for (ptrdiff_t c = 0; c < n; c++) {
         const point t = NAME(under_softmax)(a[c], y[c], loss);
-        const real rp = a[c] * (rraw[c] - p_r);
+        const real rp = a[c] * (rraw[c] - shift - p_r);
         real q = a[c] * ((exact ? t.hess[0] : t.curv[0]) * rp - p_t);
         if (exact) q += rp * (t.grad[0] - p_g) - a[c] * rp_g;
         rdelta[c] = w * q;

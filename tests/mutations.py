@@ -11,6 +11,7 @@ UPDATES = "src_c/updates_body.h"
 ARRAYS = "src_c/arrays_body.h"
 SIMD = "src_c/simd_body.h"
 SOFTMAX = "src_c/softmax_body.h"
+ROOTS = "src_c/roots_body.h"
 NETWORK = "fastmlp/_core/network.pyx"
 CURVATURE = "fastmlp/_core/curvature.pyx"
 CURVED = "fastmlp/curvature.py"
@@ -98,9 +99,14 @@ MUTATIONS = [
     (LOSSES, "select_(w != 0, w * x, splat(0))", "w * x"),
     (LOSSES, "select_(w != 0, w * x, splat(0))", "select_(w != 0, x, splat(0))"),
     (LOSSES, "inner += delta[c] * t.grad[0];", "inner += t.grad[0];"),
-    (LOSSES, "rdelta[c] = w * a[c] * (rraw[c] - p_r);", "rdelta[c] = w * a[c] * rraw[c];"),
+    (LOSSES, "rdelta[c] = w * a[c] * (rraw[c] - shift - p_r);", "rdelta[c] = w * a[c] * rraw[c];"),
     (LOSSES, "q += rp * (t.grad[0] - p_g) - a[c] * rp_g;", "q += rp * (t.grad[0] - p_g);"),
     (LOSSES, "b->w[i] = w ? w[(first + i) / n_raw] : 1;", "b->w[i] = w ? w[first / n_raw] : 1;"),
+    (LOSSES, "if (row[c] > row[top]) top = c;", "if (row[c] < row[top]) top = c;"),
+    (ROOTS, "rest = k == top ? others : 1 - p_k;", "rest = 1 - p_k;"),
+    (ROOTS, "(j == k ? rest : -p[j]) * size;", "(j == k ? rest : -p[k]) * size;"),
+    (ROOTS, "splat(w * p_k * p_k) *", "splat(w * p_k) *"),
+    (ROOTS, "roots[i * n_raw + i % n_raw] = size;", "roots[i * n_raw] = size;"),
     (MATH, "const vec r = (x - k * LN2_HIGH) - k * LN2_LOW;", "const vec r = x - k * LN2_HIGH;"),
     (MATH, "return (p * s + s) * NAME(power_of_two)(n - half)", "return (p * s + s) * s"),
     (MATH, "vec y = vlog(u) + c / u;", "vec y = vlog(u);"),
@@ -155,7 +161,7 @@ MUTATIONS = [
     (GRAM, "d[0] * load(a + p, fan_in + 1 - p, 0)", "d[0] * load(a + p, fan_in - p, 0)"),
     (GRAM, "ptrdiff_t end = (n + 2) % 3 + 1;", "ptrdiff_t end = n % 3 + 1;"),
     (GRAM, "if (group % shares != share) continue;", "if (group % shares == share) continue;"),
-    (GAUSS_NEWTON, "definite[0] = root(s, layers, second, w,", "root(s, layers, second, NULL,"),
+    (GAUSS_NEWTON, "s.tape.y, w, start, rows)", "s.tape.y, NULL, start, rows)"),
     (TANGENTS, "ra[j] = slope[j] * (along[j] + moved[j])", "ra[j] = slope[j] * along[j]"),
     (TANGENTS, "factor * first[i * ld + j] + other", "first[i * ld + j] + other"),
     (TANGENTS, "slope[j] * (2 * turned[j] + bent[j])", "slope[j] * (turned[j] + bent[j])"),

@@ -8,6 +8,8 @@ from cases import draw_case, relative_error
 
 from fastmlp import Network, _assembly, curvature
 from fastmlp import objective as objective_module
+from fastmlp.solvers import LevenbergMarquardt, least_squares_objective, minimize
+from fastmlp.solvers._least_squares import DenseGram
 
 # Sums of at most a few hundred products of numbers of order one; the dual system's condition
 # number is at most 1e4 for the damping below.
@@ -170,24 +172,72 @@ def test_limits_of_others_hold_for_threads():
         assert objective._allowed_threads() == 1
 
 
-def test_indefinite_custom_loss_falls_back_to_layer_pairs():
+def test_what_curves_downwards_in_a_custom_loss_is_left_out():
     class Saddle:
         def value_grad(self, raw, y):
-            return raw[:, 0] * raw[:, 1], raw[:, ::-1].copy()
+            return raw[:, 0] * raw[:, 1] - 0.05 * (raw**2).sum(axis=1), raw[:, ::-1] - 0.1 * raw
 
         def hess(self, raw, y):
-            return np.tile(np.array([[0.0, 1.0], [1.0, 0.0]]), (len(raw), 1, 1)) - 0.1 * np.eye(2)
+            return np.tile(np.array([[-0.1, 1.0], [1.0, -0.1]]), (len(raw), 1, 1))
 
     rng = np.random.default_rng(0)
     net = Network([2, 3, 2], activation="tanh", loss=Saddle())
-    theta, X = net.init(random_state=0), rng.normal(size=(6, 2))
-    objective = net.objective(X, np.zeros(6))
-    _, _, G = objective.value_grad_ggn(theta)
+    theta, X, v = net.init(random_state=0), rng.normal(size=(6, 2)), rng.normal(size=net.n_params)
+    w = rng.uniform(0.5, 2, size=6)
+    objective = net.objective(X, np.zeros(6), sample_weight=w)
     J = net.jacobian(theta, X)
-    Q = np.array([[-0.1, 1.0], [1.0, -0.1]])
-    assert relative_error(G, np.einsum("ikp,kl,ilq->pq", J, Q, J) / 6) < EXACT
-    assert objective.value_grad_gram(theta) is None
-    assert objective.ggn_diagonal(theta) is None
+    Q = 0.45 * np.ones((2, 2))  # of the eigenvalues 0.9 and -1.1 the former
+    expected = np.einsum("i,ikp,kl,ilq->pq", w, J, Q, J) / w.sum()
+    _, grad, G = objective.value_grad_ggn(theta)
+    _, _, gram = objective.value_grad_gram(theta)
+    by_row = np.array([gram.transpose_mul(unit) for unit in np.eye(gram.n_residuals)])
+    for found in (G, objective.ggn(theta), by_row.T @ by_row):
+        assert relative_error(found, expected) < EXACT
+    assert relative_error(objective.ggn_mul(theta, v), expected @ v) < EXACT
+    assert relative_error(objective.ggn_diagonal(theta), np.diag(expected)) < EXACT
+    exact = net.objective(X, np.zeros(6), sample_weight=w).hessian(theta)
+    assert np.linalg.eigvalsh(exact)[0] < -0.1  # the Hessian keeps it
+
+
+def saturated(rng, n_samples, n_raw, output):
+    """A linear network on one-hot rows, whose raw outputs are ``raw``: the odds reach e^-60."""
+    raw = rng.uniform(-30, 30, size=(n_samples, n_raw))
+    net = Network([n_samples, n_raw], loss="log_loss", output_activation=output)
+    return net, net.pack([raw], [np.zeros(n_raw)]), raw
+
+
+@pytest.mark.parametrize(("n_raw", "output"), [(3, "softmax"), (10, "softmax"), (1, "logistic")])
+def test_curvature_of_saturated_outputs_keeps_its_digits(n_raw, output):
+    """Relative to what the unlikely classes leave: p (1 - p) rounded at 1 would lose all of it."""
+    rng = np.random.default_rng(n_raw)
+    n = 20
+    net, theta, raw = saturated(rng, n, n_raw, output)
+    y = rng.integers(max(n_raw, 2), size=n)
+    objective = net.objective(np.eye(n), y if n_raw > 1 else y.astype(float))
+    longdouble = raw.astype(np.longdouble)
+    odds = np.exp(longdouble - longdouble.max(axis=1, keepdims=True))
+    if n_raw > 1:
+        total = odds.sum(axis=1, keepdims=True)
+        p = odds / total
+        # 1 - p by the others, which in the unlikely classes is no less exact
+        rest = np.array([[np.delete(row, k).sum() for k in range(n_raw)] for row in odds]) / total
+        curvature = p * rest
+    else:
+        curvature = 1 / ((1 + np.exp(longdouble)) * (1 + np.exp(-longdouble)))
+    expected = np.concatenate([curvature.ravel(), curvature.sum(axis=0)]).astype(float) / n
+    assert expected.min() < 1e-12
+    _, _, G = objective.value_grad_ggn(theta)
+    found = {
+        "value_grad_ggn": np.diag(G),
+        "ggn": np.diag(objective.ggn(theta)),
+        "hessian": np.diag(objective.hessian(theta)),
+        "ggn_diagonal": objective.ggn_diagonal(theta),
+        "value_grad_gram": objective.value_grad_gram(theta)[2].diagonal,
+        "ggn_mul": [objective.ggn_mul(theta, e)[k] for k, e in enumerate(np.eye(theta.size))],
+    }
+    for name, diagonal in found.items():
+        # exp at 60 has an error of 60 eps
+        assert np.abs(np.asarray(diagonal) / expected - 1).max() < 1e-13, name
 
 
 def test_subset_is_the_loss_on_some_rows():
@@ -218,3 +268,16 @@ def test_flat_losses_are_refused_by_name():
     for method in ("value_grad_ggn", "value_grad_gram", "ggn_diagonal"):
         with pytest.raises(ValueError, match="'quantile' has no curvature"):
             getattr(objective, method)(net.init(random_state=0))
+
+
+def test_few_residuals_of_ones_own_are_solved_in_their_space(monkeypatch):
+    """Their number is known before the first step, by one evaluation."""
+    made = []
+    monkeypatch.setattr(DenseGram, "kernel", lambda self, d: made.append(d) or self._products / d)
+    A = np.random.default_rng(0).normal(size=(3, 8))
+    result = minimize(
+        least_squares_objective(lambda t: A @ t - 1, lambda t: A),
+        np.zeros(8),
+        solver=LevenbergMarquardt(scaling="identity"),
+    )
+    assert made and result.loss < 1e-8

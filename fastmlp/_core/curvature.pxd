@@ -6,6 +6,7 @@ from fastmlp._core.network cimport Layers, Tape
 cdef class Second:
     cdef const double[:, ::1] given_delta
     cdef const double[:, :, ::1] given_Q
+    cdef const double[:, :, ::1] given_root
     cdef bint given
     cdef readonly int curvature
 
@@ -14,3 +15,5 @@ cdef class Second:
     cdef void mul(self, double *rdelta, const double *rraw, Layers layers, const double *raw,
                   const double *y, const double *w, Py_ssize_t start,
                   Py_ssize_t rows) noexcept nogil
+    cdef void root(self, double *roots, Layers layers, const double *raw, const double *y,
+                   const double *w, Py_ssize_t start, Py_ssize_t rows) noexcept nogil

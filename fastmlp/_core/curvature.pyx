@@ -116,13 +116,14 @@ cdef void scale_rows(double *m, const double *s, Py_ssize_t rows, Py_ssize_t dep
 cdef class Second:
     """The loss's derivatives for a tile: from the kernels, or given for a loss of the user's.
 
-    delta : (n, n_raw) w_i dl/draw and Q : (n, n_raw, n_raw) w_i d2l/draw2, both or neither.
+    delta : (n, n_raw) w_i dl/draw and Q : (n, n_raw, n_raw) w_i d2l/draw2, both or neither; for
+    the Gauss-Newton matrix also root : (n, n_raw, n_raw), in row k column k of R_i, R_i R_i' = Q_i.
     """
 
-    def __cinit__(self, int curvature, delta=None, Q=None):
+    def __cinit__(self, int curvature, delta=None, Q=None, root=None):
         self.curvature = curvature
         self.given = Q is not None
-        self.given_delta, self.given_Q = delta, Q
+        self.given_delta, self.given_Q, self.given_root = delta, Q, root
 
     cdef void gradient(self, double *delta, Layers layers, Tape tape, Py_ssize_t start,
                        Py_ssize_t rows) noexcept nogil:
@@ -148,6 +149,15 @@ cdef class Second:
                 for j in range(n_raw):
                     total += self.given_Q[start + i, k, j] * rraw[i * n_raw + j]
                 rdelta[i * n_raw + k] = total
+
+    cdef void root(self, double *roots, Layers layers, const double *raw, const double *y,
+                   const double *w, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+        """roots[i, k, :] = column k of R_i, R_i R_i' = w_i Q_i, where Q_i is that of the GGN."""
+        cdef Py_ssize_t n_raw = layers.n_raw
+        if self.given:
+            memcpy(roots, &self.given_root[start, 0, 0], rows * n_raw * n_raw * sizeof(double))
+        else:
+            kernels.loss_root(roots, raw, y, w, rows, n_raw, &layers.loss)
 
 
 def product(double[::1] out, Layers layers, Source source, Tape tape, const double[::1] theta,

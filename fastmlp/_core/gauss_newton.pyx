@@ -1,15 +1,14 @@
 """The Gauss-Newton matrix from a square root of the loss's curvature, in float64.
 
-With w_i Q_i = R_i R_i' for the curvature of row i, the generalised Gauss-Newton matrix is J~' J~,
-where row (i, k) of J~ is sum_j R_i[j, k] d raw_ij / d theta. Its stretch for layer l is the outer
-product of a~_(l-1) and delta_l, from a backward sweep that starts with R_i' in place of the
-identity. J~ is held for one tile of rows at a time, or not at all: the diagonal, and the products
+With w_i Q_i = R_i R_i' for the curvature of row i (roots_body.h has R_i in closed form), the
+generalised Gauss-Newton matrix is J~' J~, where row (i, k) of J~ is sum_j R_i[j, k] d raw_ij / d
+theta. Its stretch for layer l is the outer product of a~_(l-1) and delta_l, from a backward sweep
+that starts with R_i' in place of the identity. J~ is held for one tile of rows at a time, or not at all: the diagonal, and the products
 J~ J~' that serve where there are fewer residuals than parameters, need the a and the delta alone.
 
 All sweeps run on panels (panels_body.h); J~' J~ is summed in strips (gram_body.h).
 """
 
-from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
@@ -29,9 +28,6 @@ from fastmlp._core.panels cimport (
 import numpy as np
 
 from fastmlp._core.network import check_count
-
-# A pivot this far below zero, relative to the largest diagonal entry, is no rounding.
-cdef double INDEFINITE = 1e-10
 
 
 cdef class Workspace:
@@ -80,49 +76,6 @@ cdef class Workspace:
         return <double *> self.stretch[l - 1].delta
 
 
-cdef bint root(Workspace s, Layers layers, Second second, const double *w, Py_ssize_t start,
-               Py_ssize_t rows) noexcept nogil:
-    """roots[i, k, :] = column k of R_i, the Cholesky factor of w_i Q_i; False: Q_i is indefinite.
-
-    A zero pivot of a positive semi-definite matrix has zeros below it: the column is left empty.
-    """
-    cdef Py_ssize_t n_raw = layers.n_raw, i, j, k, c
-    cdef double *R
-    cdef double pivot, largest
-    # Q_i e_k for all rows at once; Q_i is symmetric, so that row k is column k.
-    for k in range(n_raw):
-        memset(&s.units[0], 0, rows * n_raw * sizeof(double))
-        for i in range(rows):
-            s.units[i * n_raw + k] = 1
-        second.mul(&s.products[0], &s.units[0], layers, &s.raw[0], <const double *> s.tape.y, w,
-                   start, rows)
-        for i in range(rows):
-            memcpy(&s.roots[(i * n_raw + k) * n_raw], &s.products[i * n_raw],
-                   n_raw * sizeof(double))
-    for i in range(rows):
-        R = &s.roots[i * n_raw * n_raw]
-        largest = 0
-        for k in range(n_raw):
-            largest = max(largest, R[k * n_raw + k])
-        for k in range(n_raw):
-            pivot = R[k * n_raw + k]
-            if pivot < -INDEFINITE * largest or (pivot < 0 and largest <= 0):
-                return False
-            for j in range(k):
-                R[k * n_raw + j] = 0
-            if pivot <= 1e-15 * largest:
-                for j in range(k, n_raw):
-                    R[k * n_raw + j] = 0
-                continue
-            pivot = sqrt(pivot)
-            for j in range(k, n_raw):
-                R[k * n_raw + j] /= pivot
-            for j in range(k + 1, n_raw):
-                for c in range(j, n_raw):
-                    R[j * n_raw + c] -= R[k * n_raw + j] * R[k * n_raw + c]
-    return True
-
-
 cdef void compact_raw(Workspace s, Layers layers, Py_ssize_t rows) noexcept nogil:
     """The tape's raw outputs without the gaps between its rows."""
     cdef Py_ssize_t i, L = layers.n_layers, n_raw = layers.n_raw
@@ -142,8 +95,8 @@ cdef void spread(double *apart, const double *compact, Py_ssize_t rows, Py_ssize
 
 
 cdef double tile(Workspace s, Layers layers, Source source, const Py_ssize_t *index,
-                 Py_ssize_t start, Py_ssize_t rows, Second second, bint with_grad,
-                 bint *definite) noexcept nogil:
+                 Py_ssize_t start, Py_ssize_t rows, Second second,
+                 bint with_grad) noexcept nogil:
     """One tile of samples: delta of every residual in every layer; the sum of the losses.
 
     The gradient is added to tape.grad, if asked. The loss of a custom one is 0.
@@ -164,9 +117,7 @@ cdef double tile(Workspace s, Layers layers, Source source, const Py_ssize_t *in
     if with_grad:
         backward(layers, s.tape, rows, True, <double *> NULL)
     compact_raw(s, layers, rows)
-    definite[0] = root(s, layers, second, w, start, rows)
-    if not definite[0]:
-        return value
+    second.root(&s.roots[0], layers, &s.raw[0], <const double *> s.tape.y, w, start, rows)
     spread(s.delta(L), &s.roots[0], rows * n_raw, n_raw, s.tape.ld[L])
     for l in range(L, 1, -1):
         ld = s.tape.ld[l - 1]
@@ -219,24 +170,22 @@ def jacobian_rows(double[::1] strips, double[::1] grad, Layers layers, Source so
 
     Returns
     -------
-    float or None
-        The sum of the losses, whose gradient is added to grad; None where the curvature of a row
-        is indefinite.
+    float
+        The sum of the losses, whose gradient is added to grad.
     """
     cdef Py_ssize_t start = begin_row, rows, n_raw = layers.n_raw
-    cdef bint definite = True
     cdef double value = 0, last = 0
     with nogil:
         begin(s, layers, &theta[0])
-        while start < end_row and definite:
+        while start < end_row:
             rows = min(s.tape.rows, end_row - start)
             check_signals(&last)
-            value += tile(s, layers, source, &index[0], start, rows, second, True, &definite)
+            value += tile(s, layers, source, &index[0], start, rows, second, True)
             kernels.jacobian_rows(&strips[0], &s.jacobian_row[0], s.stretch, layers.n_layers,
                                   n_raw, rows * n_raw, (start - first) * n_raw, total * n_raw)
             start += rows
         add_gradient(grad, layers, s)
-    return value if definite else None
+    return value
 
 
 def add_gram(double[:, ::1] G, const double[::1] strips, Layers layers, Py_ssize_t rows, int share,
@@ -251,20 +200,19 @@ def accumulate(double[:, ::1] G, double[::1] strips, double[::1] grad, Layers la
                Py_ssize_t begin_row, Py_ssize_t end_row, Second second):
     """`jacobian_rows` and `add_gram`, tile by tile; returns what the former does."""
     cdef Py_ssize_t start = begin_row, rows, n_raw = layers.n_raw
-    cdef bint definite = True
     cdef double value = 0, last = 0
     with nogil:
         begin(s, layers, &theta[0])
-        while start < end_row and definite:
+        while start < end_row:
             rows = min(s.tape.rows, end_row - start)
             check_signals(&last)
-            value += tile(s, layers, source, &index[0], start, rows, second, True, &definite)
+            value += tile(s, layers, source, &index[0], start, rows, second, True)
             kernels.jacobian_rows(&strips[0], &s.jacobian_row[0], s.stretch, layers.n_layers,
                                   n_raw, rows * n_raw, 0, rows * n_raw)
             kernels.gram_add(&G[0, 0], &strips[0], rows * n_raw, layers.n_params, 0, 1)
             start += rows
         add_gradient(grad, layers, s)
-    return value if definite else None
+    return value
 
 
 def collect(double[:, ::1] out, double[::1] grad, list parts, Layers layers,
@@ -296,20 +244,18 @@ def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, 
 
     Returns
     -------
-    float or None
-        The sum of the losses, whose gradient is added to grad; None where the curvature of a row
-        is indefinite.
+    float
+        The sum of the losses, whose gradient is added to grad.
     """
     cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, n_raw = layers.n_raw
     cdef Py_ssize_t fan_in, fan_out, at_a, at_delta
-    cdef bint definite = True
     cdef double value = 0, last = 0
     with nogil:
         begin(s, layers, &theta[0])
-        while start < n and definite:
+        while start < n:
             rows = min(s.tape.rows, n - start)
             check_signals(&last)
-            value += tile(s, layers, source, &index[0], start, rows, second, True, &definite)
+            value += tile(s, layers, source, &index[0], start, rows, second, True)
             at_a = at_delta = 0
             for l in range(1, layers.n_layers + 1):
                 fan_in, fan_out = layers.width[l - 1], layers.width[l]
@@ -324,25 +270,24 @@ def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, 
                 at_delta += n * n_raw * fan_out
             start += rows
         add_gradient(grad, layers, s)
-    return value if definite else None
+    return value
 
 
 def diagonal(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
              const Py_ssize_t[::1] index, Second second):
-    """out += the diagonal of J~' J~; False where the curvature of a row is indefinite."""
+    """out += the diagonal of J~' J~."""
     cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, j, k, n_raw = layers.n_raw, ld
     cdef double[::1] a2 = np.empty(s.slopes.shape[0])
     cdef double[::1] delta2 = np.empty(s.slopes.shape[0])
     cdef PanelTape tape = s.tape
     cdef const double *delta
-    cdef bint definite = True
     cdef double last = 0
     with nogil:
         begin(s, layers, &theta[0])
-        while start < n and definite:
+        while start < n:
             rows = min(tape.rows, n - start)
             check_signals(&last)
-            tile(s, layers, source, &index[0], start, rows, second, False, &definite)
+            tile(s, layers, source, &index[0], start, rows, second, False)
             for l in range(layers.n_layers, 0, -1):
                 ld = tape.ld[l - 1]
                 for i in range(rows * ld):
@@ -359,4 +304,3 @@ def diagonal(double[::1] out, Layers layers, Source source, Workspace s, const d
                                    True)
             start += rows
         add_gradient(out, layers, s)
-    return bool(definite)

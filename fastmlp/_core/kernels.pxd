@@ -47,6 +47,8 @@ cdef extern from "fastmlp.h" nogil:
                        Py_ssize_t, const fm_loss_t *) noexcept nogil
         void (*loss_mul)(float *, const float *, const float *, const float *, const float *,
                          Py_ssize_t, Py_ssize_t, const fm_loss_t *, int) noexcept nogil
+        void (*loss_root)(float *, const float *, const float *, const float *, Py_ssize_t,
+                          Py_ssize_t, const fm_loss_t *) noexcept nogil
         double (*update)(float *, float *, float *, const float *, Py_ssize_t,
                          const fm_update_t *) noexcept nogil
         void (*regularise)(float *, double *, const float *, Py_ssize_t, double,
@@ -98,6 +100,8 @@ cdef extern from "fastmlp.h" nogil:
         void (*loss_mul)(double *, const double *, const double *, const double *,
                          const double *, Py_ssize_t, Py_ssize_t, const fm_loss_t *,
                          int) noexcept nogil
+        void (*loss_root)(double *, const double *, const double *, const double *, Py_ssize_t,
+                          Py_ssize_t, const fm_loss_t *) noexcept nogil
         double (*update)(double *, double *, double *, const double *, Py_ssize_t,
                          const fm_update_t *) noexcept nogil
         void (*regularise)(double *, double *, const double *, Py_ssize_t, double,
@@ -179,6 +183,8 @@ cdef double loss(real *delta, const real *raw, const real *y, const real *w, Py_
 cdef void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
                    Py_ssize_t rows, Py_ssize_t n_raw, const fm_loss_t *loss_,
                    int curvature) noexcept nogil
+cdef void loss_root(real *roots, const real *raw, const real *y, const real *w, Py_ssize_t rows,
+                    Py_ssize_t n_raw, const fm_loss_t *loss_) noexcept nogil
 cdef double update(real *theta, real *first, real *second, const real *grad, Py_ssize_t n,
                    const fm_update_t *u) noexcept nogil
 cdef void regularise(real *grad, double *sums, const real *theta, Py_ssize_t n, double l2,

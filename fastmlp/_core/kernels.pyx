@@ -124,6 +124,14 @@ cdef void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *
         table.d.loss_mul(rdelta, rraw, raw, y, w, rows, n_raw, loss_, curvature)
 
 
+cdef void loss_root(real *roots, const real *raw, const real *y, const real *w, Py_ssize_t rows,
+                    Py_ssize_t n_raw, const fm_loss_t *loss_) noexcept nogil:
+    if real is float:
+        table.f.loss_root(roots, raw, y, w, rows, n_raw, loss_)
+    else:
+        table.d.loss_root(roots, raw, y, w, rows, n_raw, loss_)
+
+
 cdef double update(real *theta, real *first, real *second, const real *grad, Py_ssize_t n,
                    const fm_update_t *u) noexcept nogil:
     if real is float:

@@ -81,7 +81,6 @@ class LeastSquares:
 
     def __init__(self, fun, jac, args, kwargs, diff_step=None):
         self._fun, self._jac, self._args, self._kwargs = fun, jac, args, kwargs
-        self.n_residuals: float = np.inf  # known after the first evaluation
         self._known: tuple | None = None  # theta, residuals and Jacobian of the last evaluation
         self._box: tuple | None = None
         self._differences = None
@@ -103,7 +102,6 @@ class LeastSquares:
         residuals = np.atleast_1d(np.asarray(self._call(theta)))
         if residuals.ndim != 1 or residuals.size == 0:
             raise ValueError(f"fun must return shape (m,), got {residuals.shape}.")
-        self.n_residuals = residuals.size
         return real_array("What fun returns", residuals, residuals.shape)
 
     def _both(self, theta):
@@ -118,6 +116,10 @@ class LeastSquares:
             jacobian = real_array("What jac returns", jacobian, shape)
         self._known = theta.copy(), residuals, jacobian
         return residuals, jacobian
+
+    def count_residuals(self, theta) -> int:
+        """How many residuals there are, by one evaluation of ``fun``."""
+        return self._residuals(theta).size
 
     def value(self, theta) -> float:
         """Half the sum of squares."""

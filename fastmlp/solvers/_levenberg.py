@@ -278,8 +278,8 @@ class LevenbergMarquardt(FullBatchSolver):
     Notes
     -----
     A rejected step costs a factorisation and no assembly. Where the objective has fewer residuals
-    than parameters, and ``value_grad_gram``, the smaller system of the residuals is solved
-    (with S the identity, without evidence and bounds).
+    than parameters (``count_residuals``), and ``value_grad_gram``, the smaller system of the
+    residuals is solved (with S the identity, without evidence and bounds).
 
     With bounds each step minimises the damped model within them, by an active-set method that is
     meant for up to some hundred parameters; the gradient is that of the parameters that may move.
@@ -344,17 +344,15 @@ class LevenbergMarquardt(FullBatchSolver):
         return pursue(run, model, make_bound, "damping")
 
     def _model(self, objective, theta, evidence, box):
-        few = getattr(objective, "n_residuals", np.inf) < theta.size
         scaling = self.scaling
         if scaling == "auto":
             scaling = getattr(objective, "default_scaling", "identity")
         if (
-            few
-            and scaling == "identity"
+            scaling == "identity"
             and evidence is None
             and box is None
-            and getattr(objective, "value_grad_gram", None) is not None
-            and objective.value_grad_gram(theta) is not None
+            and hasattr(objective, "value_grad_gram")
+            and objective.count_residuals(theta) < theta.size
         ):
             return DualModel(objective, self.acceleration)
         check_hessian_fits(theta.size)

@@ -1,0 +1,47 @@
+/* Square roots of the losses' curvature: per row R with R R' = w Q, Q the positive semi-definite
+ * second derivative (FM_GGN). Closed forms, which nothing that rounding does can make indefinite:
+ *
+ *   element by element        diag(sqrt(w q))
+ *   softmax, cross-entropy    sqrt(w) (I - p 1') diag(sqrt p)
+ *   softmax, any other loss   sqrt(w) (diag(p) - p p') diag(sqrt l'') */
+
+/* R[k] = column k. 1 - p_k is the sum of the others where p_k is the highest: p_k may round to 1. */
+static void NAME(softmax_root_row)(real *R, const real *raw, const real *y, real w, ptrdiff_t n,
+                                   const fm_loss_t *loss) {
+    if (w == 0) {
+        memset(R, 0, (size_t)(n * n) * sizeof(real));
+        return;
+    }
+    real *const p = R + (n - 1) * n; /* until the last column */
+    real log_sum, others = 0;
+    NAME(softmax)(p, &log_sum, raw, 1, n, n);
+    const ptrdiff_t top = NAME(highest_entry)(p, n);
+    for (ptrdiff_t c = 0; c < n; c++) others += c == top ? 0 : p[c];
+    for (ptrdiff_t k = 0; k < n; k++) {
+        const real p_k = p[k], rest = k == top ? others : 1 - p_k;
+        const vec squared =
+            loss->kind == FM_LOSS_log_loss
+                ? splat(w * p_k)
+                : splat(w * p_k * p_k) * NAME(under_softmax)(p_k, y[k], loss).curv;
+        const real size = vsqrt(squared)[0];
+        for (ptrdiff_t j = 0; j < n; j++) R[k * n + j] = (j == k ? rest : -p[j]) * size;
+    }
+}
+
+static void NAME(loss_root)(real *roots, const real *raw, const real *y, const real *w,
+                            ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss) {
+    if (loss->output.kind == FM_softmax) {
+        for (ptrdiff_t r = 0; r < rows; r++)
+            NAME(softmax_root_row)(roots + r * n_raw * n_raw, raw + r * n_raw, y + r * n_raw,
+                                   w ? w[r] : 1, n_raw, loss);
+        return;
+    }
+    const ptrdiff_t n = rows * n_raw;
+    for (ptrdiff_t i = 0; i < n; i++) roots[i] = 1;
+    NAME(loss_mul)(roots, roots, raw, y, w, rows, n_raw, loss, FM_GGN); /* the diagonals */
+    for (ptrdiff_t i = n - 1; i >= 0; i--) {
+        const real size = vsqrt(splat(roots[i]))[0];
+        memset(roots + i * n_raw, 0, (size_t)n_raw * sizeof(real));
+        roots[i * n_raw + i % n_raw] = size;
+    }
+}
