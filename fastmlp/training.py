@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from fastmlp._arrays import tile_rows
+from fastmlp._arrays import fits_panels, tile_rows
+from fastmlp._core.team import LARGEST_TEAM
 from fastmlp._threads import (
     available_cpus,
     blas_threads,
     default_threads,
+    each_once,
     threads_in_force,
 )
 from fastmlp.solvers import STOP, Record, Result, Status, minimize
@@ -81,6 +82,7 @@ def train(
     Returns
     -------
     Result
+        Its history has a column ``threads``: the most that worked at an iteration.
     """
     objective = network.objective(X, y, sample_weight=sample_weight, alpha=alpha, rows=rows)
     objective.n_threads = n_threads
@@ -90,34 +92,62 @@ def train(
     if batch_size is not None:
         rows_at_once = min(rows_at_once, batch_size if isinstance(batch_size, Integral) else 200)
     flops = 6.0 * min(rows_at_once, objective.n_samples) * network.n_params
-    with blas_threads(default_threads(flops) if n_threads is None else n_threads):
+    n_blas = default_threads(flops) if n_threads is None else n_threads
+    by_blas = not fits_panels(tuple(network.layers), network.dtype.itemsize)
+    threads: list[int] = []
+
+    def noting(iteration, record):
+        used = objective.threads_used()
+        threads.append(max(used, min(n_blas, objective.most_threads)) if by_blas else used)
+        answer = None if callback is None else callback(iteration, record)
+        return STOP if one_epoch else answer
+
+    with blas_threads(n_blas):
         result = minimize(
             objective,
             theta0,
             solver=solver,
-            callback=_stop_after_one(callback) if one_epoch else callback,
+            callback=noting,
             validation=None if validation is None else _validator(network, validation, score),
             state=state,
             **limits,
         )
+    # An interrupted run may have a last iteration that was not reported.
+    n_iter = len(result.history["loss"])
+    result.history["threads"] = (threads + threads[-1:])[:n_iter]
     if one_epoch and result.status not in (Status.DIVERGED, Status.INTERRUPTED):
         result = dataclasses.replace(result, status=Status.ONE_EPOCH)
     return result
 
 
 def train_starts(
-    network, X, y, *, thetas, random_states, callback=None, in_turn=False, n_threads=None, **fit
+    network,
+    X,
+    y,
+    *,
+    starts: Iterable[tuple[np.ndarray, np.random.RandomState]],
+    n_starts: int,
+    max_time: float = np.inf,
+    callback: Callable[[int, Record], Any] | None = None,
+    in_turn: bool = False,
+    n_threads: int | None = None,
+    **fit: Any,
 ) -> tuple[int, list[Result]]:
     """Train a network from several initial points, in parallel, and say which end is the best.
+
+    What ends one start ends all of them with the iteration at hand, and no other is begun: the
+    time, the callback, Ctrl-C, an error.
 
     Parameters
     ----------
     network, X, y, callback, n_threads, **fit
         As for :func:`train`; the callback is called from several threads.
-    thetas : list of ndarray of shape (n_params,)
-        The initial points.
-    random_states : list of RandomState
-        One for each.
+    starts : iterable of (ndarray of shape (n_params,), RandomState)
+        Initial points and what is random after them, drawn one by one as they are needed.
+    n_starts : int
+        How many ``starts`` has.
+    max_time : float
+        Seconds for all of them together.
     in_turn : bool
         One start after the other: where a score cannot be asked for by several threads at once.
 
@@ -127,40 +157,56 @@ def train_starts(
         The start with the highest validation score; without validation, with the highest evidence
         where the solver estimates it; else with the lowest loss.
     results : list of Result
-        Of every start. After Ctrl-C all of them have the status INTERRUPTED.
+        Of every start that was begun. After Ctrl-C all of them have the status INTERRUPTED.
     """
-    stopped = threading.Event()
+    begin = time.perf_counter()
+    results: dict[int, Result] = {}
+    stopped: list[Any] = []
+    n_workers = n_threads or threads_in_force(available_cpus())
+    n_workers = 1 if in_turn else min(n_starts, n_workers, LARGEST_TEAM)
+
+    def in_time():
+        for start in enumerate(starts):
+            if start[0] > 0 and time.perf_counter() - begin >= max_time:
+                return
+            yield start
 
     def stop(iteration, record):
-        if stopped.is_set():
+        if stopped:
             return STOP
         return None if callback is None else callback(iteration, record)
 
-    n_workers = 1 if in_turn else min(len(thetas), n_threads or available_cpus())
-
-    def one(theta, random_state):
-        return train(
+    def one(start):
+        k, (theta, random_state) = start
+        result = train(
             network,
             X,
             y,
             theta0=theta,
             random_state=random_state,
             callback=stop,
+            max_time=max(0.0, max_time - (time.perf_counter() - begin)),
             n_threads=n_threads if n_workers == 1 else 1,
             **fit,
         )
+        if result.status is Status.INTERRUPTED and np.array_equal(result.theta, theta):
+            raise KeyboardInterrupt  # there is nothing to keep
+        results[k] = result
+        if result.status in (Status.CALLBACK, Status.INTERRUPTED):
+            stopped.append(result.status)
 
-    with ThreadPoolExecutor(n_workers) as pool:
-        futures = [pool.submit(one, *start) for start in zip(thetas, random_states, strict=True)]
-        try:
-            results = [future.result() for future in futures]
-        except KeyboardInterrupt:
-            stopped.set()
-            results = [
-                dataclasses.replace(future.result(), status=Status.INTERRUPTED)
-                for future in futures
-            ]
-    return int(np.argmax([_merit(result) for result in results])), results
+    try:
+        # One limit for all of them: no start has to change it.
+        with blas_threads(None if n_workers == 1 else 1):
+            each_once(one, in_time(), n_workers, stopped)
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        stopped.append(Status.INTERRUPTED)
+    ends = [results[k] for k in sorted(results)]
+    if Status.INTERRUPTED in stopped:
+        ends = [dataclasses.replace(end, status=Status.INTERRUPTED) for end in ends]
+    return int(np.argmax([_merit(end) for end in ends])), ends
 
 
 def _merit(result: Result) -> float:
@@ -204,12 +250,3 @@ def _validator(network, validation, score):
         return (-loss if score is None else float(score(theta, objective))), loss
 
     return validate
-
-
-def _stop_after_one(callback):
-    def stop(iteration, record):
-        if callback is not None:
-            callback(iteration, record)
-        return STOP
-
-    return stop

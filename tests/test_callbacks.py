@@ -94,7 +94,7 @@ def test_the_record_is_the_callbacks_own(solver, data):
 
     fitted = fit(data, spoil, solver=solver)
     assert fitted.history_["loss"] == [record["loss"] for record in seen]
-    assert fitted.history_["seconds"] == [record["seconds"] for record in seen]
+    assert fitted.timings_["seconds"] == [record["seconds"] for record in seen]
     assert min(fitted.loss_curve_) >= 0
 
 

@@ -102,14 +102,16 @@ def test_history_and_callback(kind, solver, data):
     ).fit(X, y, X_val=X[:20], y_val=y[:20])
     n_iter = fitted.n_iter_
     assert [epoch for epoch, _ in seen] == list(range(1, n_iter + 1))
-    for key in ("loss", "validation_loss", "validation_score", "seconds"):
+    for key in ("loss", "validation_loss", "validation_score"):
         assert fitted.history_[key] == [record[key] for _, record in seen]
+    assert fitted.timings_["seconds"] == [record["seconds"] for _, record in seen]
+    assert fitted.timings_["threads"] == [1] * n_iter
     if solver in ("sgd", "adam"):
         assert fitted.history_["learning_rate"] == [0.001] * n_iter
     assert fitted.loss_curve_ == fitted.history_["loss"]
     assert fitted.validation_scores_ == fitted.history_["validation_score"]
     assert fitted.validation_loss_curve_ == fitted.history_["validation_loss"]
-    assert np.all(np.diff([0, *fitted.history_["seconds"]]) > 0)
+    assert np.all(np.diff([0, *fitted.timings_["seconds"]]) > 0)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ class TestStarts:
         X, y = curve()
         reg = regressor(n_starts=4, max_iter=15).fit(X, y)
         assert len(reg.starts_) == 4
-        losses = [start.loss for start in reg.starts_]
+        losses = [start["loss"] for start in reg.starts_]
         assert len(set(losses)) == 4
         assert reg.loss_ == min(losses)
         first = regressor(max_iter=15).fit(X, y)
@@ -110,14 +110,16 @@ class TestStarts:
     def test_the_best_validation_score_wins(self):
         X, y = curve()
         reg = regressor(n_starts=3, max_iter=15, early_stopping=True).fit(X, y)
-        scores = [max(start.history["validation_score"]) for start in reg.starts_]
+        scores = [max(start["history"]["validation_score"]) for start in reg.starts_]
         assert reg.best_validation_score_ == max(scores)
 
     def test_the_highest_evidence_wins(self):
         X, y = curve(noise=0.2)
         solver = LevenbergMarquardt(evidence=True)
         reg = regressor(n_starts=3, max_iter=30, solver=solver).fit(X, y)
-        assert reg.evidence_.log_evidence == max(s.state.log_evidence for s in reg.starts_)
+        assert reg.evidence_.log_evidence == max(
+            start["evidence"]["log_evidence"] for start in reg.starts_
+        )
 
     @pytest.mark.parametrize("n_threads", [1, 3])
     def test_adam_does_not_depend_on_the_threads(self, n_threads):
@@ -172,7 +174,7 @@ class TestStarts:
     def test_results_are_whole(self):
         X, y = curve()
         reg = regressor(n_starts=2, max_iter=3).fit(X, y)
-        assert all(start.status is Status.MAX_ITER for start in reg.starts_)
-        assert all(np.isfinite(start.theta).all() for start in reg.starts_)
+        assert all(start["status"] == Status.MAX_ITER.value for start in reg.starts_)
+        assert all(np.isfinite(start["theta"]).all() for start in reg.starts_)
         assert clone(reg).n_starts == 2
         assert len(pickle.loads(pickle.dumps(reg)).starts_) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 from abc import abstractmethod
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._arrays import on_a_line
 from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
-from fastmlp.estimators import _data, _params, _prediction, _report, _weights
+from fastmlp.estimators import _data, _history, _params, _prediction, _report, _weights
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from fastmlp.estimators._fitted import FittedNetwork
 from fastmlp.estimators._scoring import scorer_score
@@ -33,18 +33,6 @@ def is_mini_batch(estimator) -> bool:
     raise AttributeError(
         f"partial_fit is only available for stochastic optimizers. {solver} is not stochastic."
     )
-
-
-@contextlib.contextmanager
-def unchanged_on_error(estimator):
-    """Put every attribute back as it was if the block raises anything."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def _has_best(result):
@@ -114,7 +102,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         """The solver and its result; None if nothing in a batch of a stream has a weight."""
         _params.check_params(self, self._extra_rules)
         tasks = None if incremental else tasks_of(self, X, y, sample_weight)
-        with unchanged_on_error(self):
+        with _history.unchanged_on_error(self):
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             fresh = not hasattr(self, "_coefs") or not (self.warm_start or incremental)
@@ -161,12 +149,12 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             }
             with _report.explained_start(self):
                 if self.n_starts > 1 and fresh and not incremental:
-                    result, theta0 = self._best_start(network, X, targets, theta0, rng, fit)
+                    result = self._best_start(network, X, targets, theta0, rng, fit)
                 else:
                     result = train(network, X, targets, theta0=theta0, random_state=rng, **fit)
+                    if result.status is Status.INTERRUPTED and np.array_equal(result.theta, theta0):
+                        raise KeyboardInterrupt  # there is nothing to keep
                     self.starts_ = None
-            if result.status is Status.INTERRUPTED and np.array_equal(result.theta, theta0):
-                raise KeyboardInterrupt  # there is nothing to keep
             diverged = result.status is Status.DIVERGED
             if diverged and not (validation is not None and _has_best(result)):
                 raise _report.divergence(self, describe_divergence(network, result))
@@ -176,24 +164,29 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         return solver, result
 
     def _best_start(self, network, X, targets, theta0, rng, fit):
-        """The best of ``n_starts`` fits and its start; all of them are kept in ``starts_``."""
+        """The best of ``n_starts`` fits; all of them are kept in ``starts_``."""
         if not isinstance(self.init, str) or self.init == "zeros":
             raise ValueError(
                 f"n_starts={self.n_starts} needs starts that differ; init={self.init!r} is always "
                 "the same."
             )
-        thetas = [theta0, *(network.init(rng, self.init) for _ in range(self.n_starts - 1))]
-        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_starts)
-        best, self.starts_ = train_starts(
+
+        def starts():
+            for k in range(self.n_starts):
+                theta = theta0 if k == 0 else network.init(rng, self.init)
+                yield theta, np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
+
+        best, results = train_starts(
             network,
             X,
             targets,
-            thetas=thetas,
-            random_states=[np.random.RandomState(seed) for seed in seeds],
+            starts=starts(),
+            n_starts=self.n_starts,
             in_turn=self.scoring not in (None, "loss"),
             **fit,
         )
-        return self.starts_[best], thetas[best]
+        self.starts_ = [_report.plain_result(result) for result in results]
+        return results[best]
 
     def _limits(self):
         names = ("max_iter", "tol", "n_iter_no_change", "max_fun", "verbose")
@@ -318,22 +311,15 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         self.loss_ = result.loss
         self.status_ = result.message
 
-        history = {} if fresh else self.history_
-        length = len(history.get("loss", ()))
-        self.history_ = {
-            # A column that only one of the fits has is filled up with NaN.
-            key: history.get(key, [np.nan] * length)
-            + result.history.get(key, [np.nan] * len(result.history["loss"]))
-            for key in {**history, **result.history}
-        }
-        self.loss_curve_ = self.history_["loss"]
+        best_loss, best_score = (np.inf, -np.inf) if fresh else self._best_before()
+        self._append(result.history, fresh)
         self.validation_scores_ = self.validation_loss_curve_ = None
         self.best_loss_ = self.best_validation_score_ = None
         if validating:
             self.validation_scores_ = self.history_["validation_score"]
             self.validation_loss_curve_ = self.history_["validation_loss"]
         state = result.state
-        self.evidence_ = state if isinstance(state, EvidenceState) else None
+        self._evidence = dataclasses.asdict(state) if isinstance(state, EvidenceState) else None
         if isinstance(state, MiniBatchState):
             self._solver_state = dict(vars(state))
             self.t_ = state.n_seen
@@ -341,12 +327,44 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         else:
             self._solver_state = None
             self.t_ = 0 if fresh else self.t_
-            best_loss = min(self.loss_curve_, default=np.inf)
-            best_score = np.nanmax([-np.inf, *(self.validation_scores_ or ())])
+            best_loss = min([best_loss, *result.history["loss"]])
+            best_score = np.nanmax([best_score, *result.history.get("validation_score", ())])
         if validating:
             self.best_validation_score_ = float(best_score)
         else:
             self.best_loss_ = float(best_loss)
+
+    def _best_before(self):
+        """The lowest loss and the highest score of the fits that this one goes on from."""
+        loss, score = self.best_loss_, self.best_validation_score_
+        if loss is None:
+            loss = min(self.loss_curve_, default=np.inf)
+        if score is None:
+            score = np.nanmax([-np.inf, *self.history_.get("validation_score", ())])
+        return loss, score
+
+    def _append(self, history, fresh):
+        """Make the records, or let those of a continued fit grow."""
+        new, clocked = _history.split(history)
+        old, more = (0 if fresh else len(self.loss_curve_)), len(new["loss"])
+        records, timings = (None, None) if fresh else (self.history_, self.timings_)
+        self.history_ = _history.extended(records, new, old, more)
+        self.timings_ = _history.extended(timings, clocked, old, more)
+        self.loss_curve_ = self.history_["loss"]
+
+    @property
+    def evidence_(self):
+        """Noise level, weight decay and effective number of parameters; None without evidence."""
+        try:
+            kept = vars(self)["_evidence"]
+        except KeyError:
+            raise AttributeError(
+                f"This {type(self).__name__} is not fitted yet: it has no evidence_."
+            ) from None
+        return None if kept is None else EvidenceState(**kept)
+
+    def __getstate__(self):
+        return _history.picklable(super().__getstate__())
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_coefs")

@@ -91,15 +91,19 @@ callback : callable, default=None
     ``standardize``). The fit stops if the callback raises StopIteration or returns
     ``fastmlp.STOP``; any other answer is ignored.
 max_time : float, default=None
-    Seconds after which the fit ends with the epoch at hand.
+    Seconds after which the fit, with all its starts, ends with the epochs at hand.
 n_threads : int, default=None
-    Threads, at most; None: as many as this process may use. Small work is done by one thread
-    whatever the number.
+    Threads, at most; None: as many as this process may use, and one where an epoch takes less than
+    some ten milliseconds. Small batches are done by one thread whatever the number, and several
+    that gain nothing, as on a busy machine, leave the rest of the fit to one: ``timings_`` tells.
+    That changes no result; the number given here may, by rounding.
 n_starts : int, default=1
     Fits from so many initial weights, in parallel threads (one after the other with a scorer in
     ``scoring``; the callback is called from all of them). The one with the highest validation
     score is kept; without validation data, with the highest evidence if the solver estimates it,
-    else with the lowest loss. A fit that goes on from an earlier one has a single start.
+    else with the lowest loss. What ends one of them ends them all, and weights are drawn when
+    their turn comes: with ``max_time``, any number means as many as there is time for. A fit that
+    goes on from an earlier one has a single start.
 """
 
 ATTRIBUTES = """
@@ -123,11 +127,14 @@ validation_scores_, validation_loss_curve_ : list of float or None
 best_validation_score_ : float or None
     The highest score, under early stopping.
 history_ : dict of str to list
-    Per epoch: ``loss``, ``validation_score``, ``validation_loss``, ``learning_rate``,
-    ``seconds`` since the start of the fit, and what the solver adds.
-starts_ : list of Result or None
-    What became of every start, where ``n_starts`` is more than 1: ``theta``, ``loss``, ``status``,
-    ``history``.
+    Per epoch: ``loss``, ``validation_score``, ``validation_loss``, ``learning_rate``, and what the
+    solver adds. A fit that goes on appends to it.
+timings_ : dict of str to list, or None
+    Per epoch, what two equal fits differ in: ``seconds`` since the start of the fit, and the
+    number of ``threads`` that worked. Not in a pickle or copy, where it is None.
+starts_ : list of dict or None
+    What became of every start that was made, where ``n_starts`` is more than 1: ``theta``,
+    ``loss``, ``n_iter``, ``status``, ``history`` and, as a dict, ``evidence``.
 evidence_ : EvidenceState or None
     Noise level, weight decay and effective number of parameters, where the solver is
     ``LevenbergMarquardt(evidence=True)``; on the scale of the standardized data.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp.solvers import LBFGS, Result, Status
+from fastmlp.estimators._history import split
+from fastmlp.solvers import LBFGS, EvidenceState, Result, Status
 from fastmlp.solvers._minibatch_loop import MiniBatch
 
 _SCALE = "scale the data (standardize=True does)"
@@ -40,6 +43,19 @@ def explained_start(estimator):
             raise
         what = "The loss or its gradient was not finite at the start, in iteration 0."
         raise divergence(estimator, what) from error
+
+
+def plain_result(result: Result) -> dict[str, Any]:
+    """A start's result in NumPy's and Python's own types, as it is kept and pickled."""
+    state = result.state
+    return {
+        "theta": result.theta,
+        "loss": result.loss,
+        "n_iter": result.n_iter,
+        "status": result.message,
+        "history": split(result.history)[0],
+        "evidence": dataclasses.asdict(state) if isinstance(state, EvidenceState) else None,
+    }
 
 
 def warn_about(estimator, solver, result: Result) -> None:

@@ -22,6 +22,8 @@ from fastmlp.solvers._shuffle import shuffle
 
 # Below this rate scikit-learn's adaptive schedule gives up.
 _SMALLEST_RATE = 1e-6
+# What validation adds to a record.
+SCORES = ("validation_score", "validation_loss")
 
 
 @dataclass
@@ -88,23 +90,27 @@ class _Run:
     theta: np.ndarray
     state: MiniBatchState
     limits: Limits
+    keys: tuple[str, ...]  # of the history
     start: float = field(default_factory=time.perf_counter)
-    history: dict[str, list] = field(default_factory=lambda: {"loss": []})
+    records: list[dict[str, Any]] = field(default_factory=list)
     best: np.ndarray | None = None
     loss: float = np.nan
-    n_iter: int = 0
+
+    @property
+    def n_iter(self) -> int:
+        """Epochs that are done and, with validation data, validated."""
+        return len(self.records)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start
 
     def result(self, status: Status) -> Result:
         theta = self.theta if self.best is None else self.best
         if not np.isfinite(theta).all():
             status = Status.DIVERGED
-        return Result(theta, self.loss, self.n_iter, status, self.history, self.state)
-
-    def record(self, **values: Any) -> dict[str, Any]:
-        values["seconds"] = time.perf_counter() - self.start
-        for key, value in values.items():
-            self.history.setdefault(key, []).append(value)
-        return values
+        history = {key: [record[key] for record in self.records] for key in self.keys}
+        return Result(theta, self.loss, self.n_iter, status, history, self.state)
 
 
 class MiniBatch(Solver):
@@ -119,7 +125,8 @@ class MiniBatch(Solver):
         n_samples = objective.n_samples
         batch_size = self._batch_size_for(n_samples)
         theta = np.array(theta0, dtype=getattr(objective, "dtype", np.float64))
-        run = _Run(theta, self._prepare(theta, state), limits)
+        keys = ("loss", "learning_rate", *(SCORES if validation is not None else ()), "seconds")
+        run = _Run(theta, self._prepare(theta, state), limits, keys)
         rates = np.empty(-(-n_samples // batch_size))
         norm = np.inf if self.max_norm is None else float(self.max_norm)
         hyper = _Hyper(batch_size=batch_size, rates=rates, max_norm=norm, **self._update())
@@ -142,16 +149,14 @@ class MiniBatch(Solver):
         rate = float(hyper.rates[-1])
         loss = objective.epoch(run.theta, state, order, hyper)
         run.loss = real_number("The loss of epoch(...)", loss)
-        run.n_iter += 1
         state.n_epochs += 1
         state.n_seen += len(order)
         if limits.verbose:
-            print(f"Iteration {run.n_iter}, loss = {run.loss:.8f}")
+            print(f"Iteration {run.n_iter + 1}, loss = {run.loss:.8f}")
         values = {"loss": run.loss, "learning_rate": rate}
         if not np.isfinite(run.loss):
-            if validation is not None:
-                values["validation_score"] = values["validation_loss"] = np.nan
-            run.record(**values)
+            values |= dict.fromkeys(SCORES, np.nan)
+            run.records.append(values | {"seconds": run.seconds})
             return Status.DIVERGED
         if validation is None:
             _count_loss(run)
@@ -160,7 +165,8 @@ class MiniBatch(Solver):
             if limits.verbose:
                 print(f"Validation score: {values['validation_score']:f}")
             _count_score(run, values["validation_score"])
-        record = run.record(**values)
+        values["seconds"] = run.seconds
+        run.records.append(values)
         self._end_epoch(state)
 
         status = None
@@ -168,9 +174,9 @@ class MiniBatch(Solver):
             status = self._stop(run, validation is not None)
             if status is None:
                 state.no_improvement_count = 0
-        if wants_to_stop(callback, run.n_iter, record, run.theta, objective):
+        if wants_to_stop(callback, run.n_iter, values, run.theta, objective):
             status = status or Status.CALLBACK
-        if status is None and record["seconds"] >= limits.max_time:
+        if status is None and values["seconds"] >= limits.max_time:
             status = Status.MAX_TIME
         return status
 
