@@ -117,6 +117,15 @@ KNOWN_DIFFERENCES = [
         (),
     ),
     Difference(
+        "Early stopping and rows of weight 0",
+        "The split for `early_stopping` is drawn among the rows that have a weight, and the others "
+        "are not trained on; scikit-learn may validate on rows that do not count, as Bagging's "
+        "draws leave them.",
+        "test_rows_without_weight_are_not_split",
+        lambda setting, trace: _splits(setting) and _has_zero_weights(setting),
+        (),
+    ),
+    Difference(
         "A diverged fit",
         "It ends at the first loss that is not finite: with the best weights if early stopping has "
         "any, else with scikit-learn's error, which goes on to name layer, iteration and cause. "
@@ -423,6 +432,14 @@ def _relative(expected, actual):
         return np.inf
     scale = np.maximum(np.abs(expected), np.finfo(float).tiny)
     return float(np.max(np.abs(expected - actual) / scale, initial=0.0))
+
+
+def _splits(setting):
+    return setting.parameters.get("early_stopping", False)
+
+
+def _has_zero_weights(setting):
+    return setting.sample_weight is not None and not setting.sample_weight.all()
 
 
 def _has_empty_batch(setting):

@@ -232,6 +232,16 @@ def test_one_class_has_one_probability(data):
     assert np.array_equal(ours.predict_proba(data[0]), np.ones((60, 1)))
 
 
+def test_rows_without_weight_are_not_split(data):
+    X, y = data
+    weight = np.repeat([0.0, 1.0], [30, 30])
+    keywords = {"early_stopping": True, "max_iter": 3, "hidden_layer_sizes": (5,)}
+    _, whole = both("MLPRegressor", X, y, sample_weight=weight, **keywords)
+    theirs, half = both("MLPRegressor", X[30:], y[30:], **keywords)
+    assert same_coefs(whole, half) and same_coefs(theirs, half)
+    assert whole.t_ == 3 * 27
+
+
 def test_a_batch_without_weight(data):
     theirs, ours = both("MLPRegressor", *data, max_iter=3)
     before = [part.copy() for part in ours.coefs_]

@@ -57,8 +57,8 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         -------
         targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         n_raw : int
-        stratify : ndarray of shape (n_samples,) or None
-            What the validation split is balanced by.
+        balance : dict
+            What the validation split is balanced by: keywords of ``_data.split``.
         """
 
     @abstractmethod
@@ -106,9 +106,10 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             fresh = not hasattr(self, "_coefs") or not (self.warm_start or incremental)
-            X, y = self._check_data(X, y, fresh)
+            given = X, y
+            checked = X, y = self._check_data(X, y, fresh)
             sample_weight = _data.check_weights(sample_weight, X.shape[0], may_vanish=incremental)
-            targets, n_raw, stratify = self._encode(y, fresh, incremental, classes)
+            targets, n_raw, balance = self._encode(y, fresh, incremental, classes)
             sample_weight = self._weights(y, sample_weight, fresh, incremental, classes)
             if incremental and sample_weight is not None and not sample_weight.any():
                 return None
@@ -122,17 +123,20 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 validation = self._given_validation(X_val, y_val, sample_weight_val, X.dtype)
             elif self.early_stopping and not isinstance(solver, LBFGS):
                 # L-BFGS leaves early_stopping alone, as scikit-learn's does.
-                rows, held_out = self._split(X.shape[0], sample_weight, rng, stratify)
-            given = X, y
+                rows, held_out = _data.split(
+                    X.shape[0], self.validation_fraction, rng, weights=sample_weight, **balance
+                )
             X, targets = self._scale(X, targets, sample_weight, rows, fresh)
             if fresh and not isinstance(self.init, str) and _weights.scales_of(self) is not None:
                 theta0 = network.pack(*_weights.unfold(*self.init, _weights.scales_of(self)))
             score = None
             if held_out is not None:
                 validation = (X, targets, sample_weight, held_out)
-                score = self._score(network, *given, *validation[1:])
+                score = self._score(network, theta0, checked, given, *validation[1:])
             elif validation is not None:
-                validation, score = self._prepare_validation(network, *validation)
+                validation, score = self._prepare_validation(
+                    network, theta0, (X_val, y_val), *validation
+                )
 
             fit = {
                 "solver": solver,
@@ -205,15 +209,6 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             dtype=X.dtype,
         )
 
-    def _split(self, n_samples, sample_weight, rng, stratify):
-        """The rows to train on, and those set aside."""
-        rows, held_out = _data.split(n_samples, self.validation_fraction, rng, stratify)
-        if sample_weight is not None:
-            for part, use in ((rows, "left for training"), (held_out, "set aside for validation")):
-                if not sample_weight[part].any():
-                    raise ValueError(f"The weights of the rows {use} are all zero.")
-        return rows, held_out
-
     def _check_data(self, X, y, fresh):
         X, y = validate_data(
             self,
@@ -257,7 +252,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         targets = self._encode_validation(y_val)
         return X_val.astype(dtype, copy=False), y_val, targets, weights
 
-    def _prepare_validation(self, network, X, y, targets, weights):
+    def _prepare_validation(self, network, theta0, given, X, y, targets, weights):
         """Given validation data on the network's scale, and its score."""
         if weights is not None and not weights.any():
             raise ValueError("The weights of the validation rows are all zero.")
@@ -265,12 +260,14 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         if self.x_mean_ is not None:
             scaled = _data.apply_scales(X, self.x_mean_, self.x_scale_)
         targets = self._scale_targets(targets, None, None, fresh=False)
-        return (scaled, targets, weights, None), self._score(network, X, y, targets, weights)
+        score = self._score(network, theta0, (X, y), given, targets, weights)
+        return (scaled, targets, weights, None), score
 
-    def _score(self, network, X, y, targets, weights, rows=None):
+    def _score(self, network, theta0, checked, given, targets, weights, rows=None):
         """``score(theta, objective)`` on rows of validation data; None: by the loss.
 
-        X and y are as the user would pass them, targets as the network takes them.
+        ``given`` is (X, y) as the user passed them, ``checked`` as arrays; targets are as the
+        network takes them.
         """
         if self.scoring == "loss":
             return None
@@ -279,9 +276,9 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         if self.scoring is None:
             score = self._default_score(targets, weights)
             return lambda theta, objective: score(objective.predict(theta))
-        if rows is not None:
-            X, y = _data.take(rows, X, y)
-        return scorer_score(self, network, self.scoring, X, y, weights)
+        given = tuple(map(_data.rows_as_given, given, checked, (rows, rows)))
+        checked = checked if rows is None else _data.take(rows, *checked)
+        return scorer_score(self, network, checked, given, weights, theta0)
 
     def _scale(self, X, targets, sample_weight, rows, fresh):
         """X and targets as the network is trained on them; learns the scales in a fresh fit."""

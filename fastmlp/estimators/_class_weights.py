@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
+
+from fastmlp.estimators._warn import warn
 
 
 def class_weights(class_weight, classes, y, fixed):
@@ -72,10 +73,9 @@ def _check_names(weights, classes, fixed):
                     f"class_weight names {name!r}, which y does not have; did you mean "
                     f"{_plain(label)!r}?"
                 )
-    warnings.warn(
+    warn(
         f"class_weight names {_list(unknown)}, which y does not have: its classes are "
-        f"{_list(known)}.",
-        stacklevel=8,
+        f"{_list(known)}."
     )
 
 

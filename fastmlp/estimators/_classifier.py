@@ -263,7 +263,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         targets = self._targets(y, labels)
         n_raw = 1 if self._kind == "binary" else len(self.classes_)
-        return targets, n_raw, (targets if n_raw == 1 else None)
+        if n_raw == 1:
+            return targets, n_raw, {"stratify": targets}
+        if multilabel or self.scoring in (None, "loss"):  # as in scikit-learn
+            return targets, n_raw, {}
+        return targets, n_raw, {"balance": np.searchsorted(self.classes_, y)}
 
     def _encode_validation(self, y):
         if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array
+from sklearn.utils import _safe_indexing, check_array
 
 _CHUNK = 4096
 
@@ -43,17 +44,57 @@ def check_weights(weights, n_samples: int, name: str = "sample_weight", may_vani
     return weights
 
 
-def split(n_samples: int, fraction: float, rng, stratify):
-    """Rows to train on and rows to validate on, drawn as scikit-learn's MLP draws them."""
+def split(n_samples: int, fraction: float, rng, stratify=None, weights=None, balance=None):
+    """Rows to train on and rows to validate on, drawn as scikit-learn's MLP draws them.
+
+    Parameters
+    ----------
+    n_samples : int
+    fraction : float
+        Of the rows that count: those with a weight.
+    rng : RandomState
+    stratify : ndarray of shape (n_samples,) or None
+        Both parts have its values in equal shares.
+    weights : ndarray of shape (n_samples,) or None
+    balance : ndarray of shape (n_samples,) or None
+        As ``stratify``, where there are enough of each.
+    """
+    rows = np.arange(n_samples) if weights is None else np.flatnonzero(weights)
+    if stratify is not None and len(rows) < n_samples:
+        stratify, balance = None, stratify  # as scikit-learn's error would not be of this data
+    if balance is not None and _can_be_balanced(balance[rows], fraction):
+        stratify = balance
+    counted = "" if len(rows) == n_samples else f", {len(rows)} of them with a weight"
+    too_small = ValueError(
+        "The validation set is too small. Increase 'validation_fraction' or the size of your "
+        f"dataset ({n_samples} samples{counted}, validation_fraction={fraction})."
+    )
+    if counted and len(rows) < 2:
+        raise too_small
     train, validation = train_test_split(
-        np.arange(n_samples), random_state=rng, test_size=fraction, stratify=stratify
+        rows,
+        random_state=rng,
+        test_size=fraction,
+        stratify=None if stratify is None else stratify[rows],
     )
     if len(validation) < 2:
-        raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your "
-            f"dataset ({n_samples} samples, validation_fraction={fraction})."
-        )
+        raise too_small
     return train, validation
+
+
+def _can_be_balanced(values, fraction):
+    """Whether ``train_test_split`` can give both parts some of each value."""
+    counts = np.unique(values, return_counts=True)[1]
+    n_validation = math.ceil(fraction * len(values))
+    room = min(n_validation, len(values) - n_validation)
+    return len(counts) > 0 and counts.min() > 1 and room >= len(counts)
+
+
+def rows_as_given(given, checked, rows=None):
+    """Rows of data (None: all), as the user's own frame or series where it is one."""
+    if hasattr(given, "iloc") or type(given).__module__.startswith("polars"):
+        return given if rows is None else _safe_indexing(given, rows)
+    return checked if rows is None else checked[rows]
 
 
 def take(rows, *arrays):

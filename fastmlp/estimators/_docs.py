@@ -82,7 +82,13 @@ standardize : bool, default=False
     curves belong to the scaled data.
 scoring : str, callable or None, default=None
     What early stopping maximises: None for accuracy or R2, "loss" for minus the validation loss,
-    or a scorer of scikit-learn or its name.
+    a scorer of scikit-learn or its name, or a function ``scorer(estimator, X, y)`` that returns a
+    number. Your function gets the rows set aside, or ``X_val`` and ``y_val``, as you passed them
+    (frames and series stay such), after each epoch, and the estimator with the weights of this
+    epoch, and besides ``sample_weight`` if it has a parameter of this name and there are weights;
+    what it raises ends the fit. scikit-learn's scorers know ``classes_``, and are tried before
+    training starts: where the validation data lack a class that they cannot do without, a warning
+    says so, and the loss decides. With a scorer, the split keeps the shares of the classes.
 callback : callable, default=None
     ``callback(epoch, record)`` after each epoch, counted from 1. ``record`` is a dict of this
     epoch's entries of ``history_``, with the attributes ``theta``, the parameters at present

@@ -225,7 +225,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y, fresh, incremental, classes):
         targets = self._encode_validation(y, "y")
-        return targets, (1 if targets.ndim == 1 else targets.shape[1]), None
+        return targets, (1 if targets.ndim == 1 else targets.shape[1]), {}
 
     def _encode_validation(self, y, name="y_val"):
         if sp.issparse(y):

@@ -118,8 +118,8 @@ class Run:
         return None
 
     def _compare_with_best(self, score, theta):
-        # scikit-learn's rule, to which a score of NaN is neither better nor worse.
-        missed = score < self._best_score + self.limits.tol
+        # scikit-learn's rule, but for a score of NaN, which is no improvement.
+        missed = not score >= self._best_score + self.limits.tol
         self._no_improvement_count = self._no_improvement_count + 1 if missed else 0
         if score > self._best_score:
             self._best_score = score

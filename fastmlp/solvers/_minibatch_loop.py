@@ -297,11 +297,10 @@ def _count_loss(run):
 def _count_score(run, score):
     """Count them by the validation score, and keep the best parameters.
 
-    A NaN score is no improvement to keep, nor does it count as the lack of one: as in
-    scikit-learn.
+    A score of NaN is no improvement.
     """
     state = run.state
-    missed = score < state.best_score + run.limits.tol
+    missed = not score >= state.best_score + run.limits.tol
     state.no_improvement_count = state.no_improvement_count + 1 if missed else 0
     if score > state.best_score:
         state.best_score = float(score)
