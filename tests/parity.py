@@ -126,6 +126,14 @@ KNOWN_DIFFERENCES = [
         (),
     ),
     Difference(
+        "Warm starts and early stopping",
+        "The rows that the first fit set aside stay aside in the fits that go on from it; "
+        "scikit-learn draws others, which have been trained on.",
+        "test_rows_set_aside_stay_aside",
+        lambda setting, trace: _splits(setting) and setting.script == "warm",
+        (),
+    ),
+    Difference(
         "A diverged fit",
         "It ends at the first loss that is not finite: with the best weights if early stopping has "
         "any, else with scikit-learn's error, which goes on to name layer, iteration and cause. "
@@ -180,6 +188,26 @@ KNOWN_DIFFERENCES = [
         "A classifier that was trained on a single class has one column of probabilities, of 1.0; "
         "scikit-learn's has two, which `classes_` does not explain.",
         "test_one_class_has_one_probability",
+    ),
+    Difference(
+        "Warm starts on other data",
+        "The best loss or score and the count of epochs without improvement go on where data, loss "
+        "and rule of stopping are the same, and start anew where they are not; scikit-learn judges "
+        "other data by the old ones, and may end after an epoch.",
+        "test_a_warm_start_on_other_data",
+    ),
+    Difference(
+        "A seed and fits that go on",
+        "`partial_fit` and warm starts go on with the generator of an integer `random_state`, so "
+        "that rows come in another order each time; scikit-learn begins it anew in every call. A "
+        "RandomState goes on in both.",
+        "test_the_generator_of_a_seed_goes_on",
+    ),
+    Difference(
+        "A score of NaN",
+        "For early stopping it is no improvement, and counts as none; in scikit-learn it starts "
+        "the count anew.",
+        "test_a_score_of_nan",
     ),
     Difference(
         "A batch without weight",

@@ -7,13 +7,20 @@ from abc import abstractmethod
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._arrays import on_a_line
 from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
-from fastmlp.estimators import _data, _history, _params, _prediction, _report, _weights
+from fastmlp.estimators import (
+    _data,
+    _history,
+    _params,
+    _prediction,
+    _report,
+    _warm_start,
+    _weights,
+)
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from fastmlp.estimators._fitted import FittedNetwork
 from fastmlp.estimators._scoring import scorer_score
@@ -114,7 +121,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             if incremental and sample_weight is not None and not sample_weight.any():
                 return None
 
-            rng = check_random_state(self.random_state)
+            rng = _warm_start.generator(self, fresh)
             solver = _params.make_solver(self)
             network = self._make_network(X, n_raw)
             theta0 = network.init(rng, self.init) if fresh else self._theta(network)
@@ -124,7 +131,11 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             elif self.early_stopping and not isinstance(solver, LBFGS):
                 # L-BFGS leaves early_stopping alone, as scikit-learn's does.
                 rows, held_out = _data.split(
-                    X.shape[0], self.validation_fraction, rng, weights=sample_weight, **balance
+                    X.shape[0],
+                    self.validation_fraction,
+                    _warm_start.split_generator(self, rng, fresh),
+                    weights=sample_weight,
+                    **balance,
                 )
             X, targets = self._scale(X, targets, sample_weight, rows, fresh)
             if fresh and not isinstance(self.init, str) and _weights.scales_of(self) is not None:
@@ -138,6 +149,14 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                     network, theta0, (X_val, y_val), *validation
                 )
 
+            state = judged = None
+            if isinstance(solver, MiniBatch):
+                if not incremental:
+                    data = (checked[0], targets, sample_weight, rows)
+                    apart = validation if held_out is None else (held_out,)
+                    judged = _warm_start.judges(self, solver, data, apart)
+                if not fresh:
+                    state = _warm_start.old_state(self, judged, theta0, incremental)
             fit = {
                 "solver": solver,
                 "sample_weight": sample_weight,
@@ -147,7 +166,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 "score": score,
                 "callback": self.callback if tasks is None else tasks.watch(self.callback),
                 "one_epoch": incremental,
-                "state": self._old_state(solver, fresh, incremental),
+                "state": state,
                 "n_threads": self.n_threads,
                 **self._limits(),
             }
@@ -163,6 +182,10 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             if diverged and not (validation is not None and _has_best(result)):
                 raise _report.divergence(self, describe_divergence(network, result))
             self._store(network, result, fresh, validating=validation is not None)
+            self._generator = _warm_start.left_by(self, rng)
+            if judged is not None:
+                judged["theta"] = _warm_start.fingerprint(self._theta(network))
+            self._judged = judged
             if tasks is not None:
                 tasks.end()
         return solver, result
@@ -290,13 +313,6 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
         return X, self._scale_targets(targets, sample_weight, rows, fresh)
 
-    def _old_state(self, solver, fresh, incremental):
-        """What an earlier fit left for this one: everything, or its record but not its moments."""
-        if fresh or self._solver_state is None or not isinstance(solver, MiniBatch):
-            return None
-        state = MiniBatchState(**self._solver_state)
-        return state if incremental else state.restarted()
-
     def _store(self, network, result, fresh, validating):
         """Set the fitted attributes; histories of a continued fit grow."""
         self.n_layers_ = len(network.layers)
@@ -308,7 +324,6 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         self.loss_ = result.loss
         self.status_ = result.message
 
-        best_loss, best_score = (np.inf, -np.inf) if fresh else self._best_before()
         self._append(result.history, fresh)
         self.validation_scores_ = self.validation_loss_curve_ = None
         self.best_loss_ = self.best_validation_score_ = None
@@ -324,21 +339,12 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         else:
             self._solver_state = None
             self.t_ = 0 if fresh else self.t_
-            best_loss = min([best_loss, *result.history["loss"]])
-            best_score = np.nanmax([best_score, *result.history.get("validation_score", ())])
+            best_loss = min(result.history["loss"], default=result.loss)
+            best_score = np.nanmax([-np.inf, *result.history.get("validation_score", ())])
         if validating:
             self.best_validation_score_ = float(best_score)
         else:
             self.best_loss_ = float(best_loss)
-
-    def _best_before(self):
-        """The lowest loss and the highest score of the fits that this one goes on from."""
-        loss, score = self.best_loss_, self.best_validation_score_
-        if loss is None:
-            loss = min(self.loss_curve_, default=np.inf)
-        if score is None:
-            score = np.nanmax([-np.inf, *self.history_.get("validation_score", ())])
-        return loss, score
 
     def _append(self, history, fresh):
         """Make the records, or let those of a continued fit grow."""

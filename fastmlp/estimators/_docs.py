@@ -37,15 +37,19 @@ max_iter : int, default=200
 shuffle : bool, default=True
     Whether mini-batches are drawn anew in each epoch.
 random_state : int, RandomState or None, default=None
-    Draws the initial weights, the validation split and the mini-batches, in this order.
+    Draws the initial weights, the validation split and the mini-batches, in this order. Where
+    ``partial_fit`` or a warm start goes on, the generator of a seed does, too.
 tol : float, default=1e-4
     Mini-batches: the improvement of the loss (or of the validation score) that counts as one.
     Full batch: the largest entry of the gradient at convergence.
 verbose : bool or int, default=False
     Whether to print a line per iteration.
 warm_start : bool, default=False
-    Whether ``fit`` goes on from the fitted weights. The optimiser's moments start anew, the
-    record (``loss_curve_``, ``best_loss_``, ``t_``) goes on, as in scikit-learn.
+    Whether ``fit`` goes on from the fitted weights. The optimiser's moments start anew;
+    ``loss_curve_``, ``history_`` and ``t_`` go on, as in scikit-learn, and so do the scales of
+    ``standardize``. ``best_loss_``, ``best_validation_score_`` and the count of epochs without
+    improvement go on where the data, the loss and the rule of stopping are still the same, and
+    start anew where they are not. The rows that ``early_stopping`` set aside stay aside.
 momentum : float in [0, 1], default=0.9
     Momentum of "sgd".
 nesterovs_momentum : bool, default=True

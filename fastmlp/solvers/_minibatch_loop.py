@@ -127,6 +127,8 @@ class MiniBatch(Solver):
         theta = np.array(theta0, dtype=getattr(objective, "dtype", np.float64))
         keys = ("loss", "learning_rate", *(SCORES if validation is not None else ()), "seconds")
         run = _Run(theta, self._prepare(theta, state), limits, keys)
+        if validation is not None and np.isfinite(run.state.best_score):
+            run.best = theta.copy()  # the earlier run's best
         rates = np.empty(-(-n_samples // batch_size))
         norm = np.inf if self.max_norm is None else float(self.max_norm)
         hyper = _Hyper(batch_size=batch_size, rates=rates, max_norm=norm, **self._update())
