@@ -22,6 +22,7 @@ from fastmlp.estimators import (
     _weights,
 )
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
+from fastmlp.estimators._explain import explained
 from fastmlp.estimators._fitted import FittedNetwork
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
@@ -233,16 +234,17 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         )
 
     def _check_data(self, X, y, fresh):
-        X, y = validate_data(
-            self,
-            sound(X),
-            sound(y),
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=self._numeric_targets,
-            dtype=FLOATS,
-            reset=fresh,
-        )
+        with explained(self, X):
+            X, y = validate_data(
+                self,
+                sound(X),
+                sound(y),
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=self._numeric_targets,
+                dtype=FLOATS,
+                reset=fresh,
+            )
         return (X if fresh else X.astype(_prediction.fitted_dtype(self), copy=False)), y
 
     def _theta(self, network):
@@ -261,16 +263,17 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     def _given_validation(self, X_val, y_val, sample_weight_val, dtype):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
-        X_val, y_val = validate_data(
-            self,
-            sound(X_val),
-            sound(y_val),
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=self._numeric_targets,
-            dtype=FLOATS,
-            reset=False,
-        )
+        with explained(self, X_val, "X_val"):
+            X_val, y_val = validate_data(
+                self,
+                sound(X_val),
+                sound(y_val),
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=self._numeric_targets,
+                dtype=FLOATS,
+                reset=False,
+            )
         weights = _data.check_weights(sample_weight_val, X_val.shape[0], "sample_weight_val")
         targets = self._encode_validation(y_val)
         return X_val.astype(dtype, copy=False), y_val, targets, weights
@@ -380,7 +383,8 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             return output
         check_is_fitted(self)
         dtype = _prediction.fitted_dtype(self)
-        X = validate_data(self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False)
+        with explained(self, X):
+            X = validate_data(self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False)
         X = X.astype(dtype, copy=False)
         if self.x_mean_ is not None:
             X = _data.apply_scales(X, self.x_mean_, self.x_scale_)

@@ -10,6 +10,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.estimators import _interop, _weights
+from fastmlp.estimators._explain import explained
 from fastmlp.network import Network
 
 _CHUNK_BYTES = 1 << 24
@@ -182,6 +183,7 @@ class FittedNetwork(_weights.FittedWeights):
 def _checked(estimator, X):
     """X by the rules of ``predict``: names, number of features, finite numbers."""
     check_is_fitted(estimator)
-    return validate_data(
-        estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
-    )
+    with explained(estimator, X):
+        return validate_data(
+            estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
+        )

@@ -1,0 +1,144 @@
+"""Errors of data that are not numbers yet: which columns, and the lines that make them so."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import scipy.sparse as sp
+
+_IMPUTE = """
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    model = make_pipeline(SimpleImputer(), {model}(...))"""
+
+_ENCODE = """
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), [{columns}]), remainder="passthrough"
+    )
+    model = make_pipeline(encode, {model}(...))"""
+
+_DAYS = {
+    "pandas": "X[{column}] = (X[{column}] - X[{column}].min()).dt.total_seconds() / 86400",
+    "": 'X = (X - X.min(axis=0)) / np.timedelta64(1, "D")',
+}
+
+
+@contextlib.contextmanager
+def explained(estimator, X, name="X"):
+    """Replace scikit-learn's complaint about X by one that names columns and a remedy.
+
+    Other complaints go through as they are.
+    """
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        head = str(error).partition("\n")[0]
+        other = any(word in head for word in ("feature", "sample", "Input y"))
+        sentence = None if other else complaint(X, name, type(estimator).__name__)
+        if sentence is None:
+            raise
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(sentence) from None
+
+
+def complaint(X, name, model):
+    """What is wrong with the columns of X, and what to do; None if it is something else."""
+    if type(X).__name__ == "LazyFrame":
+        return f"{name} is a LazyFrame, which holds no data yet; pass {name}.collect()."
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        return f"Complex data not supported: {name} has dtype {X.dtype}."
+    found = {"text": [], "dates": [], "NaN": [], "inf": []}
+    for label, column in _columns(X):
+        kind = _kind(column)
+        if kind in found:
+            found[kind].append(label)
+        elif kind != "numbers":
+            return None
+    if found["text"]:
+        also = f" It has missing values in {_list(found['NaN'])}, too." if found["NaN"] else ""
+        code = _ENCODE.format(columns=_list(found["text"]), model=model)
+        return f"{name} has text in {_where(found['text'])}.{also} Make numbers of it:\n{code}"
+    if found["dates"]:
+        library = type(X).__module__.partition(".")[0]
+        code = _DAYS.get(library, _DAYS[""]).format(column=repr(found["dates"][0]))
+        return (
+            f"{name} has dates or times in {_where(found['dates'])}. Make numbers of them, for "
+            f"instance days:\n\n    {code}"
+        )
+    if found["NaN"]:
+        return (
+            f"{name} has missing values (NaN) in {_where(found['NaN'])}. Fill them in:\n"
+            + _IMPUTE.format(model=model)
+        )
+    if found["inf"]:
+        return (
+            f"{name} has values that are infinite (inf) or too large for its type in "
+            f"{_where(found['inf'])}."
+        )
+    return None
+
+
+def _columns(X):
+    """Labels and columns of frames, arrays, lists and sparse matrices of two dimensions."""
+    if sp.issparse(X):
+        X = X.tocsc()
+        return [(j, X.data[X.indptr[j] : X.indptr[j + 1]]) for j in range(X.shape[1])]
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        return [(label, X.iloc[:, j]) for j, label in enumerate(X.columns)]
+    if type(X).__module__.startswith("polars") and hasattr(X, "columns"):
+        return [(label, X[label]) for label in X.columns]
+    try:
+        X = np.asarray(X)
+        X = X if X.dtype.kind != "U" else X.astype(object)
+    except (ValueError, TypeError):
+        return []
+    return list(enumerate(X.T)) if X.ndim == 2 else []
+
+
+def _kind(column):
+    """Of a column: "numbers", "NaN", "inf", "text", "dates" or "" (something else)."""
+    dtype = str(getattr(column, "dtype", "")).lower()
+    if dtype.startswith(("date", "time", "duration", "period", "<m8", ">m8")):
+        return "dates"
+    values = np.asarray(column)
+    if values.dtype.kind in "mM":
+        return "dates"
+    if values.dtype.kind in "SUOT":
+        values = values.astype(object)
+        missing = np.array([value is None or value != value for value in _plain(values)], bool)
+        present = values[~missing]
+        try:
+            values = present.astype(np.float64)
+        except (ValueError, TypeError, OverflowError):
+            return _kind_of_object(present)
+        if missing.any():
+            return "NaN"
+    if values.dtype.kind not in "biuf":
+        return ""
+    if np.isnan(values).any():
+        return "NaN"
+    return "numbers" if np.isfinite(values).all() else "inf"
+
+
+def _plain(values):
+    """The values, pandas' NA, which refuses to be compared, as None."""
+    return [None if type(value).__name__ in ("NAType", "NaTType") else value for value in values]
+
+
+def _kind_of_object(values):
+    if all(hasattr(value, "isoformat") or hasattr(value, "total_seconds") for value in values):
+        return "dates"
+    return "text" if any(isinstance(value, str) for value in values) else ""
+
+
+def _where(labels):
+    return f"column {_list(labels)}" if len(labels) == 1 else f"the columns {_list(labels)}"
+
+
+def _list(labels):
+    labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    return ", ".join(map(repr, labels[:8])) + (", ..." if len(labels) > 8 else "")

@@ -1,0 +1,117 @@
+"""Errors of data that are not numbers yet name the columns, and the lines that help."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from sklearn.compose import make_column_transformer  # noqa: F401
+from sklearn.impute import SimpleImputer  # noqa: F401
+from sklearn.pipeline import make_pipeline  # noqa: F401
+
+from fastmlp import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture
+def columns():
+    days = pd.date_range("2024-01-01", periods=30)
+    return {
+        "age": np.arange(30.0),
+        "city": ["Ulm", "Bonn", "Kiel"] * 10,
+        "when": days,
+        "income": np.where(np.arange(30) % 7 == 3, np.nan, 1.0),
+    }
+
+
+def frames(columns, *names):
+    columns = {name: columns[name] for name in names}
+    yield pd.DataFrame(columns)
+    yield pl.DataFrame({name: pl.Series(np.array(column)) for name, column in columns.items()})
+
+
+def complaint(X, y=None, kind=MLPRegressor):
+    with pytest.raises((ValueError, TypeError)) as error:
+        kind(max_iter=2).fit(X, np.arange(30) % 2 if y is None else y)
+    text = str(error.value)
+    assert len(text) < 600 and len(text.splitlines()) < 12
+    assert "HistGradientBoosting" not in text
+    return text
+
+
+def remedied(text, X, **names):
+    """A model made by the lines of the message learns."""
+    names = {"MLPRegressor": MLPRegressor, "X": X, "np": np, "pl": pl} | names
+    code = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    exec(code.replace("(...)", "(max_iter=2)"), names)
+    model = names.get("model", MLPRegressor(max_iter=2))
+    return model.fit(names["X"], np.arange(30) % 2)
+
+
+def test_missing_values(columns):
+    for X in frames(columns, "age", "income"):
+        text = complaint(X)
+        assert text.startswith("X has missing values (NaN) in column 'income'.")
+        remedied(text, X)
+    array = np.c_[columns["age"], columns["income"], columns["income"]]
+    for X in (array, array.tolist(), sp.csr_matrix(array)):
+        assert "the columns 1, 2." in complaint(X)
+    assert "MLPClassifier" in complaint(array, kind=MLPClassifier)
+    nullable = pd.DataFrame({"a": pd.array([1, None] * 15, dtype="Int64")})
+    assert "column 'a'" in complaint(nullable)
+
+
+def test_categories(columns):
+    for X in frames(columns, "age", "city"):
+        text = complaint(X)
+        assert text.startswith("X has text in column 'city'.")
+        remedied(text, X)
+    X = pd.DataFrame({"age": columns["age"], "city": columns["city"]})
+    for dtype in ("category", "string"):
+        assert "column 'city'" in complaint(X.astype({"city": dtype}))
+    text = complaint(X.to_numpy())
+    assert "column 1." in text
+    remedied(text, X.to_numpy())
+    assert "column 1." in complaint(X.to_numpy().tolist())
+    assert "missing values in 'income'" in complaint(
+        pd.DataFrame({name: columns[name] for name in ("city", "income")})
+    )
+
+
+def test_dates(columns):
+    X = pd.DataFrame({name: columns[name] for name in ("age", "when")})
+    text = complaint(X)
+    assert text.startswith("X has dates or times in column 'when'.")
+    remedied(text, X)
+    X = np.array(columns["when"]).reshape(-1, 1)
+    remedied(complaint(X), X)
+
+
+def test_infinity(columns):
+    text = complaint(pd.DataFrame({"age": columns["age"], "ratio": [np.inf] * 30}))
+    assert "infinite (inf) or too large for its type in column 'ratio'." in text
+
+
+def test_a_lazy_frame(columns):
+    X = pl.LazyFrame({"age": columns["age"]})
+    assert complaint(X) == "X is a LazyFrame, which holds no data yet; pass X.collect()."
+
+
+def test_predict_and_validation_data(columns):
+    X = columns["age"].reshape(-1, 1)
+    y = np.arange(30) % 2
+    fitted = MLPRegressor(max_iter=2).fit(X, y)
+    bad = np.where(X == 3, np.nan, X)
+    with pytest.raises(ValueError, match=r"X has missing values \(NaN\) in column 0"):
+        fitted.predict(bad)
+    with pytest.raises(ValueError, match=r"X_val has missing values \(NaN\) in column 0"):
+        fitted.fit(X, y, X_val=bad, y_val=y)
+
+
+def test_other_complaints_are_scikit_learns(columns):
+    X = columns["age"].reshape(-1, 1)
+    assert "inconsistent" in complaint(X, np.zeros(29))
+    assert "Expected 2D array" in complaint(columns["age"])
+    assert "Complex data" in complaint(X + 1j)
+    assert "Input y contains NaN" in complaint(X, columns["income"])
