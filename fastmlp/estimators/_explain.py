@@ -38,6 +38,8 @@ def explained(estimator, X, name="X"):
     except (ValueError, TypeError) as error:
         head = str(error).partition("\n")[0]
         other = any(word in head for word in ("feature", "sample", "Input y"))
+        if sp.issparse(X) and "contains" not in head:
+            other = True  # its indices may be broken: they are not to be followed
         sentence = None if other else complaint(X, name, type(estimator).__name__)
         if sentence is None:
             raise
