@@ -162,5 +162,6 @@ def shown(value: Any) -> str:
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python writes out no integer of more than 4300 digits
-        return f"an integer of {value.bit_length()} bits"
+        bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
+        return f"a {type(value).__name__}{bits}, too long to be written out"
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
