@@ -124,7 +124,7 @@ def networks(draw):
 
 
 @given(st.data())
-@fuzz(150)
+@fuzz(60)
 def test_constructor(data):
     parameters = st.dictionaries(st.sampled_from(["alpha", "eps", "epsilon"]), anything, max_size=2)
     spec = st.tuples(st.sampled_from([*HIDDEN_NAMES, *NAMES]), parameters) | anything
@@ -145,7 +145,7 @@ def test_constructor(data):
 
 
 @given(st.data())
-@fuzz(500)
+@fuzz(150)
 def test_network(data):
     net, values = data.draw(networks())
     n = data.draw(st.sampled_from([1, 2, 9, 60]))
@@ -199,7 +199,7 @@ def use_objective(data, objective, theta, v):
 
 
 @given(st.data())
-@fuzz(300)
+@fuzz(80)
 def test_predictor(data):
     net, _ = data.draw(networks())
     binary = {"decision": "binary", "classes": ["a", "b"]}
@@ -266,7 +266,7 @@ def estimators(draw):
 
 
 @given(st.data())
-@fuzz(250)
+@fuzz(60)
 def test_estimator(data):
     model = data.draw(estimators())
     n, width = data.draw(st.sampled_from([5, 30])), 3
@@ -316,7 +316,7 @@ SOLVERS = [
 
 
 @given(st.data())
-@fuzz(200)
+@fuzz(60)
 def test_minimize(data):
     net, values = data.draw(networks())
     rng = np.random.default_rng(0)
@@ -347,7 +347,7 @@ class Record:
 
 
 @given(st.data())
-@fuzz(200)
+@fuzz(60)
 def test_epoch(data):
     net, values = data.draw(networks())
     rng = np.random.default_rng(0)
@@ -385,7 +385,7 @@ def test_epoch(data):
 
 
 @given(st.data())
-@fuzz(150)
+@fuzz(60)
 def test_states(data):
     net, _ = data.draw(networks())
     bad = anything | hostile.arrays(net.n_params) | layers | st.just([])
@@ -409,7 +409,7 @@ def use_network(net):
 
 
 @given(st.data())
-@fuzz(150)
+@fuzz(60)
 def test_pickles_with_bytes_changed(data):
     """Whatever pickle makes of it may fail as pickles do; what comes out must not crash."""
     net = Network([3, 4, 1], data.draw(st.sampled_from(["relu", "elu"])))
