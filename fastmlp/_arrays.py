@@ -89,12 +89,17 @@ def n_rows(X) -> int:
     return X[3][0] if isinstance(X, tuple) else X.shape[0]
 
 
+def as_given(X):
+    """What check_rows returned, as an ndarray or a CSR matrix."""
+    if not isinstance(X, tuple):
+        return X
+    data, indices, indptr, shape = X
+    return sparse.csr_matrix((data, indices, indptr), shape=shape)
+
+
 def take_rows(X, rows: np.ndarray):
     """Some rows of what check_rows returned, as an ndarray or a CSR matrix."""
-    if not isinstance(X, tuple):
-        return X[rows]
-    data, indices, indptr, shape = X
-    return sparse.csr_matrix((data, indices, indptr), shape=shape)[rows]
+    return as_given(X)[rows]
 
 
 def plain(array: np.ndarray, dtype: Any) -> np.ndarray:

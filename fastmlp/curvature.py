@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._arrays import check_rows_index, check_vector, take_rows
+from fastmlp._arrays import as_given, check_rows_index, check_vector, take_rows
 from fastmlp._assembly import CurvatureSweep
 from fastmlp._core import curvature as _curvature
+from fastmlp._linear import linear_theta
 
 # Rows of the Jacobian cost n_raw n_params^2 each, sums by layer pairs about n_params^2 however
 # many outputs there are, but with more done outside of BLAS: worth it from here on.
@@ -52,13 +53,58 @@ class CurvedObjective:
 
     @property
     def shrinking(self) -> np.ndarray:
-        """Mask (n_params,) of the parameters that a prior around zero suits.
+        """Relative strengths (n_params,) of a prior around zero; 0: it does not suit.
 
-        All but the biases of the outputs, which set the level of the targets.
+        Zero for the biases of the outputs, which set the level of the targets. Behind a hidden
+        layer an output's weights are in the units of its targets: theirs is 1 / variance of these,
+        where the loss has noise.
         """
-        mask = np.ones(self.n_params, dtype=bool)
-        mask[self.n_params - self._network.n_raw :] = False
-        return mask
+        strengths = np.ones(self.n_params)
+        n_raw = self._network.n_raw
+        at = self.n_params - n_raw
+        strengths[at:] = 0.0
+        layers = self._network.layers
+        if self.has_noise and len(layers) > 2:
+            y, w = self._selected()
+            mean = np.average(y, axis=0, weights=w)
+            variance = np.average(np.square(y - mean, dtype=np.float64), axis=0, weights=w)
+            variance[variance <= np.finfo(np.float64).tiny] = 1.0
+            strengths[at - layers[-2] * n_raw : at] = np.tile(1 / variance, layers[-2])
+        return strengths
+
+    def linear(self, theta: Any):
+        """The same data as a linear function sees it, and that function as this network's theta.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            What units have that the linear function does not need.
+
+        Returns
+        -------
+        objective : NetworkObjective
+            Of a network without hidden layers.
+        as_network : callable
+            Its theta -> this network's.
+        None
+            In place of both, where the network is linear or has too few units to be so.
+        """
+        network = self._network
+        if len(network.layers) == 2 or min(network.layers[1:-1]) < network.n_raw:
+            return None
+        line = network.without_hidden_layers()
+        objective = type(self)(
+            line, as_given(self._X), self._y, self._w, l2=self._l2, rows=self._index
+        )
+        objective.n_threads, objective.most_threads = self.n_threads, self.most_threads
+
+        def as_network(line_theta):
+            (coef,), (intercept,) = line.unpack(line_theta)
+            raw = objective._sweep.raw(line_theta, self.n_samples, network.n_raw, False)
+            reach = float(np.abs(raw - intercept).max())
+            return linear_theta(network, theta, coef, intercept, reach)
+
+        return objective, as_network
 
     # -- matrices ------------------------------------------------------------------------------
 

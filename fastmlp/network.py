@@ -88,6 +88,15 @@ class Network:
             (self._output.code, self._output.values),
         )
 
+    def without_hidden_layers(self) -> Network:
+        """The linear network on the same features, with the same outputs and loss."""
+        return Network(
+            (self.n_features, self.n_raw),
+            output_activation=self.output_activation,
+            loss=self.loss,
+            dtype=self.dtype,
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         own = {"layers": self.layers, "dtype": self.dtype}
         derived = ("_layers", "_widths", "_dtype")

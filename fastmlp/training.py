@@ -21,6 +21,7 @@ from fastmlp._threads import (
 )
 from fastmlp.solvers import STOP, Record, Result, Status, minimize
 from fastmlp.solvers._base import Solver
+from fastmlp.solvers._fixed_points import best_run
 
 
 def train(
@@ -206,16 +207,7 @@ def train_starts(
     ends = [results[k] for k in sorted(results)]
     if Status.INTERRUPTED in stopped:
         ends = [dataclasses.replace(end, status=Status.INTERRUPTED) for end in ends]
-    return int(np.argmax([_merit(end) for end in ends])), ends
-
-
-def _merit(result: Result) -> float:
-    """What the best of several starts has most of."""
-    if "validation_score" in result.history:
-        merit = np.nanmax([-np.inf, *result.history["validation_score"]])
-    else:
-        merit = getattr(result.state, "log_evidence", -result.loss)
-    return merit if np.isfinite(merit) and np.isfinite(result.theta).all() else -np.inf
+    return best_run(ends), ends
 
 
 def predict(network, theta, X, n_threads: int | None = None) -> np.ndarray:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -50,3 +51,22 @@ def test_example(name, tmp_path):
     assert not [line for line in run.stderr.splitlines() if "Matplotlib" not in line]
     for words in SAYS[name]:
         assert words in run.stdout
+
+
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="examples are not installed")
+def test_evidence_lowers_the_error(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "evidence.py")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    table = np.array([line.split() for line in lines if line[:5].strip().isdigit()], dtype=float)
+    _, _, plain, evidence, noise, _, effective = table.T
+    assert len(table) == 4
+    assert (evidence < 0.28).all() and (evidence <= plain).all()
+    # true noise: .3; the residuals' own standard error with 24 degrees of freedom is a seventh
+    assert (np.abs(noise - 0.3) < 0.09).all()
+    assert (effective < 9).all()

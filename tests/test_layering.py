@@ -19,7 +19,7 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
     {"_names", "_numbers", "_sizes"},
     {"_core", "_threads", "_watch", "_arrays", "_hyper", "_sparse"},
     {"activations", "losses", "initialisation"},
-    {"network", "objective", "curvature", "_assembly", "trace", "predictor"},
+    {"network", "objective", "curvature", "_assembly", "_linear", "trace", "predictor"},
     {"solvers"},
     {"training"},
     {"estimators", "config"},

@@ -40,6 +40,10 @@ class Status(enum.Enum):
         }
 
 
+# What is said besides where the evidence made a network linear.
+LINEAR = "By the evidence a linear function explains the data: the network is linear."
+
+
 @dataclass(frozen=True)
 class Limits:
     """When a run has to end, whatever the solver.
@@ -111,7 +115,22 @@ class Result:
     @property
     def message(self) -> str:
         """The status as a sentence."""
+        if getattr(self.state, "linear", False):
+            return f"{self.status.value} {LINEAR}"
         return self.status.value
+
+    @property
+    def merit(self) -> float:
+        """What the best of several runs has most of; minus infinity where it is not finite.
+
+        The highest validation score; without validation the evidence, where the solver estimates
+        it; else minus the loss.
+        """
+        if "validation_score" in self.history:
+            merit = np.nanmax([-np.inf, *self.history["validation_score"]])
+        else:
+            merit = getattr(self.state, "log_evidence", -self.loss)
+        return merit if np.isfinite(merit) and np.isfinite(self.theta).all() else -np.inf
 
 
 class Solver:

@@ -11,6 +11,7 @@ from fastmlp.solvers._base import Result, Status
 from fastmlp.solvers._box import bounded_step
 from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._evidence import Evidence, EvidenceState
+from fastmlp.solvers._fixed_points import best_fixed_point
 from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
 from fastmlp.solvers._newton_memory import check_hessian_fits
 from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
@@ -30,10 +31,11 @@ class LocalModel:
     the matrix is not positive definite.
     """
 
-    def __init__(self, point, value, bend, scale, record):
+    def __init__(self, point, value, bend, scale, record, settled=True):
         self.point, self.value, self.record = point, value, record
+        self._settled = settled
         self._bend = bend
-        self._scale = scale
+        self.scale = scale
 
     def step(self, damping):
         """The velocity ``-(G + damping S)^-1 grad``; a small acceleration that follows the bend.
@@ -46,7 +48,7 @@ class LocalModel:
             return None
         grad = self.point.grad
         velocity = solve(-grad)
-        predicted = 0.5 * float(velocity @ (damping * self._scale * velocity - grad))
+        predicted = 0.5 * float(velocity @ (damping * self.scale * velocity - grad))
         if self._bend is None or not np.isfinite(velocity).all():
             return Proposal(velocity, predicted)
         acceleration = solve(-0.5 * self._bend(self.point.theta, velocity))
@@ -56,11 +58,11 @@ class LocalModel:
         return Proposal(velocity + acceleration, predicted)
 
     def _norm(self, v):
-        return float(np.sqrt(v @ (self._scale * v)))
+        return float(np.sqrt(v @ (self.scale * v)))
 
     def decrement(self, least):
-        """What the model promises with the least damping."""
-        solve = self.factor(least)
+        """What the model promises with the least damping; unknown while the loss will change."""
+        solve = self.factor(least) if self._settled else None
         if solve is None:
             return np.inf
         return 0.5 * float(self.point.grad @ solve(self.point.grad))
@@ -105,12 +107,12 @@ class DampedModel:
         # float32 is not that of the float64 sum beside the matrix.
         if theta.dtype != np.float64 or not np.isfinite(loss):
             loss = self.value(theta)
-        value, record = self.value, {}
+        value, record, settled = self.value, {}, True
         if self.evidence is not None:
             loss, record = self.evidence.renew(theta, float(loss), grad, G)
-            value = self.evidence.penalised(self.value)
+            value, settled = self.evidence.penalised(self.value), self.evidence.settled
         diagonal = np.diagonal(G)
-        scale = 1.0
+        scale = 1.0 if self.evidence is None else self.evidence.metric
         if self._marquardt:
             self._largest = np.maximum(self._largest, diagonal)
             # a dead parameter's zero would leave it undamped
@@ -118,11 +120,11 @@ class DampedModel:
             scale = np.where(self._largest > 0, self._largest, most if most > 0 else 1.0)
         point = Point(theta, float(loss), grad, self._box)
         make = Damped if self._box is None else BoundedDamped
-        return make(G, point, value, self._bend, scale, record)
+        return make(G, point, value, self._bend, scale, record, settled)
 
     def unit(self, local):
         """Damping is relative to the largest entry of G / S on the diagonal."""
-        largest = 1.0 if self._marquardt else float(np.diagonal(local.G).max())
+        largest = 1.0 if self._marquardt else float((np.diagonal(local.G) / local.scale).max())
         return largest if largest > 0 and np.isfinite(largest) else 1.0
 
 
@@ -141,7 +143,7 @@ class Damped(LocalModel):
         if not np.isfinite(self.G).all():
             return None
         matrix = self.G.copy()
-        matrix.reshape(-1)[:: matrix.shape[0] + 1] += damping * self._scale
+        matrix.reshape(-1)[:: matrix.shape[0] + 1] += damping * self.scale
         # The transpose of a row-major matrix is what LAPACK overwrites without a copy.
         factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=clean)
         return None if info != 0 else factor
@@ -262,11 +264,13 @@ class LevenbergMarquardt(FullBatchSolver):
         two thirds of the iterations. Without effect where the objective has no ``bend``.
     evidence : bool, default=False
         Bayesian regularisation: the weight decay, and for squared error the noise level, are
-        re-estimated at every accepted step by MacKay's evidence, as MATLAB's trainbr does
-        (Foresee and Hagan 1997). The objective's own weight decay is the first guess. The history
-        has ``weight_decay`` (alpha of the prior exp(-alpha/2 ||v||^2), v all parameters but the
-        biases of the outputs), ``noise`` (its standard deviation), ``effective_params`` and
-        ``log_evidence``; the last ones are ``Result.state``.
+        re-estimated by MacKay's evidence at every accepted step, once the data part has settled,
+        as MATLAB's trainbr does (Foresee and Hagan 1997). The objective's own weight decay does
+        not count. Up to three runs, of ``max_iter`` iterations each, look for the best fixed point,
+        one of them for a linear function; the result is that of the best. The history has
+        ``weight_decay`` (alpha of the prior exp(-alpha/2 ||v||^2), v all parameters but the biases
+        of the outputs, output weights in units of the targets), ``noise`` (its standard deviation),
+        ``effective_params`` and ``log_evidence``; the last ones are ``Result.state``.
 
     Raises
     ------
@@ -308,20 +312,29 @@ class LevenbergMarquardt(FullBatchSolver):
     def run(
         self, objective, theta0, limits, *, rng, callback, validation, state, box=None
     ) -> Result:
-        evidence = None
-        if self.evidence:
-            if box is not None:
+        if not self.evidence:
+            if state is not None:
                 raise ValueError(
-                    "LevenbergMarquardt(evidence=True) takes no bounds: its prior has none."
+                    "LevenbergMarquardt without evidence keeps no state; pass state=None."
                 )
-            if state is not None and not isinstance(state, EvidenceState):
-                raise TypeError(
-                    "state must be None or an EvidenceState, the state of an earlier run's Result; "
-                    f"got {shown(state)}."
-                )
-            evidence = Evidence(objective, state)
-        elif state is not None:
-            raise ValueError("LevenbergMarquardt without evidence keeps no state; pass state=None.")
+            return self._descend(objective, theta0, limits, callback, validation, box=box)
+        if box is not None:
+            raise ValueError(
+                "LevenbergMarquardt(evidence=True) takes no bounds: its prior has none."
+            )
+        if state is not None and not isinstance(state, EvidenceState):
+            raise TypeError(
+                "state must be None or an EvidenceState, the state of an earlier run's Result; "
+                f"got {shown(state)}."
+            )
+        check_hessian_fits(theta0.size)
+        return best_fixed_point(
+            self._descend, objective, theta0, limits, callback, validation, state
+        )
+
+    def _descend(
+        self, objective, theta0, limits, callback, validation, *, evidence=None, box=None
+    ) -> Result:
         run = Run(objective, theta0, limits, callback, validation, box=box)
         try:
             status = self._pursue(run, evidence)
