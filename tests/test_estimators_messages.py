@@ -65,15 +65,15 @@ def test_missing_values(columns):
 def test_categories(columns):
     for X in frames(columns, "age", "city"):
         text = complaint(X)
-        assert text.startswith("X has text in column 'city'.")
+        assert text.startswith("X has text in column 'city':")
         remedied(text, X)
     X = pd.DataFrame({"age": columns["age"], "city": columns["city"]})
     for dtype in ("category", "string"):
         assert "column 'city'" in complaint(X.astype({"city": dtype}))
     text = complaint(X.to_numpy())
-    assert "column 1." in text
+    assert "column 1:" in text
     remedied(text, X.to_numpy())
-    assert "column 1." in complaint(X.to_numpy().tolist())
+    assert "column 1:" in complaint(X.to_numpy().tolist())
     assert "missing values in 'income'" in complaint(
         pd.DataFrame({name: columns[name] for name in ("city", "income")})
     )
@@ -84,13 +84,11 @@ def test_dates(columns):
     text = complaint(X)
     assert text.startswith("X has dates or times in column 'when'.")
     remedied(text, X)
-    X = np.array(columns["when"]).reshape(-1, 1)
-    remedied(complaint(X), X)
 
 
 def test_infinity(columns):
     text = complaint(pd.DataFrame({"age": columns["age"], "ratio": [np.inf] * 30}))
-    assert "infinite (inf) or too large for its type in column 'ratio'." in text
+    assert "contains infinity, or a value too large for its type, in column 'ratio'." in text
 
 
 def test_a_lazy_frame(columns):

@@ -63,7 +63,10 @@ def complaint(X, name, model):
     if found["text"]:
         also = f" It has missing values in {_list(found['NaN'])}, too." if found["NaN"] else ""
         code = _ENCODE.format(columns=_list(found["text"]), model=model)
-        return f"{name} has text in {_where(found['text'])}.{also} Make numbers of it:\n{code}"
+        return (
+            f"{name} has text in {_where(found['text'])}: could not convert strings to numbers."
+            f"{also} Encode them:\n{code}"
+        )
     if found["dates"]:
         library = type(X).__module__.partition(".")[0]
         code = _DAYS.get(library, _DAYS[""]).format(column=repr(found["dates"][0]))
@@ -78,7 +81,7 @@ def complaint(X, name, model):
         )
     if found["inf"]:
         return (
-            f"{name} has values that are infinite (inf) or too large for its type in "
+            f"{name} contains infinity, or a value too large for its type, in "
             f"{_where(found['inf'])}."
         )
     return None
