@@ -14,15 +14,15 @@ class Status(enum.Enum):
     """Why a run ended; the value is the sentence that users read."""
 
     CONVERGED = "Converged: the gradient is below tol."
-    NO_IMPROVEMENT = "Converged: the training loss no longer improves by more than tol."
+    NO_IMPROVEMENT = "Stopped: the training loss no longer improves by more than tol."
     NO_VALIDATION_IMPROVEMENT = (
         "Stopped early: the validation score no longer improves by more than tol."
     )
     NO_PROGRESS = "Stopped: no step along the search direction lowers the loss any further."
     RATE_TOO_SMALL = "Stopped: the adaptive learning rate became too small."
-    MAX_ITER = "Stopped at max_iter; the loss was still falling."
-    MAX_FUN = "Stopped at max_fun evaluations of the loss; it was still falling."
-    MAX_TIME = "Stopped at max_time; the loss was still falling."
+    MAX_ITER = "Stopped at max_iter before convergence."
+    MAX_FUN = "Stopped at max_fun evaluations of the loss, before convergence."
+    MAX_TIME = "Stopped at max_time before convergence."
     CALLBACK = "Stopped by the callback."
     INTERRUPTED = "Interrupted by the user."
     DIVERGED = "Diverged: the loss or the parameters are not finite."

@@ -126,14 +126,10 @@ class Run:
             self._best_theta = theta
 
     def out_of_limits(self) -> Status | None:
-        """MAX_ITER or MAX_TIME where one is reached; CONVERGED if the gradient is small by then."""
+        """MAX_ITER or MAX_TIME where one is reached; whether it has converged the solver knows."""
         if self.n_iter >= self.limits.max_iter:
-            status = Status.MAX_ITER
-        elif self.seconds > self.limits.max_time:
-            status = Status.MAX_TIME
-        else:
-            return None
-        return Status.CONVERGED if self.point.grad_norm <= self.limits.tol else status
+            return Status.MAX_ITER
+        return Status.MAX_TIME if self.seconds > self.limits.max_time else None
 
     def result(self, status: Status, keys: tuple[str, ...]) -> Result:
         """The outcome; ``keys`` are the history's, which are there even without an iteration."""
@@ -209,4 +205,11 @@ def descend(run: Run, descent, search) -> Status:
         status = run.advance(trial, step_size=step_size) if accepted else search.after_rejection
         if status is None:
             status = run.out_of_limits()
+            if (
+                status is not None
+                and run.point.grad_norm <= tol
+                and descent.query(run.objective, run.point)
+                and descent.decrement <= tol
+            ):
+                status = Status.CONVERGED
     return status

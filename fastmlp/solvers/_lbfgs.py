@@ -9,6 +9,12 @@ from scipy.optimize import Bounds
 from fastmlp.solvers._base import Status
 from fastmlp.solvers._full_batch import FullBatchSolver
 
+# SciPy's ftol, the share of the loss that an iteration has to gain. At the default tol and above it
+# is scikit-learn's; a smaller tol makes it smaller in proportion.
+FTOL = 2.220446049250313e-09
+DEFAULT_TOL = 1e-4
+EPS = float(np.finfo(np.float64).eps)
+
 
 class _StoppedError(Exception):
     """Leaves SciPy's loop; its argument is the status, or the error that ended the run."""
@@ -21,8 +27,8 @@ class LBFGS(FullBatchSolver):
     -----
     Converged when the largest absolute entry of the gradient is at most ``tol``, or when the loss
     falls by less than SciPy's ``ftol`` (2.2e-9, relative) in an iteration, which is reported as
-    "no improvement". ``max_fun`` and ``max_time`` are looked at
-    between iterations. SciPy does not tell its step
+    "no improvement". Below its default of 1e-4, ``tol`` makes ``ftol`` smaller in proportion.
+    ``max_fun`` and ``max_time`` are looked at between iterations. SciPy does not tell its step
     sizes, so the history has none.
 
     SciPy keeps bounds, too. It works in float64; theta is rounded to the objective's dtype at each
@@ -63,6 +69,8 @@ class LBFGS(FullBatchSolver):
                 raise _StoppedError(error) from error
             if status is None:
                 status = run.out_of_limits()
+                if status is not None and run.point.grad_norm <= limits.tol:
+                    status = Status.CONVERGED
             if status is not None:
                 raise _StoppedError(status)
 
@@ -74,7 +82,12 @@ class LBFGS(FullBatchSolver):
                 jac=True,
                 bounds=None if run.box is None else Bounds(run.box.lower, run.box.upper),
                 callback=accept,
-                options={"maxfun": limits.max_fun, "maxiter": limits.max_iter, "gtol": limits.tol},
+                options={
+                    "maxfun": limits.max_fun,
+                    "maxiter": limits.max_iter,
+                    "gtol": limits.tol,
+                    "ftol": max(EPS, min(FTOL, FTOL * limits.tol / DEFAULT_TOL)),
+                },
             )
         except _StoppedError as stop:
             if isinstance(stop.args[0], StopIteration):

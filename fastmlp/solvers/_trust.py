@@ -25,6 +25,8 @@ from fastmlp.solvers._search import ROUNDING
 
 # The share of the promised decrease that an accepted step has to gain at least.
 LEAST_GAIN = 1e-4
+# Steps in a row that change the loss by no more than rounding: after so many there is no progress.
+MOST_BLIND = 10
 LARGEST_RADIUS = 1e300
 
 
@@ -109,14 +111,10 @@ def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
         local = model.at(run.point.theta)
     run.start(local.point)
     bound = make_bound(local)
-    fresh = True
+    fresh, n_blind = True, 0
     while True:
         point = local.point
-        if (
-            fresh
-            and point.grad_norm <= tol
-            and local.decrement(bound.least) <= tol * abs(point.loss)
-        ):
+        if fresh and _converged(local, bound, tol):
             return Status.CONVERGED
         fresh = False
         with np.errstate(**QUIET):
@@ -152,13 +150,24 @@ def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
         if accept:
             bound.accept(gain, proposal)
             local, fresh = trial, True
+            n_blind = n_blind + 1 if blind else 0
             status = run.advance(trial.point, **{bound_name: size}, gain=gain, **trial.record)
         else:
             bound.reject(proposal)
             status = None
-        status = status or run.out_of_limits()
+        if status is None and n_blind >= MOST_BLIND:
+            return _at_rest(local.point, tol)
+        if status is None:
+            status = run.out_of_limits()
+            if status is not None and _converged(local, bound, tol):
+                status = Status.CONVERGED
         if status is not None:
             return status
+
+
+def _converged(local, bound, tol: float) -> bool:
+    point = local.point
+    return point.grad_norm <= tol and local.decrement(bound.least) <= tol * abs(point.loss)
 
 
 def _at_rest(point: Point, tol: float) -> Status:
