@@ -22,6 +22,7 @@ from fastmlp._threads import (
 from fastmlp.solvers import STOP, Record, Result, Status, minimize
 from fastmlp.solvers._base import Solver
 from fastmlp.solvers._fixed_points import best_run
+from fastmlp.solvers._progress import Progress
 
 
 def train(
@@ -118,6 +119,8 @@ def train(
     result.history["threads"] = (threads + threads[-1:])[:n_iter]
     if one_epoch and result.status not in (Status.DIVERGED, Status.INTERRUPTED):
         result = dataclasses.replace(result, status=Status.ONE_EPOCH)
+    if isinstance(limits.get("verbose"), Progress):
+        limits["verbose"].close(result.message)
     return result
 
 
@@ -177,6 +180,8 @@ def train_starts(
             return STOP
         return None if callback is None else callback(iteration, record)
 
+    verbose = fit.pop("verbose", False)
+
     def one(start):
         k, (theta, random_state) = start
         result = train(
@@ -188,6 +193,7 @@ def train_starts(
             callback=stop,
             max_time=max(0.0, max_time - (time.perf_counter() - begin)),
             n_threads=n_threads if n_workers == 1 else 1,
+            verbose=verbose.of_start(k + 1) if isinstance(verbose, Progress) else verbose,
             **fit,
         )
         if result.status is Status.INTERRUPTED and np.array_equal(result.theta, theta):

@@ -163,6 +163,12 @@ KNOWN_DIFFERENCES = [
         "test_prediction_ignores_later_parameters",
     ),
     Difference(
+        "What verbose prints",
+        "One table for every solver: epoch, loss, validation score, rate, seconds, with the best "
+        "marked, and last the reason for stopping. `verbose='bar'` shows a progress bar.",
+        "test_verbose_prints_a_table",
+    ),
+    Difference(
         "Weights of a standardized model",
         "`standardize=True`, which scikit-learn has not, trains on scaled data. `coefs_` and "
         "`intercepts_` have the scales folded in, in float64, so that whatever reads them as "

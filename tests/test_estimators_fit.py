@@ -9,7 +9,6 @@ import warnings
 
 import numpy as np
 import pytest
-import sklearn.neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import STOP, MLPClassifier, MLPRegressor
@@ -112,24 +111,6 @@ def test_history_and_callback(kind, solver, data):
     assert fitted.validation_scores_ == fitted.history_["validation_score"]
     assert fitted.validation_loss_curve_ == fitted.history_["validation_loss"]
     assert np.all(np.diff([0, *fitted.timings_["seconds"]]) > 0)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"max_iter": 12},
-        {"max_iter": 40, "tol": 1e-2, "n_iter_no_change": 2},
-        {"max_iter": 40, "early_stopping": True, "n_iter_no_change": 2},
-        {"solver": "sgd", "learning_rate": "adaptive", "tol": 1.0, "n_iter_no_change": 1},
-    ],
-)
-@quiet
-def test_verbose_prints_what_scikit_learn_prints(options, data, capsys):
-    texts = []
-    for kind in (sklearn.neural_network.MLPClassifier, MLPClassifier):
-        converging(kind, data, verbose=True, **options)
-        texts.append(re.sub(r"(\.\d{5})\d+", r"\1", capsys.readouterr().out))
-    assert texts[0] == texts[1] != ""
 
 
 def test_max_time_is_kept(data):

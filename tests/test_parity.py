@@ -175,6 +175,14 @@ def test_prediction_ignores_later_parameters(data):
     assert np.array_equal(before[1], after[1])
 
 
+def test_verbose_prints_a_table(data, capsys):
+    theirs, ours = both("MLPRegressor", *data, max_iter=3, verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("Iteration") for line in lines) == 3
+    assert lines[3].split() == ["epoch", "loss", "rate", "seconds", "best"]
+    assert lines[-1] == ours.status_ and len(lines) == 8
+
+
 def test_weights_of_a_standardized_model(data):
     X, y = data
     X, y = 1e3 + 50 * X, 7 - 20 * y

@@ -170,15 +170,6 @@ def test_history(solver):
     assert result.history["grad_norm"][-1] == np.max(np.abs(grad))
 
 
-def test_verbose_prints_a_line_per_iteration(solver, capsys):
-    minimize(Valley(), START, solver=solver, max_iter=3)
-    assert capsys.readouterr().out == ""
-    result = minimize(Valley(), START, solver=solver, max_iter=3, verbose=True)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert lines[1].startswith(f"Iteration 2, loss = {result.history['loss'][1]:.6g}, grad_norm")
-
-
 class Scores:
     """Validation scores from a list; remembers which theta got which."""
 

@@ -28,6 +28,7 @@ from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, EvidenceState, Status
 from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
+from fastmlp.solvers._progress import Progress
 from fastmlp.training import describe_divergence, train, train_starts
 
 FLOATS = (np.float64, np.float32)
@@ -54,6 +55,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
 
     _extra_rules: dict[str, _params.Rule]
     _numeric_targets: bool
+    _score_name: str  # of the default score
 
     @abstractmethod
     def _encode(self, y, fresh, incremental, classes):
@@ -168,6 +170,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 "callback": self.callback if tasks is None else tasks.watch(self.callback),
                 "one_epoch": incremental,
                 "state": state,
+                "verbose": self._progress(incremental),
                 "n_threads": self.n_threads,
                 **self._limits(),
             }
@@ -216,8 +219,17 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         self.starts_ = [_report.plain_result(result) for result in results]
         return results[best]
 
+    def _progress(self, incremental):
+        """What prints the table of this fit, or False."""
+        names = {None: self._score_name, "loss": "-loss"}
+        scoring = self.scoring
+        if not isinstance(scoring, str | None):
+            scoring = getattr(scoring, "__name__", "score")
+        score = names.get(scoring, scoring)
+        return self.verbose and Progress(self.verbose, score, brief=incremental)
+
     def _limits(self):
-        names = ("max_iter", "tol", "n_iter_no_change", "max_fun", "verbose")
+        names = ("max_iter", "tol", "n_iter_no_change", "max_fun")
         limits = {name: getattr(self, name) for name in names}
         return limits | {"max_time": np.inf if self.max_time is None else self.max_time}
 

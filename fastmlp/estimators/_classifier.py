@@ -85,6 +85,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     _numeric_targets = False
+    _score_name = "accuracy"
     _extra_rules = {
         "loss": _params.one_of(*LOSSES),
         "class_weight": _params.either(
@@ -109,7 +110,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
         tol: float = 1e-4,
-        verbose: bool | int = False,
+        verbose: bool | int | str = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,

@@ -42,8 +42,9 @@ random_state : int, RandomState or None, default=None
 tol : float, default=1e-4
     Mini-batches: the improvement of the loss (or of the validation score) that counts as one.
     Full batch: the largest entry of the gradient at convergence.
-verbose : bool or int, default=False
-    Whether to print a line per iteration.
+verbose : bool, int or "bar", default=False
+    Whether to print a table with a line per iteration, and last the reason for stopping; "bar"
+    shows a progress bar (tqdm's, where it is installed).
 warm_start : bool, default=False
     Whether ``fit`` goes on from the fitted weights. The optimiser's moments start anew;
     ``loss_curve_``, ``history_`` and ``t_`` go on, as in scikit-learn, and so do the scales of

@@ -81,7 +81,7 @@ BOOLEAN = Rule(lambda value: isinstance(value, bool | np.bool_), "True or False"
 NONE = Rule(lambda value: value is None, "None")
 INFINITY = Rule(lambda value: isinstance(value, numbers.Real) and value == np.inf, "np.inf")
 CALLABLE = Rule(callable, "a function")
-VERBOSE = either(BOOLEAN, integer(0))
+VERBOSE = either(BOOLEAN, integer(0), one_of("bar"))
 SOLVER = either(
     one_of(*SOLVERS),
     Rule(lambda value: isinstance(value, Solver), "a solver object from fastmlp.solvers"),

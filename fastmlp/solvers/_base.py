@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.solvers._progress import Progress
+
 
 class Status(enum.Enum):
     """Why a run ended; the value is the sentence that users read."""
@@ -61,8 +63,10 @@ class Limits:
         Evaluations of the loss (L-BFGS).
     max_time : float
         Seconds.
-    verbose : bool or int
-        Print a line per iteration.
+    verbose : bool, int or "bar"
+        Print a line per iteration, or show a bar.
+    progress : Progress or None
+        What prints it.
     """
 
     max_iter: int = 200
@@ -70,7 +74,8 @@ class Limits:
     n_iter_no_change: float = 10
     max_fun: int = 15000
     max_time: float = np.inf
-    verbose: bool | int = False
+    verbose: bool | int | str = False
+    progress: Progress | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass

@@ -108,9 +108,8 @@ class Run:
         record["seconds"] = self.seconds
         self.point = trial
         self._records.append(record)
-        if self.limits.verbose:
-            fields = ", ".join(f"{name} = {number:.6g}" for name, number in record.items())
-            print(f"Iteration {self.n_iter}, {fields}", flush=True)
+        if self.limits.progress is not None:
+            self.limits.progress.iteration(self.n_iter, self.limits.max_iter, record)
         if wants_to_stop(self._callback, self.n_iter, record, trial.theta, self.objective):
             return Status.CALLBACK
         if self._no_improvement_count > self.limits.n_iter_no_change:

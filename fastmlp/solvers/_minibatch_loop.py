@@ -1,6 +1,6 @@
 """The mini-batch loop: one native call per epoch.
 
-Stop rules, schedules and printed lines are scikit-learn's, so that a seed gives the same curve.
+Stop rules and schedules are scikit-learn's, so that a seed gives the same curve.
 """
 
 from __future__ import annotations
@@ -153,8 +153,6 @@ class MiniBatch(Solver):
         run.loss = real_number("The loss of epoch(...)", loss)
         state.n_epochs += 1
         state.n_seen += len(order)
-        if limits.verbose:
-            print(f"Iteration {run.n_iter + 1}, loss = {run.loss:.8f}")
         values = {"loss": run.loss, "learning_rate": rate}
         if not np.isfinite(run.loss):
             values |= dict.fromkeys(SCORES, np.nan)
@@ -164,11 +162,11 @@ class MiniBatch(Solver):
             _count_loss(run)
         else:
             values["validation_score"], values["validation_loss"] = validated(validation, run.theta)
-            if limits.verbose:
-                print(f"Validation score: {values['validation_score']:f}")
             _count_score(run, values["validation_score"])
         values["seconds"] = run.seconds
         run.records.append(values)
+        if limits.progress is not None:
+            limits.progress.iteration(run.n_iter, limits.max_iter, values)
         self._end_epoch(state)
 
         status = None
@@ -184,25 +182,11 @@ class MiniBatch(Solver):
 
     def _stop(self, run, validating):
         """What to do when nothing improves any more; an adaptive schedule may go on (None)."""
-        limits = run.limits
-        if limits.verbose:
-            subject = "Validation score" if validating else "Training loss"
-            print(
-                f"{subject} did not improve more than tol={limits.tol:f} for "
-                f"{limits.n_iter_no_change:.0f} consecutive epochs.",
-                end=" ",
-            )
         if self.learning_rate == "adaptive":
             if run.state.learning_rate > _SMALLEST_RATE:
                 run.state.learning_rate /= 5.0
-                if limits.verbose:
-                    print(f"Setting learning rate to {run.state.learning_rate:f}")
                 return None
-            if limits.verbose:
-                print("Learning rate too small. Stopping.")
             return Status.RATE_TOO_SMALL
-        if limits.verbose:
-            print("Stopping.")
         return Status.NO_VALIDATION_IMPROVEMENT if validating else Status.NO_IMPROVEMENT
 
     def _prepare(self, theta, state):

@@ -20,6 +20,7 @@ from fastmlp.solvers._levenberg import LevenbergMarquardt
 from fastmlp.solvers._minibatch import SGD, Adam
 from fastmlp.solvers._newton import Newton
 from fastmlp.solvers._newton_cg import NewtonCG
+from fastmlp.solvers._progress import Progress, progress_of
 
 SOLVERS: dict[str, type[Solver]] = {
     "gd": GradientDescent,
@@ -60,7 +61,7 @@ def minimize(
     callback: Callable[[int, Record], Any] | None = None,
     validation: Callable[[np.ndarray], tuple[float, float]] | None = None,
     state: Any = None,
-    verbose: bool | int = False,
+    verbose: bool | int | str = False,
     bounds: Any = None,
 ) -> Result:
     """Minimise a function of a vector.
@@ -107,8 +108,9 @@ def minimize(
         highest score is returned.
     state : object, optional
         ``Result.state`` of an earlier run with the same mini-batch solver, to go on from it.
-    verbose : bool or int, default=False
-        Print a line per iteration.
+    verbose : bool, int or "bar", default=False
+        Print a table with a line per iteration, and last the reason for stopping; "bar": a
+        progress bar (tqdm's, where it is installed).
     bounds : optional
         Least and largest values of the parameters, for "lm" and "lbfgs": a tuple (lower, upper) of
         numbers or arrays of shape (n_params,), a :class:`scipy.optimize.Bounds`, or a list with a
@@ -159,6 +161,7 @@ def minimize(
         max_fun=check_integer("max_fun", max_fun),
         max_time=check_real("max_time", max_time, "at least 0", lambda v: v >= 0),
         verbose=verbose,
+        progress=progress_of(verbose, "epoch" if "epoch" in solver.needs else "iteration"),
     )
     for name, function in (("callback", callback), ("validation", validation)):
         if function is not None and not callable(function):
@@ -184,6 +187,8 @@ def minimize(
     )
     if isinstance(objective, LeastSquares) and theta.size <= MOST_COV:
         result.cov = objective.covariance(result.theta)
+    if limits.progress is not None and not isinstance(verbose, Progress):
+        limits.progress.close(result.message)
     return result
 
 
