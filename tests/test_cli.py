@@ -41,20 +41,21 @@ def test_demo_spills_no_warnings(demo):
     assert demo.stderr == ""
 
 
-def test_demo_table(demo):
+def test_demo_tells_its_stories(demo):
     lines = demo.stdout.splitlines()
-    rule = next(k for k, line in enumerate(lines) if line.startswith("---"))
-    rows = [re.split(r"\s{2,}", line.strip()) for line in lines[rule + 1 : rule + 6]]
-    assert {len(lines[k]) for k in range(rule, rule + 6)} == {len(lines[rule])}  # aligned
-    assert [(row[0], row[2]) for row in rows] == [
-        ("digits", "adam"),
-        ("breast_cancer", "adam"),
-        ("diabetes", "adam"),
-        ("diabetes", "lbfgs"),
-        ("diabetes", "newton*"),
-    ]
-    for data, _, solver, _, loss, score, _, their_loss, their_score, *_ in rows:
-        assert float(score) > (0.3 if data == "diabetes" else 0.9)
-        if solver != "newton*":  # the same fit
-            assert float(loss) == pytest.approx(float(their_loss), abs=1e-3)
-            assert float(score) == pytest.approx(float(their_score), abs=0.011)
+    assert max(map(len, lines)) <= 80
+    rows = {}
+    for line in lines:
+        cells = re.split(r"\s{2,}", line.strip())
+        if line.startswith("  ") and len(cells) >= 3:
+            rows.setdefault(cells[0], []).append(cells[1:])
+    curve = rows["loss after the last epoch"][0]
+    assert float(curve[0]) == pytest.approx(float(curve[1]), abs=1e-8)
+    assert float(rows["loss after 10 epochs"][0][0]) > 0
+    assert len([name for name in rows if name.startswith("microseconds")]) == 2
+    error = rows["mean squared error"][0]
+    assert float(error[0]) < 1e-11 < 1e-6 < float(error[1])
+    ours, theirs = map(float, rows["error (rms) on held-out rows"][0])
+    assert ours < 1.05 * theirs
+    tries = [line for line in lines[lines.index("Three things to try:") + 1 :] if line]
+    assert len(tries) == 3
