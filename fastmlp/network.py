@@ -89,7 +89,18 @@ class Network:
         )
 
     def without_hidden_layers(self) -> Network:
-        """The linear network on the same features, with the same outputs and loss."""
+        """The linear network on the same features, with the same outputs and loss.
+
+        Returns
+        -------
+        Network
+
+        Examples
+        --------
+        >>> from fastmlp import Network
+        >>> Network([2, 3, 1]).without_hidden_layers().layers
+        (2, 1)
+        """
         return Network(
             (self.n_features, self.n_raw),
             output_activation=self.output_activation,
@@ -176,6 +187,19 @@ class Network:
         Returns
         -------
         ndarray of shape (n_params,)
+
+        Raises
+        ------
+        ValueError
+            An unknown name, or arrays of other shapes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 3, 1])
+        >>> net.init(random_state=0).shape
+        (13,)
         """
         if isinstance(init, str):
             first: Activation | None = self._hidden[0] if self._hidden else None
@@ -188,7 +212,35 @@ class Network:
         return self.pack(*init)
 
     def pack(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> np.ndarray:
-        """One vector from a weight matrix (fan_in, fan_out) and a bias vector per layer."""
+        """One vector from a weight matrix (fan_in, fan_out) and a bias vector per layer.
+
+        Parameters
+        ----------
+        coefs : list of array-like
+            W_l of shape (fan_in, fan_out) for each layer, as scikit-learn's ``coefs_``.
+        intercepts : list of array-like
+            b_l of shape (fan_out,) for each layer.
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+            A copy, in the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            Another number of arrays, or other shapes.
+        TypeError
+            What is given is not a list, or its arrays do not hold real numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> net.pack([[[1.0], [2.0]]], [[3.0]])
+        array([1., 2., 3.])
+        """
         theta = np.empty(self.n_params, self.dtype)
         views = self.unpack(theta)
         for what, given, slots in zip(
@@ -213,7 +265,35 @@ class Network:
         return theta
 
     def unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Views into theta: (coefs, intercepts), a matrix and a vector per layer."""
+        """Views into theta: (coefs, intercepts), a matrix and a vector per layer.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+
+        Returns
+        -------
+        coefs : list of ndarray of shape (fan_in, fan_out)
+            Weights.
+        intercepts : list of ndarray of shape (fan_out,)
+            Biases.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> coefs, intercepts = net.unpack(np.arange(3.0))
+        >>> coefs, intercepts
+        ([array([[0.],
+               [1.]])], [array([2.])])
+        """
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
         coefs, intercepts, at = [], [], 0
         for fan_in, fan_out in zip(self.layers[:-1], self.layers[1:], strict=True):
@@ -226,11 +306,63 @@ class Network:
     # -- predictions -------------------------------------------------------------------------
 
     def raw(self, theta: Any, X: Any) -> np.ndarray:
-        """Outputs before the output activation, (n_samples, n_raw)."""
+        """Outputs before the output activation.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_raw)
+            In the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1], loss="poisson")
+        >>> net.raw([1.0, 2.0, 3.0], [[1.0, 1.0]])
+        array([[6.]])
+        """
         return self._forward(theta, X, False)
 
     def predict(self, theta: Any, X: Any) -> np.ndarray:
-        """Outputs after the output activation, (n_samples, n_raw)."""
+        """Outputs after the output activation.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_raw)
+            In the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1], loss="log_loss")
+        >>> net.predict([0.0, 0.0, 0.0], [[1.0, 1.0]])
+        array([[0.5]])
+        """
         return self._forward(theta, X, True)
 
     def _forward(self, theta: Any, X: Any, apply_output: bool) -> np.ndarray:
@@ -260,21 +392,129 @@ class Network:
         Returns
         -------
         NetworkObjective
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([1, 1])
+        >>> from fastmlp.solvers import Newton, minimize
+        >>> X, y = np.arange(4.0).reshape(4, 1), np.arange(4.0)
+        >>> objective = net.objective(X, y)
+        >>> result = minimize(objective, net.init(random_state=0), solver=Newton())
+        >>> np.allclose(result.theta, [1, 0])
+        True
         """
         return NetworkObjective(self, X, y, sample_weight, alpha=alpha, rows=rows)
 
     def value(self, theta, X, y, sample_weight=None, l2=0.0) -> float:
-        """``sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` (weights, not biases)."""
+        """``sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` (weights, not biases).
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; 1 by default.
+        l2 : float, default=0
+            Strength >= 0 of the penalty on the weights.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> net.value([1.0, 2.0, 3.0], [[1.0, 1.0]], [4.0], l2=0.5)
+        3.25
+        """
         return NetworkObjective(self, X, y, sample_weight, l2=l2).value(theta)
 
     def value_grad(self, theta, X, y, sample_weight=None, l2=0.0) -> tuple[float, np.ndarray]:
-        """The value and its gradient, (n_params,), by backpropagation."""
+        """The value and its gradient, by backpropagation.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; 1 by default.
+        l2 : float, default=0
+            Strength >= 0 of the penalty on the weights.
+
+        Returns
+        -------
+        value : float
+            As :meth:`value` gives it.
+        grad : ndarray of shape (n_params,)
+            In the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> net.value_grad([1.0, 2.0, 3.0], [[1.0, 1.0]], [4.0])
+        (2.0, array([2., 2., 2.]))
+        """
         return NetworkObjective(self, X, y, sample_weight, l2=l2).value_grad(theta)
 
     # -- derivatives of the outputs ------------------------------------------------------------
 
     def jacobian(self, theta: Any, X: Any) -> np.ndarray:
-        """d raw / d theta, (n_samples, n_raw, n_params) float64."""
+        """d raw / d theta.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_raw, n_params)
+            In float64.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> net.jacobian([1.0, 2.0, 3.0], [[4.0, 5.0]])
+        array([[[4., 5., 1.]]])
+        """
         return self._jacobian(theta, X, False)
 
     def input_jacobian(self, theta: Any, X: Any, apply_output: bool = False) -> np.ndarray:
@@ -297,6 +537,14 @@ class Network:
         ------
         ValueError
             Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> net.input_jacobian([1.0, 2.0, 3.0], [[4.0, 5.0]])
+        array([[[1., 2.]]])
         """
         jacobian = self._jacobian(theta, X, True)
         if not apply_output or self._output.name == "identity":
@@ -321,19 +569,166 @@ class Network:
     # -- curvature -----------------------------------------------------------------------------
 
     def hessian(self, theta, X, y, sample_weight=None, l2=0.0) -> np.ndarray:
-        """The exact Hessian of :meth:`value`, (n_params, n_params) float64."""
+        """The exact Hessian of :meth:`value`.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; 1 by default.
+        l2 : float, default=0
+            Strength >= 0 of the penalty on the weights.
+
+        Returns
+        -------
+        ndarray of shape (n_params, n_params)
+            In float64.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity; the loss is an object without ``hess``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> net.hessian([1.0, 2.0, 3.0], [[4.0, 5.0]], [6.0])
+        array([[16., 20.,  4.],
+               [20., 25.,  5.],
+               [ 4.,  5.,  1.]])
+        """
         return NetworkObjective(self, X, y, sample_weight, l2=l2).hessian(theta)
 
     def ggn(self, theta, X, y, sample_weight=None, l2=0.0) -> np.ndarray:
-        """The generalised Gauss-Newton matrix ``J' curv J`` (plus l2), (n_params, n_params)."""
+        """The generalised Gauss-Newton matrix ``J' curv J`` (plus l2).
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; 1 by default.
+        l2 : float, default=0
+            Strength >= 0 of the penalty on the weights.
+
+        Returns
+        -------
+        ndarray of shape (n_params, n_params)
+            In float64.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity; the loss has no curvature (absolute_error,
+            quantile, perceptron), or is a function that gives none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 3, 1])
+        >>> theta = net.init(random_state=0)
+        >>> X, y = np.ones((4, 2)), np.zeros(4)
+        >>> G = net.ggn(theta, X, y)
+        >>> bool(np.linalg.eigvalsh(G).min() > -1e-9)
+        True
+        """
         return NetworkObjective(self, X, y, sample_weight, l2=l2).ggn(theta)
 
     def hess_mul(self, theta, X, y, v, sample_weight=None, l2=0.0) -> np.ndarray:
-        """The Hessian times v, (n_params,), without the matrix (Pearlmutter 1994)."""
+        """The Hessian times v, without the matrix (Pearlmutter 1994).
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        v : array-like of shape (n_params,)
+            The vector.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; 1 by default.
+        l2 : float, default=0
+            Strength >= 0 of the penalty on the weights.
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+            In float64.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity; the loss is an object without ``hess``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 3, 1])
+        >>> theta = net.init(random_state=0)
+        >>> X, y = np.ones((4, 2)), np.zeros(4)
+        >>> v = np.ones(net.n_params)
+        >>> product = net.hess_mul(theta, X, y, v)
+        >>> np.allclose(product, net.hessian(theta, X, y) @ v)
+        True
+        """
         return NetworkObjective(self, X, y, sample_weight, l2=l2).hess_mul(theta, v)
 
     def ggn_mul(self, theta, X, y, v, sample_weight=None, l2=0.0) -> np.ndarray:
-        """The Gauss-Newton matrix times v, (n_params,) (Schraudolph 2002)."""
+        """The Gauss-Newton matrix times v, without the matrix (Schraudolph 2002).
+
+        Parameters
+        ----------
+        theta : array-like of shape (n_params,)
+            Parameters.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        v : array-like of shape (n_params,)
+            The vector.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0; 1 by default.
+        l2 : float, default=0
+            Strength >= 0 of the penalty on the weights.
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+            In float64.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity; the loss has no curvature (absolute_error,
+            quantile, perceptron), or is a function that gives none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 3, 1])
+        >>> theta = net.init(random_state=0)
+        >>> X, y = np.ones((4, 2)), np.zeros(4)
+        >>> v = np.ones(net.n_params)
+        >>> product = net.ggn_mul(theta, X, y, v)
+        >>> np.allclose(product, net.ggn(theta, X, y) @ v)
+        True
+        """
         return NetworkObjective(self, X, y, sample_weight, l2=l2).ggn_mul(theta, v)
 
     def trace(self, theta, x, y) -> Trace:
@@ -353,6 +748,19 @@ class Network:
         Trace
             By name: ``z``, ``a``, ``delta``, ``slope``, ``grad_W``, ``grad_b`` (each a dict by
             layer 1..L, ``a`` from 0), ``raw`` and ``loss``. ``print`` shows a table.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> net = Network([2, 1])
+        >>> net.trace([1.0, 2.0, 3.0], [1.0, 1.0], 4.0)["loss"]
+        2.0
         """
         return trace(self, theta, x, y)
 
