@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from fastmlp._core.kernels import ACTIVATIONS
-from fastmlp._names import shown
+from fastmlp._names import shown, unknown
 from fastmlp._numbers import finite
 
 
@@ -119,16 +119,16 @@ def named(spec: Any, known: tuple[str, ...], what: str) -> tuple[str, Mapping[st
     if not isinstance(name, str):
         raise TypeError(f"{what} is a name or (name, {{parameter: value}}), got {shown(spec)}.")
     if name not in known:
-        raise ValueError(f"Unknown {what} {shown(name)}; known are {', '.join(known)}.")
+        raise ValueError(unknown(what, name, known))
     return name, params
 
 
 def settle(name: str, given: Mapping, table: Mapping, what: str) -> dict[str, float]:
     """Defaults overridden by what is given, every value within its range."""
-    unknown = [key for key in given if key not in table]
-    if unknown:
+    foreign = [key for key in given if key not in table]
+    if foreign:
         has = ", ".join(table) if table else "none"
-        raise ValueError(f"{what} {name!r} has no parameter {shown(unknown[0])}; it has: {has}.")
+        raise ValueError(f"{what} {name!r} has no parameter {shown(foreign[0])}; it has: {has}.")
     settled = {}
     for key, (default, interval) in table.items():
         value = given.get(key, default)

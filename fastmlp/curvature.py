@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import _custom
 from fastmlp._arrays import as_given, check_rows_index, check_vector, take_rows
 from fastmlp._assembly import CurvatureSweep
 from fastmlp._core import curvature as _curvature
@@ -241,9 +242,12 @@ class CurvedObjective:
                 f"loss {loss.name!r} has no curvature: its second derivative is zero wherever it "
                 "exists, and so is the Gauss-Newton matrix. Use a first-order solver."
             )
-        if loss.is_custom and loss.hess is None:
+        given = "curv" if kind == _curvature.GGN and loss.curv is not None else "hess"
+        if loss.is_custom and getattr(loss, given) is None:
+            also = "curv(raw, y) or " if kind == _curvature.GGN else ""
             raise ValueError(
-                "The loss has no method hess(raw, y) -> (n, n_raw, n_raw), which curvature needs."
+                f"The loss has no method {also}hess(raw, y) -> (n, n_raw, n_raw), which this "
+                "curvature needs; the solvers 'lbfgs' and 'gd' do without."
             )
         theta = self._check_theta(theta).astype(np.float64, copy=False)
         if self._curvature_sweep is None:
@@ -256,14 +260,8 @@ class CurvedObjective:
         raw = self._wide_sweep().raw(theta, self.n_samples, n_raw, False)
         y, w = self._selected()
         share = np.ones(self.n_samples) if w is None else w.astype(np.float64)
-        delta = np.asarray(loss.value_grad(raw, y)[1], dtype=np.float64).reshape(raw.shape)
-        Q = np.asarray(loss.hess(raw, y), dtype=np.float64)
-        if Q.shape != (self.n_samples, n_raw, n_raw):
-            raise ValueError(
-                f"A loss's hess(raw, y) must return shape {(self.n_samples, n_raw, n_raw)}, got "
-                f"{Q.shape}."
-            )
-        Q = share[:, None, None] * Q
+        delta = _custom.value_grad(loss, raw, y)[1].astype(np.float64)
+        Q = share[:, None, None] * _custom.second(loss, given, raw, y)
         root = None
         if kind == _curvature.GGN:
             root = upward_root(Q)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._names import unknown
+
 # scheme: (numerator, whether fan_out counts) of the variance of a uniform draw on [-b, b],
 # b = sqrt(numerator / fans). "glorot" is scikit-learn's: Glorot & Bengio (2010), whose logistic
 # networks take 2 instead of 6; biases are drawn from the same interval.
@@ -38,7 +40,7 @@ def draw(widths: tuple[int, ...], first_activation: str, init: str, random_state
     coefs, intercepts : lists of ndarray
     """
     if init not in NAMES:
-        raise ValueError(f"Unknown init {init!r}; known are {', '.join(NAMES)}.")
+        raise ValueError(unknown("init", init, NAMES))
     rng = check_random_state(random_state)
     if init == "nguyen-widrow":
         return _nguyen_widrow(widths, first_activation, rng)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import _custom
 from fastmlp._arrays import plain
 from fastmlp._core.kernels import LOSSES
 from fastmlp.activations import OUTPUT_NAMES, Activation, Interval, named, resolve, settle
@@ -46,6 +47,9 @@ class Loss:
         Custom: ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw).
     hess : callable, optional
         Custom: ``hess(raw, y)`` of shape (n, n_raw, n_raw), the second derivative by raw.
+    curv : callable, optional
+        Custom: ``curv(raw, y)`` of the same shape, positive semi-definite, for Gauss-Newton
+        matrices: the Fisher information, say, where ``hess`` is indefinite. By default ``hess``.
     custom : object, optional
         What the user gave.
     """
@@ -54,6 +58,7 @@ class Loss:
     params: Mapping[str, float] = field(default_factory=dict)
     value_grad: Callable | None = None
     hess: Callable | None = None
+    curv: Callable | None = None
     custom: Any = None
 
     @property
@@ -69,7 +74,9 @@ class Loss:
     @property
     def curved(self) -> bool:
         """Whether it has a second derivative other than zero."""
-        return self.hess is not None if self.is_custom else LOSSES[self.name]["curved"]
+        if self.is_custom:
+            return self.hess is not None or self.curv is not None
+        return LOSSES[self.name]["curved"]
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -108,7 +115,65 @@ def resolve_loss(spec: Any) -> Loss:
             "loss is a name, (name, {parameter: value}), or an object with a method "
             f"value_grad(raw, y) -> (value, grad); got {spec!r}."
         )
-    return Loss("custom", value_grad=value_grad, hess=getattr(spec, "hess", None), custom=spec)
+    return Loss(
+        "custom",
+        value_grad=value_grad,
+        hess=getattr(spec, "hess", None),
+        curv=getattr(spec, "curv", None),
+        custom=spec,
+    )
+
+
+def check_grad(loss: Any, raw: Any, y: Any, tol: float = 1e-5) -> float:
+    """Compare the derivatives of a loss of one's own with central differences.
+
+    Parameters
+    ----------
+    loss : object or callable
+        With ``value_grad(raw, y)``, or that function itself; ``hess`` is compared, too, and
+        ``curv`` has to be symmetric and positive semi-definite, where the loss has them.
+    raw : array-like of shape (n,) or (n, n_raw)
+        Outputs of a network to look at, away from kinks of the loss.
+    y : array-like of n rows
+        Targets.
+    tol : float, default=1e-5
+        The error that is borne, relative to what is compared where that is larger than 1.
+
+    Returns
+    -------
+    float
+        The largest error.
+
+    Raises
+    ------
+    ValueError
+        A derivative is wrong, in a row and column that the text names; a value or derivative is not
+        finite or of another shape; a row's value depends on other rows.
+    TypeError
+        ``loss`` is none of one's own, or returns no pair of real arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp.losses import check_grad
+    >>> def log_cosh(raw, y):
+    ...     error = raw[:, 0] - y
+    ...     return np.log(np.cosh(error)), np.tanh(error)[:, None]
+    >>> check_grad(log_cosh, [0.5, -1.0, 2.0], np.array([1.0, 0.0, 0.0])) < 1e-8
+    True
+    """
+    loss = resolve_loss(loss)
+    if not loss.is_custom:
+        raise TypeError(f"check_grad is for a loss of one's own; {loss.name!r} is built in.")
+    raw = np.array(raw, dtype=np.float64)
+    raw = raw.reshape(-1, 1) if raw.ndim == 1 else raw
+    y = np.asarray(y)
+    if raw.ndim != 2 or raw.size == 0 or y.ndim == 0 or len(y) != len(raw):
+        raise ValueError(
+            "raw must have shape (n, n_raw) and y as many rows; got shapes "
+            f"{raw.shape} and {y.shape}."
+        )
+    return _custom.largest_error(loss, raw, y, tol)
 
 
 def resolve_output(spec: Any, loss: Loss, n_raw: int) -> Activation:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import _custom
 from fastmlp._arrays import (
     check_rows,
     check_rows_index,
@@ -165,18 +166,11 @@ class NetworkObjective(CurvedObjective):
         """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""
         raw = self._sweep.raw(theta, self.n_samples, self._network.n_raw, False)
         y, w = self._selected()
-        value, grad = self._network._loss.value_grad(raw, y)
-        value, grad = np.asarray(value), np.asarray(grad)
-        if value.shape != (self.n_samples,) or grad.size != raw.size:
-            raise ValueError(
-                "A loss's value_grad(raw, y) must return a value per row and a gradient like "
-                f"raw: shapes ({self.n_samples},) and {raw.shape}; got {value.shape} and "
-                f"{grad.shape}."
-            )
+        value, grad = _custom.value_grad(self._network._loss, raw, y)
         share = np.full(self.n_samples, 1.0) if w is None else w.astype(np.float64)
         share /= self._weight_sum
         norm2 = _sweeps.weights_norm2(self._network._layers, theta)
-        delta = np.ascontiguousarray(share[:, None] * grad.reshape(raw.shape), self.dtype)
+        delta = np.ascontiguousarray(share[:, None] * grad, self.dtype)
         return float(share @ value) + 0.5 * self._l2 * norm2, delta
 
     def _selected(self):
@@ -217,8 +211,8 @@ class NetworkObjective(CurvedObjective):
         """
         if self._network._loss.is_custom:
             raise ValueError(
-                "A loss written in Python works with the full-batch solvers (gd, lbfgs, newton); "
-                "mini-batches run without Python."
+                "A loss written in Python works with the full-batch solvers: lbfgs and gd, with "
+                "hess or curv also newton, lm and newton-cg; mini-batches run without Python."
             )
         check_fields(state, "state", ("first", "second", "t"))
         check_integer("state.t", state.t, 0, MOST)

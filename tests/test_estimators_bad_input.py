@@ -290,7 +290,10 @@ class Own:
 
 def test_own_loss_needs_a_full_batch_solver():
     assert_raises_unchanged(
-        MLPRegressor(loss=Own()), lambda e: e.fit(X, Y), "full-batch", (ValueError, TypeError)
+        MLPRegressor(loss=Own()),
+        lambda e: e.fit(X, Y),
+        "set solver='lbfgs'",
+        (ValueError, TypeError),
     )
 
 

@@ -368,7 +368,14 @@ def test_an_object_is_its_flat_parameters(named, made, data):
     options = {"hidden_layer_sizes": (5,), "max_iter": 5, "random_state": 0}
     by_name = MLPRegressor(**named, **options).fit(X, y)
     # Flat parameters that belong to a solver do not touch an object.
-    by_object = MLPRegressor(solver=made, momentum=0.1, beta_2=0.1, **options).fit(X, y)
+    with pytest.warns(UserWarning) as told:
+        by_object = MLPRegressor(solver=made, momentum=0.1, beta_2=0.1, **options).fit(X, y)
+    kind = type(made).__name__
+    own = "momentum" if kind == "SGD" else "beta_2"
+    told = [text for warning in told if "is ignored, since" in (text := str(warning.message))]
+    assert len(told) == 2
+    assert any(f"{own}=0.1" in text and f"write {kind}({own}=0.1)" in text for text in told)
+    assert any(f"{kind} has none" in text for text in told)
     assert np.allclose(by_name.loss_curve_, by_object.loss_curve_, rtol=1e-12)
 
 

@@ -108,7 +108,7 @@ def test_init_from_zeros_and_arrays(rng):
         [np.ones(2), np.zeros(1)],
     )
     np.testing.assert_array_equal(net.init(init=(coefs, intercepts)), net.pack(coefs, intercepts))
-    with pytest.raises(ValueError, match="Unknown init .xavier.; known are glorot, he, lecun"):
+    with pytest.raises(ValueError, match="Unknown init .xavier.; did you mean .glorot."):
         net.init(init="xavier")
 
 

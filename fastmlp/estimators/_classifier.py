@@ -58,8 +58,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Levenberg-Marquardt on the Gauss-Newton matrix, "newton-cg" needs products with that matrix
         alone. An object of :mod:`fastmlp.solvers` brings its own hyper-parameters; the flat ones
         below that belong to the solver (batch_size, learning_rate, learning_rate_init, power_t,
-        shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored. ``fit``
-        never changes it.
+        shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored, with a
+        warning where they are not at their defaults. ``fit`` never changes it.
     alpha : float, default=0.0001
         Strength of the L2 penalty on the weights; it is divided by the sum of the sample weights
         (of the batch, with mini-batches).
@@ -76,7 +76,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Epochs (mini-batches) or iterations (full batch).
     shuffle : bool, default=True
         Whether mini-batches are drawn anew in each epoch.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Draws the initial weights, the validation split and the mini-batches, in this order. Where
         ``partial_fit`` or a warm start goes on, the generator of a seed does, too.
     tol : float, default=1e-4
@@ -109,11 +109,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Epochs without improvement that are borne.
     max_fun : int, default=15000
         Evaluations of the loss by "lbfgs".
-    loss : {"log_loss", "squared_error", "perceptron"}, default="log_loss"
+    loss : {"log_loss", "squared_error", "perceptron"} or object, default="log_loss"
         "log_loss" is the cross-entropy. "squared_error" is half the squared error of the
         probabilities (their output activation stays logistic or softmax). "perceptron" is
         Rosenblatt's ``max(0, -y * raw)``, y = +1 or -1; it has ``decision_function`` instead of
-        ``predict_proba``.
+        ``predict_proba``. Or your own, for the full-batch solvers: a function
+        ``value_grad(raw, y)``, or an object with it, that returns a value per sample and its
+        gradient by ``raw``, the outputs before logistic or softmax, (n_samples, n_outputs); y is 0
+        or 1, (n_samples,), or with several classes or labels one column for each. See
+        :func:`fastmlp.losses.check_grad`.
     init : str or tuple (coefs, intercepts), default="glorot"
         Initial weights: "glorot" is scikit-learn's; "he", "lecun", "zeros"; "nguyen-widrow" spreads
         the slopes of tanh or logistic units over inputs from -1 to 1, which "lm" gains from. A pair
@@ -237,7 +241,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _numeric_targets = False
     _score_name = "accuracy"
     _extra_rules = {
-        "loss": _params.one_of(*LOSSES),
+        "loss": _params.either(_params.one_of(*LOSSES), _params.CUSTOM_LOSS),
         "class_weight": _params.either(
             _params.NONE,
             _params.one_of("balanced"),
@@ -258,7 +262,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
         tol: float = 1e-4,
         verbose: bool | int | str = False,
         warm_start: bool = False,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from fastmlp import initialisation
-from fastmlp._names import shown
+from fastmlp._names import quoted, shown, suggestion
 from fastmlp._numbers import finite, is_integer
 from fastmlp._sizes import integers
 from fastmlp.solvers import SOLVERS
 from fastmlp.solvers._base import Solver
+from fastmlp.solvers._minibatch_loop import MiniBatch
 
 SCHEDULES = ("constant", "invscaling", "adaptive")
 # The flat parameters of an estimator that belong to its solver.
@@ -36,10 +40,11 @@ class InvalidParameterError(ValueError, TypeError):
 
 
 class Rule(NamedTuple):
-    """What a parameter may be: a test, and the words for it."""
+    """What a parameter may be: a test, the words for it, and the names among the values."""
 
     accepts: Callable[[Any], bool]
     wanted: str
+    names: tuple[str, ...] = ()
 
 
 def real(low: float, high: float = np.inf, closed: str = "left") -> Rule:
@@ -66,7 +71,7 @@ def integer(low: int) -> Rule:
 def one_of(*names: str) -> Rule:
     """One of some names."""
     words = ", ".join(map(repr, names))
-    return Rule(lambda value: isinstance(value, str) and value in names, f"one of {words}")
+    return Rule(lambda value: isinstance(value, str) and value in names, f"one of {words}", names)
 
 
 def either(*rules: Rule) -> Rule:
@@ -74,6 +79,7 @@ def either(*rules: Rule) -> Rule:
     return Rule(
         lambda value: any(rule.accepts(value) for rule in rules),
         " or ".join(rule.wanted for rule in rules),
+        tuple(name for rule in rules for name in rule.names),
     )
 
 
@@ -89,10 +95,13 @@ SOLVER = either(
 RANDOM_STATE = Rule(
     lambda value: (
         value is None
-        or isinstance(value, np.random.RandomState)
+        or isinstance(value, np.random.RandomState | np.random.Generator)
         or (is_integer(value) and 0 <= value < 2**32)
     ),
-    "None, an integer in [0, 2**32) or a numpy.random.RandomState",
+    "None, an integer in [0, 2**32), a numpy.random.RandomState or Generator",
+)
+CUSTOM_LOSS = Rule(
+    lambda value: is_custom_loss(value), "an object with value_grad(raw, y), or that function"
 )
 INIT = either(
     one_of(*initialisation.NAMES),
@@ -144,10 +153,18 @@ def check_params(estimator, extra: dict[str, Rule]) -> None:
     for name, rule in {**RULES, **extra}.items():
         value = getattr(estimator, name)
         if not rule.accepts(value):
+            meant = suggestion(value[0] if is_named(value) else value, rule.names)
+            hint = "" if meant is None else f" Did you mean {quoted(meant)}?"
             raise InvalidParameterError(
                 f"{type(estimator).__name__}: {name}={shown(value)} is not valid; it must be "
-                f"{rule.wanted}."
+                f"{rule.wanted}.{hint}"
             )
+    if is_custom_loss(estimator.loss) and _is_mini_batch(estimator.solver):
+        raise InvalidParameterError(
+            f"{type(estimator).__name__}: a loss of your own needs a solver that sees all rows at "
+            f"once, and {shown(estimator.solver)} runs mini-batches without Python: set "
+            "solver='lbfgs' (or 'gd'; with hess or curv also 'newton', 'lm' and 'newton-cg')."
+        )
 
 
 def hidden_sizes(value) -> list[int]:
@@ -173,10 +190,47 @@ def is_named(value) -> bool:
     )
 
 
+def is_custom_loss(value) -> bool:
+    """Whether a loss is the user's: an object with ``value_grad``, or a function."""
+    given = getattr(value, "value_grad", value)
+    return callable(given) and not isinstance(value, type)
+
+
+def _is_mini_batch(solver) -> bool:
+    return solver in ("sgd", "adam") or isinstance(solver, MiniBatch)
+
+
+def random_state(value):
+    """What scikit-learn draws from; a Generator gives the seed, and goes on by it."""
+    if isinstance(value, np.random.Generator):
+        return np.random.RandomState(value.integers(2**32, size=4, dtype=np.uint32))
+    return check_random_state(value)
+
+
+def warn_of_ignored(estimator, solver) -> None:
+    """Warn of flat parameters that are not at their defaults beside a solver object."""
+    defaults = inspect.signature(type(estimator).__init__).parameters
+    own = solver.get_params()
+    for name in dict.fromkeys(FLAT["sgd"] + FLAT["adam"]):
+        value = getattr(estimator, name)
+        if name not in defaults or value == defaults[name].default:
+            continue
+        there = "learning_rate" if name not in own and name == "learning_rate_init" else name
+        kind = type(solver).__name__
+        advice = f"write {kind}({there}={shown(value)})" if there in own else f"{kind} has none"
+        warnings.warn(
+            f"{type(estimator).__name__}: {name}={shown(value)} is ignored, since solver is an "
+            f"object, which brings its own parameters: {advice}.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
 def make_solver(estimator) -> Solver:
     """The solver of an estimator: its own object, or one made of its flat parameters."""
     solver = estimator.solver
     if isinstance(solver, Solver):
+        warn_of_ignored(estimator, solver)
         return solver
     if solver == "gd":
         return SOLVERS["gd"](learning_rate=estimator.learning_rate_init)

@@ -27,7 +27,7 @@ def _is_loss(value):
     name = value[0] if _params.is_named(value) else value
     if isinstance(name, str):
         return name in LOSSES
-    return callable(name) or callable(getattr(name, "value_grad", None))
+    return _params.is_custom_loss(name)
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -49,7 +49,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         - "huber": quadratic up to ``epsilon`` = 1.35, then linear; another epsilon as
           ``("huber", {"epsilon": 2.0})``;
         - your own, for the full-batch solvers: an object with ``value_grad(raw, y)``, which
-          returns a value per sample, (n_samples,), and its gradient, (n_samples, n_outputs).
+          returns a value per sample, (n_samples,), and its gradient, (n_samples, n_outputs), or
+          that function itself. See :func:`fastmlp.losses.check_grad`; for several raw outputs per
+          target take a :class:`fastmlp.Network`.
 
         Several outputs add up.
     hidden_layer_sizes : int or array-like of int, default=(100,)
@@ -65,8 +67,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Levenberg-Marquardt on the Gauss-Newton matrix, "newton-cg" needs products with that matrix
         alone. An object of :mod:`fastmlp.solvers` brings its own hyper-parameters; the flat ones
         below that belong to the solver (batch_size, learning_rate, learning_rate_init, power_t,
-        shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored. ``fit``
-        never changes it.
+        shuffle, momentum, nesterovs_momentum, beta_1, beta_2, epsilon) are then ignored, with a
+        warning where they are not at their defaults. ``fit`` never changes it.
     alpha : float, default=0.0001
         Strength of the L2 penalty on the weights; it is divided by the sum of the sample weights
         (of the batch, with mini-batches).
@@ -83,7 +85,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Epochs (mini-batches) or iterations (full batch).
     shuffle : bool, default=True
         Whether mini-batches are drawn anew in each epoch.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Draws the initial weights, the validation split and the mini-batches, in this order. Where
         ``partial_fit`` or a warm start goes on, the generator of a seed does, too.
     tol : float, default=1e-4
@@ -238,6 +240,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             _is_loss,
             f"one of {', '.join(map(repr, LOSSES))}, a tuple (name, parameters) or an object with "
             "value_grad(raw, y)",
+            LOSSES,
         ),
         "quantile": _params.real(0, 1, closed="neither"),
     }
@@ -256,7 +259,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
         tol: float = 1e-4,
         verbose: bool | int | str = False,
         warm_start: bool = False,

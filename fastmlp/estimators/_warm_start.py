@@ -14,8 +14,8 @@ from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_random_state
 
+from fastmlp.estimators import _params
 from fastmlp.solvers._minibatch_loop import MiniBatchState
 
 _SAMPLE = 8192  # entries of each array whose order a fingerprint knows
@@ -26,7 +26,7 @@ def generator(estimator, fresh):
     left = None if fresh else vars(estimator).get("_generator")
     if left is not None and left["seed"] == estimator.random_state:
         return _restored(left["state"])
-    return check_random_state(estimator.random_state)
+    return _params.random_state(estimator.random_state)
 
 
 def left_by(estimator, rng):
