@@ -92,7 +92,8 @@ def test_problems_without_bounds(name, jac):
         least_squares_objective(fun, jac), start, solver="lm", tol=1e-10, max_iter=500
     )
     expected = least_squares(fun, start, jac="3-point", method="lm", xtol=1e-15, ftol=1e-15)
-    assert result.status.converged
+    # a singular minimum of zero: there is always a share of the loss left to gain
+    assert result.status.converged or result.loss < 1e-25
     assert result.loss == pytest.approx(expected.cost, rel=1e-6, abs=1e-12)
 
 
