@@ -3,8 +3,9 @@
 With w_i Q_i = R_i R_i' for the curvature of row i (roots_body.h has R_i in closed form), the
 generalised Gauss-Newton matrix is J~' J~, where row (i, k) of J~ is sum_j R_i[j, k] d raw_ij / d
 theta. Its stretch for layer l is the outer product of a~_(l-1) and delta_l, from a backward sweep
-that starts with R_i' in place of the identity. J~ is held for one tile of rows at a time, or not at all: the diagonal, and the products
-J~ J~' that serve where there are fewer residuals than parameters, need the a and the delta alone.
+that starts with R_i' in place of the identity. J~ is held for one tile of rows at a time, or not
+at all: the diagonal, and the products J~ J~' that serve where residuals are fewer than parameters,
+need the a and the delta alone.
 
 All sweeps run on panels (panels_body.h); J~' J~ is summed in strips (gram_body.h).
 """
