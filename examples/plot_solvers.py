@@ -3,7 +3,7 @@
 All solvers train the same 5-10-10-1 tanh network on the same 10,000 rows from the same start, on
 one thread each; seconds are those of the processor, so that other programs do not count. The paths
 are those of gradient descent and Newton's method with two parameters. Prints tables, and draws
-solvers_race.png and solvers_paths.png where matplotlib is installed.
+solvers_race.png and solvers_paths.png into the folder --out where matplotlib is installed.
 """
 
 import argparse
@@ -213,9 +213,7 @@ def save(folder, name, draw, *what):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few seconds: less of everything")
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent.parent / "docs" / "img", help="folder"
-    )
+    parser.add_argument("--out", type=Path, default=Path(), help="folder of the pictures (here)")
     options = parser.parse_args()
     races, first = race(500, 0.2) if options.quick else race(10_000, 5.0)
     drawn = paths(100 if options.quick else 5000)

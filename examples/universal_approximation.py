@@ -7,7 +7,8 @@ theorem says nothing of how wide, nor of how to find the weights. Here the layer
 at a time; each width is trained by Levenberg-Marquardt from several starts, half of them the best
 smaller network with a new unit where its error is largest. The error is the largest one on a dense
 grid that training has not seen. Training minimises the mean squared error, so the widths found are
-upper bounds. Prints a table, and draws universal_approximation.png where matplotlib is installed.
+upper bounds. Prints a table, and draws universal_approximation.png into the folder --out where
+matplotlib is installed.
 """
 
 import argparse
@@ -117,9 +118,7 @@ def draw(figure, results):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few seconds: less of everything")
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent.parent / "docs" / "img", help="folder"
-    )
+    parser.add_argument("--out", type=Path, default=Path(), help="folder of the pictures (here)")
     options = parser.parse_args()
     effort = (3, 1, 50) if options.quick else (20, 3, 200)
 

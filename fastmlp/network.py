@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import initialisation
+from fastmlp import _types, initialisation
 from fastmlp._arrays import check_rows, check_vector, n_rows
 from fastmlp._core.network import Layers
 from fastmlp._names import shown
@@ -68,9 +68,9 @@ class Network:
     def __init__(
         self,
         layers: Sequence[int],
-        activation: Any = "relu",
-        output_activation: Any = None,
-        loss: Any = "squared_error",
+        activation: _types.Activations = "relu",
+        output_activation: _types.OutputSpec | None = None,
+        loss: _types.LossSpec = "squared_error",
         dtype: Any = np.float64,
     ):
         widths = _check_widths(layers)
@@ -173,7 +173,7 @@ class Network:
 
     # -- parameters --------------------------------------------------------------------------
 
-    def init(self, random_state: Any = None, init: Any = "glorot") -> np.ndarray:
+    def init(self, random_state: Any = None, init: _types.Start = "glorot") -> np.ndarray:
         """Parameters to start from.
 
         Parameters

@@ -1,6 +1,7 @@
 """Every example runs as a script and says what it promises to."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ SAYS = {
 }
 # These draw pictures where matplotlib is installed, and take a minute unless told not to.
 ARGUMENTS = dict.fromkeys(
-    ["plot_solvers.py", "universal_approximation.py"], ["--quick", "--out", "."]
+    ["plot_solvers.py", "universal_approximation.py"], ["--quick", "--out", "pictures"]
 )
 
 
@@ -51,6 +52,17 @@ def test_example(name, tmp_path):
     assert not [line for line in run.stderr.splitlines() if "Matplotlib" not in line]
     for words in SAYS[name]:
         assert words in run.stdout
+    assert {path.name for path in tmp_path.iterdir()} <= {"pictures"}
+
+
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="examples are not installed")
+def test_examples_write_where_they_are_told():
+    """Into the current folder by default: a reader's run changes no file of the project."""
+    for path in EXAMPLES.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bdocs\b|\bimg\b|__file__", source), path.name
+        if "savefig" in source:
+            assert re.search(r'"--out", type=Path, default=Path\(\)', source), path.name
 
 
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="examples are not installed")

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "fastmlp"
 MAX_LINES_OF_CODE = 400
 
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
-    {"_names", "_numbers", "_sizes"},
+    {"_names", "_numbers", "_sizes", "_types"},
     {"_core", "_threads", "_watch", "_arrays", "_custom", "_hyper", "_sparse"},
     {"activations", "losses", "initialisation"},
     {"network", "objective", "curvature", "_assembly", "_linear", "trace", "predictor"},
@@ -98,9 +98,9 @@ def test_imports_go_down_only():
 
 
 def test_solvers_know_numpy_scipy_and_each_other():
-    """And the words for what is wrong with a number or a name."""
+    """And the names, and the words for what is wrong with a number or a name."""
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
-    words = {"fastmlp._names", "fastmlp._numbers"}
+    words = {"fastmlp._names", "fastmlp._numbers", "fastmlp._types"}
     assert not [
         (name(path), found)
         for path in files(PACKAGE / "solvers", ".py")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -52,6 +53,31 @@ def _has_best(result):
 
 class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; a subclass knows its targets, its losses and its default score."""
+
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    n_layers_: int
+    n_outputs_: int
+    activations_: list[Any]
+    out_activation_: str
+    x_mean_: np.ndarray | None
+    x_scale_: np.ndarray | None
+    n_iter_: int
+    t_: int
+    status_: str
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+    history_: dict[str, list]
+    timings_: dict[str, list] | None
+    starts_: list[dict[str, Any]] | None
+
+    # The documentation has no home on the web that scikit-learn's diagrams could link to.
+    _doc_link_module = "fastmlp"
+    _doc_link_template = ""
 
     _extra_rules: dict[str, _params.Rule]
     _numeric_targets: bool
@@ -371,7 +397,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         self.loss_curve_ = self.history_["loss"]
 
     @property
-    def evidence_(self):
+    def evidence_(self) -> EvidenceState | None:
         """Noise level, weight decay and effective number of parameters; None without evidence."""
         try:
             kept = vars(self)["_evidence"]

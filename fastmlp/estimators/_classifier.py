@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from fastmlp import _types
 from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._class_weights import class_weights
@@ -20,7 +21,7 @@ from fastmlp.estimators._scoring import accuracy
 from fastmlp.solvers import Record
 from fastmlp.solvers._base import Solver
 
-LOSSES = ("log_loss", "squared_error", "perceptron")
+LOSSES = get_args(_types.ClassifierLoss)
 
 
 def _has_probabilities(estimator):
@@ -238,6 +239,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     array([0, 0])
     """
 
+    classes_: np.ndarray
+
     _numeric_targets = False
     _score_name = "accuracy"
     _extra_rules = {
@@ -252,19 +255,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | tuple | list = "relu",
+        activation: _types.Activations = "relu",
         *,
-        solver: str | Solver = "adam",
+        solver: _types.Solver | Solver = "adam",
         alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        batch_size: _types.BatchSize = "auto",
+        learning_rate: _types.Schedule = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         tol: float = 1e-4,
-        verbose: bool | int | str = False,
+        verbose: _types.Verbose = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -275,9 +278,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        loss: str = "log_loss",
-        init: str | tuple = "glorot",
-        class_weight: dict | list[dict] | str | None = None,
+        loss: _types.ClassifierLoss | _types.CustomLoss = "log_loss",
+        init: _types.Start = "glorot",
+        class_weight: dict | list[dict] | Literal["balanced"] | None = None,
         standardize: bool = False,
         scoring: str | Callable | None = None,
         callback: Callable[[int, Record], Any] | None = None,

@@ -13,7 +13,6 @@ from fastmlp.solvers import SGD, Adam, AdamW
 from fastmlp.solvers._minibatch_loop import MiniBatch
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
-SCHEDULES = ("constant", "invscaling", "adaptive")
 COPIED = (
     "best_loss_",
     "best_validation_score_",
@@ -97,7 +96,7 @@ def _solver(estimator):
     if isinstance(solver, SGD | Adam | AdamW):
         own = solver.get_params()
         found |= {key: own[key] for key in _params.FLAT[name] if key in own}
-        if found.get("learning_rate") not in SCHEDULES:
+        if found.get("learning_rate") not in _params.SCHEDULES:
             found["learning_rate"] = "constant"
     return found
 

@@ -6,12 +6,12 @@ import inspect
 import numbers
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fastmlp import initialisation
+from fastmlp import _types, initialisation
 from fastmlp._names import quoted, shown, suggestion
 from fastmlp._numbers import finite, is_integer
 from fastmlp._sizes import integers
@@ -19,7 +19,7 @@ from fastmlp.solvers import SOLVERS
 from fastmlp.solvers._base import Solver
 from fastmlp.solvers._minibatch_loop import MiniBatch
 
-SCHEDULES = ("constant", "invscaling", "adaptive")
+SCHEDULES = get_args(_types.Schedule)
 # The flat parameters of an estimator that belong to its solver.
 FLAT = {
     "sgd": (

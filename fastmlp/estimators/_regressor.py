@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,14 +11,14 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
+from fastmlp import _types
 from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._scoring import r2
-from fastmlp.losses import NAMES
 from fastmlp.solvers import Record
 from fastmlp.solvers._base import Solver
 
-LOSSES = tuple(name for name in NAMES if name not in ("log_loss", "perceptron"))
+LOSSES = get_args(_types.RegressorLoss)
 # The targets of the others have a zero that means something.
 SHIFTABLE = ("squared_error", "absolute_error", "huber", "quantile")
 
@@ -233,6 +233,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     array([0.2])
     """
 
+    y_mean_: np.ndarray | None
+    y_scale_: np.ndarray | None
+
     _numeric_targets = True
     _score_name = "R2"
     _extra_rules = {
@@ -247,21 +250,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def __init__(
         self,
-        loss: Any = "squared_error",
+        loss: (
+            _types.RegressorLoss | tuple[_types.RegressorLoss, dict[str, float]] | _types.CustomLoss
+        ) = "squared_error",
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | tuple | list = "relu",
+        activation: _types.Activations = "relu",
         *,
-        solver: str | Solver = "adam",
+        solver: _types.Solver | Solver = "adam",
         alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        batch_size: _types.BatchSize = "auto",
+        learning_rate: _types.Schedule = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         tol: float = 1e-4,
-        verbose: bool | int | str = False,
+        verbose: _types.Verbose = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -273,7 +278,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         quantile: float = 0.5,
-        init: str | tuple = "glorot",
+        init: _types.Start = "glorot",
         standardize: bool = False,
         scoring: str | Callable | None = None,
         callback: Callable[[int, Record], Any] | None = None,

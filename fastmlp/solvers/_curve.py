@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 from scipy.optimize import OptimizeWarning
 
+from fastmlp import _types
 from fastmlp._names import shown
 from fastmlp.solvers._box import bounds_as_arrays
 from fastmlp.solvers._least_squares import LeastSquares, least_squares_objective
@@ -27,7 +28,7 @@ def fit_curve(
     absolute_sigma: bool = False,
     bounds: Any = (-np.inf, np.inf),
     *,
-    jac: Callable[..., Any] | str | None = None,
+    jac: Callable[..., Any] | _types.Differences | None = None,
     max_iter: int = 1000,
     full_output: bool = False,
 ) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastmlp import _types
 from fastmlp.solvers._base import Status
 from fastmlp.solvers._full_batch import FullBatchSolver, descend
 from fastmlp.solvers._search import make_search
@@ -42,7 +43,7 @@ class GradientDescent(FullBatchSolver):
 
     needs = SteepestDescent.needs
 
-    def __init__(self, learning_rate=0.1, line_search=None):
+    def __init__(self, learning_rate: float = 0.1, line_search: _types.LineSearch | None = None):
         self.learning_rate = learning_rate
         self.line_search = line_search
 

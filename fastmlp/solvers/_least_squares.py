@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import _types
 from fastmlp._names import check_choice, shown
 from fastmlp._numbers import check_positive
 from fastmlp.solvers._checks import real_array
@@ -19,7 +20,7 @@ BEND_STEP = 0.1
 
 def least_squares_objective(
     fun: Callable[..., Any],
-    jac: Callable[..., Any] | str | None = None,
+    jac: Callable[..., Any] | _types.Differences | None = None,
     args: tuple = (),
     kwargs: dict | None = None,
     diff_step: float | None = None,

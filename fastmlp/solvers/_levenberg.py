@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from fastmlp import _types
 from fastmlp._names import check_choice, shown
 from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Result, Status
@@ -16,7 +19,7 @@ from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
 from fastmlp.solvers._newton_memory import check_hessian_fits
 from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
 
-SCALINGS = ("auto", "identity", "marquardt")
+SCALINGS = get_args(_types.Scaling)
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -303,7 +306,13 @@ class LevenbergMarquardt(FullBatchSolver):
     history_keys = ("loss", "grad_norm", "damping", "gain", "seconds")
     takes_bounds = True
 
-    def __init__(self, damping=1e-3, scaling="auto", acceleration=True, evidence=False):
+    def __init__(
+        self,
+        damping: float = 1e-3,
+        scaling: _types.Scaling = "auto",
+        acceleration: bool = True,
+        evidence: bool = False,
+    ):
         self.damping = damping
         self.scaling = scaling
         self.acceleration = acceleration

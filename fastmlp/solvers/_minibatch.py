@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from math import inf
+from typing import get_args
 
+from fastmlp import _types
 from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
 
 __all__ = ["SGD", "Adam", "AdamW", "MiniBatchState"]
@@ -37,16 +39,16 @@ class SGD(MiniBatch):
         Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
     """
 
-    _schedules = ("constant", "invscaling", "adaptive", "cosine")
+    _schedules = get_args(_types.AnySchedule)
 
     def __init__(
         self,
         learning_rate_init: float = 0.001,
-        learning_rate: str = "constant",
+        learning_rate: _types.AnySchedule = "constant",
         power_t: float = 0.5,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        batch_size: int | str = "auto",
+        batch_size: _types.BatchSize = "auto",
         shuffle: bool = True,
         max_norm: float | None = None,
     ) -> None:
@@ -101,9 +103,9 @@ class Adam(MiniBatch):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        batch_size: int | str = "auto",
+        batch_size: _types.BatchSize = "auto",
         shuffle: bool = True,
-        learning_rate: str = "constant",
+        learning_rate: _types.MomentSchedule = "constant",
         max_norm: float | None = None,
     ) -> None:
         self.learning_rate_init = learning_rate_init
@@ -149,9 +151,9 @@ class AdamW(Adam):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        batch_size: int | str = "auto",
+        batch_size: _types.BatchSize = "auto",
         shuffle: bool = True,
-        learning_rate: str = "constant",
+        learning_rate: _types.MomentSchedule = "constant",
         max_norm: float | None = None,
         weight_decay: float = 0.01,
     ) -> None:

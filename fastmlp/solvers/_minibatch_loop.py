@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.random import RandomState
 
+from fastmlp import _types
 from fastmlp._names import check_choice, shown
 from fastmlp._numbers import check_integer, check_positive, check_real
 from fastmlp.solvers._base import Limits, Result, Solver, Status
@@ -117,7 +118,7 @@ class MiniBatch(Solver):
     """The loop; a subclass says which update and which schedules."""
 
     needs = ("epoch",)
-    _schedules: tuple[str, ...] = ("constant", "cosine")
+    _schedules: tuple[str, ...] = get_args(_types.MomentSchedule)
 
     def run(self, objective, theta0, limits, *, rng, callback=None, validation=None, state=None):
         """Minimise ``objective.epoch`` from ``theta0``; see :func:`fastmlp.solvers.minimize`."""

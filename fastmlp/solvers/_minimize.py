@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import _types
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import check_integer, check_real
 from fastmlp.solvers._base import Limits, Result, Solver
@@ -51,7 +52,7 @@ def minimize(
     objective: Any,
     theta0: Any,
     *,
-    solver: str | Solver = "lbfgs",
+    solver: _types.Solver | Solver = "lbfgs",
     max_iter: int = 200,
     tol: float = 1e-4,
     n_iter_no_change: float = 10,
@@ -61,7 +62,7 @@ def minimize(
     callback: Callable[[int, Record], Any] | None = None,
     validation: Callable[[np.ndarray], tuple[float, float]] | None = None,
     state: Any = None,
-    verbose: bool | int | str = False,
+    verbose: _types.Verbose = False,
     bounds: Any = None,
 ) -> Result:
     """Minimise a function of a vector.

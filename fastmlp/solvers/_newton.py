@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import scipy.linalg
 
+from fastmlp import _types
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Status
@@ -15,7 +18,7 @@ from fastmlp.solvers._newton_trust import TrustModel
 from fastmlp.solvers._search import make_search
 from fastmlp.solvers._trust import Radius, pursue
 
-MODIFICATIONS = ("shift", "saddle-free", "trust-region")
+MODIFICATIONS = get_args(_types.Modification)
 # Curvatures below this share of the largest one are rounding as much as curvature; dividing by
 # them would throw theta far along directions in which the loss hardly changes.
 FLOOR = float(np.sqrt(np.finfo(np.float64).eps))
@@ -143,7 +146,13 @@ class Newton(FullBatchSolver):
 
     needs = NewtonDescent.needs
 
-    def __init__(self, step_size=1.0, line_search="armijo", modification="shift", radius=1.0):
+    def __init__(
+        self,
+        step_size: float = 1.0,
+        line_search: _types.LineSearch | None = "armijo",
+        modification: _types.Modification = "shift",
+        radius: float = 1.0,
+    ):
         self.step_size = step_size
         self.line_search = line_search
         self.modification = modification

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fastmlp import _types
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_integer, check_positive
 from fastmlp.solvers._base import Status
@@ -234,7 +235,12 @@ class NewtonCG(FullBatchSolver):
     history_keys = ("loss", "grad_norm", "radius", "gain", "seconds")
 
     def __init__(
-        self, curvature="ggn", max_cg=50, radius=1.0, batch_size=None, curvature_size=None
+        self,
+        curvature: _types.Curvature = "ggn",
+        max_cg: int = 50,
+        radius: float = 1.0,
+        batch_size: int | None = None,
+        curvature_size: int | None = None,
     ):
         self.curvature = curvature
         self.max_cg = max_cg

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
+from fastmlp import _types
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Status
@@ -78,6 +81,6 @@ class Armijo:
 
 def make_search(line_search, step_size, *, grow, step_size_name):
     """The search named ``line_search`` (None or "armijo"), its arguments checked."""
-    check_choice("line_search", line_search, (None, "armijo"))
+    check_choice("line_search", line_search, (None, *get_args(_types.LineSearch)))
     step_size = check_positive(step_size_name, step_size)
     return FixedRate(step_size) if line_search is None else Armijo(step_size, grow)
