@@ -32,6 +32,13 @@ def get_config() -> dict[str, Any]:
           ``threadpoolctl`` describes it (``internal_api``, ``version``, ``num_threads``, ...);
         - ``"platform"``: operating system and processor;
         - ``"versions"``: of Python and of the packages that take part, None where not installed.
+
+    Examples
+    --------
+    >>> from fastmlp.config import get_config
+    >>> config = get_config()
+    >>> config["isa"] in config["available_isas"]
+    True
     """
     import scipy.linalg  # noqa: F401  (loads the BLAS that the compiled core calls)
 
@@ -49,7 +56,17 @@ def get_config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print what `get_config` returns, one line for each thing; put it into a bug report."""
+    """Print what this installation runs on, one line for each thing; put it into a bug report.
+
+    The same as a dict: :func:`fastmlp.config.get_config`.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> fastmlp.show_config()  # doctest: +ELLIPSIS
+    platform         ...
+    instruction set  ...
+    """
     config = get_config()
     rows = [
         ("platform", config["platform"]),

@@ -151,6 +151,16 @@ class Predictor:
         ------
         ValueError
             Wrong shape, type or column names, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.predictor import Predictor
+        >>> net = Network([2, 1])
+        >>> predictor = Predictor(net, net.pack([[[1.0], [2.0]]], [[3.0]]))
+        >>> predictor.predict(np.ones((2, 2)))
+        array([6., 6.])
         """
         if out is not None:
             if self._decision != "number":
@@ -168,9 +178,34 @@ class Predictor:
     __call__ = predict
 
     def outputs(self, x: Any, out: np.ndarray | None = None, n_threads: int = 1) -> np.ndarray:
-        """The network's outputs, (n_samples, n_raw), or (n_raw,) for a single row.
+        """The network's outputs: numbers, or probabilities where ``predict`` gives labels.
 
-        They are the same, bit by bit, for any ``n_threads``. x and out are as for :meth:`predict`.
+        Parameters
+        ----------
+        x, out
+            As for :meth:`predict`; ``out`` may be given whatever the decision is.
+        n_threads : int, default=1
+            Threads that share many rows; the outputs are the same, bit by bit, for any number.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_raw) or (n_raw,)
+            The latter for a single row. ``out`` where it was given.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape, type or column names, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.predictor import Predictor
+        >>> net = Network([2, 1])
+        >>> predictor = Predictor(net, net.pack([[[1.0], [2.0]]], [[3.0]]))
+        >>> predictor.outputs(np.ones(2))
+        array([6.])
         """
         result = self._packed.outputs(x, False, out) if n_threads == 1 else None
         return self._checked(x, out, n_threads) if result is None else result

@@ -16,6 +16,25 @@ class Trace(Mapping):
 
     Keys: ``z``, ``a``, ``delta`` (d loss / d z), ``slope`` (g'(z)), ``grad_W`` and ``grad_b``, each
     a dict by layer 1..L (``a`` also has 0, the input; softmax has no slope), ``raw`` and ``loss``.
+
+    Parameters
+    ----------
+    entries : dict of str to dict, ndarray or float
+        These numbers.
+
+    Examples
+    --------
+    >>> from fastmlp import Network
+    >>> net = Network([1, 1])
+    >>> print(net.trace(net.pack([[[2.0]]], [[1.0]]), [3.0], [5.0]))
+    a[0]          input               3.000000000
+    z[1]          a[0] W[1] + b[1]    7.000000000
+    a[1]          g(z[1])             7.000000000
+    loss                              2.000000000
+    slope[1]      g'(z[1])            1.000000000
+    delta[1]      d loss / d z        2.000000000
+    grad_W[1][0]  a[0]' delta[1]      6.000000000
+    grad_b[1]     delta[1]            2.000000000
     """
 
     def __init__(self, entries: dict[str, Any]):

@@ -436,6 +436,20 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         Predictor
             Immutable, picklable, without scikit-learn; its ``predict`` answers as this
             estimator's does now. Later changes of the estimator do not reach it.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> predictor = MLPClassifier((10,), solver="lbfgs", random_state=0).fit(X, y).compile()
+        >>> int(predictor.predict(X[0]))
+        0
         """
         check_is_fitted(self)
         return _prediction.compiled(self, *self._decision())

@@ -355,6 +355,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If a parameter or the data make no sense, or if the fit diverged; the estimator is
             then as it was before.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier((10,), solver="lm", alpha=0.1, random_state=0)
+        >>> model.fit(X, y).score(X, y) > 0.95
+        True
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
@@ -378,6 +387,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            The first call has no ``classes``, or a later one others; a batch is not as those
+            before; a parameter or the data make no sense.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier((10,), random_state=0)
+        >>> for rows in (slice(0, None, 2), slice(1, None, 2)):
+        ...     model = model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+        >>> model.t_
+        150
         """
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
@@ -532,6 +558,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Labels, or an indicator matrix if the classifier was fitted on one.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X is not as in ``fit``: shape, names, NaN, infinity, text.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> MLPClassifier((10,), solver="lbfgs", random_state=0).fit(X, y).predict(X[[0, 149]])
+        array([0, 2])
         """
         codes = self._decode(self._output(X))
         if self._kind == "multilabel":
@@ -554,6 +595,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``; for several labels per sample, each one's probability.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        AttributeError
+            With ``loss="perceptron"``, which has no probabilities.
+        ValueError
+            X is not as in ``fit``: shape, names, NaN, infinity, text.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier((10,), solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.predict_proba(X[:1]).round()
+        array([[1., 0., 0.]])
         """
         output = self._output(X)
         if self._kind != "binary":
@@ -574,6 +633,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             With two classes, the output for the second one; else one output per class, in the
             order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        AttributeError
+            With another loss; see ``predict_proba``.
+        ValueError
+            X is not as in ``fit``: shape, names, NaN, infinity, text.
+
+        Examples
+        --------
+        >>> from fastmlp import MLPClassifier
+        >>> X = [[-1.0], [1.0]]
+        >>> model = MLPClassifier((), loss="perceptron", solver="gd", learning_rate_init=0.5)
+        >>> model = model.set_params(random_state=0).fit(X, [0, 1])
+        >>> model.decision_function(X) > 0
+        array([False,  True])
         """
         output = self._output(X)
         return output.ravel() if self._kind == "binary" else output
@@ -591,6 +668,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         ndarray of shape (n_samples, n_classes)
             As ``predict_proba``; minus infinity where that is zero.
+
+        Raises
+        ------
+        NotFittedError, AttributeError, ValueError
+            As ``predict_proba``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier((10,), solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.predict_log_proba(X[:1]).shape
+        (1, 3)
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))

@@ -115,6 +115,16 @@ class FittedNetwork(_weights.FittedWeights):
         .. [2] Pizarroso, Portela & Munoz (2022). NeuralSens: Sensitivity Analysis of Neural
            Networks. Journal of Statistical Software 102(7).
         .. [3] Saltelli et al. (2008). Global Sensitivity Analysis: The Primer, section 1.2.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPRegressor
+        >>> X = np.arange(12.0).reshape(6, 2) % 5
+        >>> model = MLPRegressor(hidden_layer_sizes=(), solver="newton", alpha=0.0, tol=1e-10)
+        >>> shares = model.fit(X, X @ [2.0, 0.0]).sensitivity(X) / X.std(axis=0)
+        >>> shares.round(6)
+        array([[2., 0.]])
         """
         X = _checked(self, X)
         n_samples, n_features = X.shape
@@ -163,7 +173,13 @@ class FittedNetwork(_weights.FittedWeights):
         return _interop.to_sklearn(self, self._fitted_loss())
 
     def onnx_shape_calculator(self):
-        """What skl2onnx asks of an estimator that it does not know; see :meth:`to_sklearn`."""
+        """What skl2onnx asks of an estimator that it does not know; see :meth:`to_sklearn`.
+
+        Returns
+        -------
+        callable
+            ``shape_calculator(operator)``, skl2onnx's own.
+        """
         return _interop.shape_calculator(self)
 
     def _fitted_loss(self):

@@ -353,6 +353,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If a parameter or the data make no sense, or if the fit diverged; the estimator is
             then as it was before.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPRegressor
+        >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+        >>> y = np.sin(3 * X).ravel()
+        >>> model = MLPRegressor(hidden_layer_sizes=5, activation="tanh", solver="lm")
+        >>> model = model.set_params(random_state=0)
+        >>> model.fit(X, y).score(X, y) > 0.99
+        True
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
@@ -374,6 +385,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            A batch is not as those before; a parameter or the data make no sense.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPRegressor
+        >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+        >>> y = np.sin(3 * X).ravel()
+        >>> model = MLPRegressor(hidden_layer_sizes=(5,), random_state=0)
+        >>> model.partial_fit(X[:25], y[:25]).partial_fit(X[25:], y[25:]).t_
+        50
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
@@ -428,6 +454,24 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predictions in the units of y.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X is not as in ``fit``: shape, names, NaN, infinity, text.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPRegressor
+        >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+        >>> y = np.sin(3 * X).ravel()
+        >>> model = MLPRegressor(hidden_layer_sizes=5, activation="tanh", solver="lm")
+        >>> model = model.set_params(random_state=0)
+        >>> model.fit(X, y).predict([[0.5]]).round(1)
+        array([1.])
         """
         output = self._output(X)
         if self.y_mean_ is not None:

@@ -13,7 +13,14 @@ from fastmlp.solvers._progress import Progress
 
 
 class Status(enum.Enum):
-    """Why a run ended; the value is the sentence that users read."""
+    """Why a run ended; the value is the sentence that users read.
+
+    Examples
+    --------
+    >>> from fastmlp.solvers import Status
+    >>> Status.MAX_TIME.value, Status.MAX_TIME.converged
+    ('Stopped at max_time before convergence.', False)
+    """
 
     CONVERGED = "Converged: the gradient is below tol."
     NO_IMPROVEMENT = "Stopped: the training loss no longer improves by more than tol."
@@ -67,6 +74,12 @@ class Limits:
         Print a line per iteration, or show a bar.
     progress : Progress or None
         What prints it.
+
+    Examples
+    --------
+    >>> from fastmlp.solvers import Limits
+    >>> Limits(max_iter=50).tol
+    0.0001
     """
 
     max_iter: int = 200
@@ -102,6 +115,13 @@ class Result:
         ``(J'J)^-1 ||r||^2 / (m - n_params)`` at ``theta``, the pseudo-inverse where J'J is
         singular; infinite where there are no more residuals than parameters. None for others, and
         beyond 1000 parameters, where the objective's ``covariance(theta)`` gives it.
+
+    Examples
+    --------
+    >>> from fastmlp.solvers import minimize
+    >>> result = minimize(lambda t: (float(t @ t), 2 * t), [3.0])
+    >>> result.status.name, sorted(result.history)
+    ('CONVERGED', ['grad_norm', 'loss', 'seconds'])
     """
 
     theta: np.ndarray = field(repr=False)
@@ -154,11 +174,48 @@ class Solver:
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Hyper-parameters by name, as scikit-learn's ``clone`` and ``GridSearchCV`` ask for."""
+        """Hyper-parameters by name, as scikit-learn's ``clone`` and ``GridSearchCV`` ask for.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Without effect, as no hyper-parameter has some of its own.
+
+        Returns
+        -------
+        dict of str to object
+
+        Examples
+        --------
+        >>> from fastmlp.solvers import GradientDescent
+        >>> GradientDescent().get_params()
+        {'learning_rate': 0.1, 'line_search': None}
+        """
         return {name: getattr(self, name) for name in self._names()}
 
     def set_params(self, **params: Any) -> Solver:
-        """Change hyper-parameters by name; an unknown name raises ValueError."""
+        """Change hyper-parameters by name.
+
+        Parameters
+        ----------
+        **params
+            Hyper-parameters of ``__init__``. A run looks at their values.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            An unknown name.
+
+        Examples
+        --------
+        >>> from fastmlp.solvers import GradientDescent
+        >>> GradientDescent().set_params(learning_rate=0.5)
+        GradientDescent(learning_rate=0.5, line_search=None)
+        """
         for name, value in params.items():
             if name not in self._names():
                 raise ValueError(

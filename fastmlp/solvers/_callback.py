@@ -30,6 +30,13 @@ STOP = _Stop()
 class Record(dict):
     """One iteration's entries of the history; the callback's own copy.
 
+    Parameters
+    ----------
+    entries : dict of str to float
+        What it holds.
+    theta, network
+        See below.
+
     Attributes
     ----------
     theta : ndarray of shape (n_params,)
@@ -37,6 +44,16 @@ class Record(dict):
         ``record.theta.copy()``. After the callback's return the record has no ``theta``.
     network : Network or None
         The network that is trained, where the objective has one.
+
+    Examples
+    --------
+    >>> from fastmlp.solvers import minimize
+    >>> path = []
+    >>> def keep(iteration, record):
+    ...     path.append((record["loss"], record.theta.copy()))
+    >>> result = minimize(lambda t: (float(t @ t), 2 * t), [1.0], solver="lbfgs", callback=keep)
+    >>> len(path) == result.n_iter
+    True
     """
 
     __slots__ = ("_theta", "network")

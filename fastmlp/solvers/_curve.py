@@ -87,7 +87,7 @@ def fit_curve(
     >>> y = 2.5 * np.exp(-1.3 * x) + 0.5 + 0.01 * np.cos(40 * x)
     >>> popt, pcov = fit_curve(lambda x, a, b, c: a * np.exp(-b * x) + c, x, y)
     >>> popt.round(2), np.sqrt(np.diag(pcov)).round(3)
-    (array([2.5, 1.3, 0.5]), array([0.006, 0.006, 0.002]))
+    (array([2.5, 1.3, 0.5]), array([0.004, 0.005, 0.002]))
     """
     y = _data("y", y)
     if y.ndim != 1 or y.size == 0:

@@ -39,6 +39,13 @@ class GradientDescent(FullBatchSolver):
     Converged when the largest absolute entry of the gradient is at most ``tol``. With a fixed rate
     the run ends as diverged, at the last finite theta, when a step leads to a loss that is not
     finite.
+
+    Examples
+    --------
+    >>> from fastmlp.solvers import GradientDescent, minimize
+    >>> half = GradientDescent(learning_rate=0.25)
+    >>> minimize(lambda t: (float(t @ t), 2 * t), [1.0, -2.0], solver=half, max_iter=2).theta
+    array([ 0.25, -0.5 ])
     """
 
     needs = SteepestDescent.needs

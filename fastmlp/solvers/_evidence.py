@@ -51,6 +51,20 @@ class EvidenceState:
         has no noise level of its own (Murata et al. 1994).
     linear : bool
         Whether a linear function explains the data better than what bends.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import MLPRegressor
+    >>> from fastmlp.solvers import LevenbergMarquardt
+    >>> rng = np.random.RandomState(0)
+    >>> X = np.linspace(-1, 1, 100).reshape(-1, 1)
+    >>> y = np.sin(3 * X).ravel() + rng.normal(0, 0.3, 100)
+    >>> model = MLPRegressor(
+    ...     hidden_layer_sizes=(8,), solver=LevenbergMarquardt(evidence=True), random_state=0
+    ... )
+    >>> bool(0.2 < model.fit(X, y).evidence_.noise < 0.4)
+    True
     """
 
     weight_decay: float

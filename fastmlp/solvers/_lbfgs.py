@@ -33,6 +33,13 @@ class LBFGS(FullBatchSolver):
 
     SciPy keeps bounds, too. It works in float64; theta is rounded to the objective's dtype at each
     evaluation.
+
+    Examples
+    --------
+    >>> from fastmlp.solvers import LBFGS, minimize
+    >>> result = minimize(lambda t: (float(t @ t), 2 * t), [1.0, -2.0], solver=LBFGS())
+    >>> result.message
+    'Converged: the gradient is below tol.'
     """
 
     history_keys = ("loss", "grad_norm", "seconds")

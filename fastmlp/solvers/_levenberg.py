@@ -300,6 +300,18 @@ class LevenbergMarquardt(FullBatchSolver):
     Madsen, Nielsen and Tingleff, Methods for non-linear least squares problems (2004).
     Schraudolph, Neural Computation 14, 1723 (2002). MacKay, Neural Computation 4, 415 (1992).
     Foresee and Hagan, Proc. ICNN (1997), 1930.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.solvers import LevenbergMarquardt, minimize
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> net = Network([1, 5, 1], activation="tanh")
+    >>> objective = net.objective(X, np.sin(3 * X).ravel())
+    >>> theta = net.init(random_state=0)
+    >>> minimize(objective, theta, solver=LevenbergMarquardt(), tol=1e-8).loss < 1e-5
+    True
     """
 
     needs = ("value_grad", "ggn")

@@ -37,6 +37,19 @@ class SGD(MiniBatch):
         Whether to visit the samples in a new order in each epoch.
     max_norm : float, optional
         Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.solvers import SGD, minimize
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> net = Network([1, 5, 1], activation="tanh")
+    >>> objective = net.objective(X, np.sin(3 * X).ravel())
+    >>> theta = net.init(random_state=0)
+    >>> solver = SGD(learning_rate_init=0.1, batch_size=20)
+    >>> minimize(objective, theta, solver=solver, max_iter=5, random_state=0).n_iter
+    5
     """
 
     _schedules = get_args(_types.AnySchedule)
@@ -95,6 +108,19 @@ class Adam(MiniBatch):
         "cosine" lowers the rate batch by batch to 0 over ``max_iter`` epochs.
     max_norm : float, optional
         Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.solvers import Adam, minimize
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> net = Network([1, 5, 1], activation="tanh")
+    >>> objective = net.objective(X, np.sin(3 * X).ravel())
+    >>> theta = net.init(random_state=0)
+    >>> solver = Adam(learning_rate="cosine", batch_size=20)
+    >>> minimize(objective, theta, solver=solver, max_iter=5, random_state=0).n_iter
+    5
     """
 
     def __init__(
@@ -143,6 +169,19 @@ class AdamW(Adam):
         As for :class:`Adam`.
     weight_decay : float, default=0.01
         Strength of the decay, in units of the learning rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.solvers import AdamW, minimize
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> net = Network([1, 5, 1], activation="tanh")
+    >>> objective = net.objective(X, np.sin(3 * X).ravel())
+    >>> theta = net.init(random_state=0)
+    >>> solver = AdamW(weight_decay=0.1, batch_size=20)
+    >>> minimize(objective, theta, solver=solver, max_iter=5, random_state=0).n_iter
+    5
     """
 
     def __init__(

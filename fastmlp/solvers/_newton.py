@@ -142,6 +142,18 @@ class Newton(FullBatchSolver):
     absolute entry of the gradient and half the squared Newton decrement, 1/2 gradient' H^-1
     gradient, are both at most ``tol``: the second sees the distance to the minimum along flat
     directions, in units of the loss ("trust-region": in units of the loss reached).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.solvers import Newton, minimize
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> net = Network([1, 5, 1], activation="tanh")
+    >>> objective = net.objective(X, np.sin(3 * X).ravel())
+    >>> theta = net.init(random_state=0)
+    >>> minimize(objective, theta, solver=Newton(modification="saddle-free")).loss < 1e-3
+    True
     """
 
     needs = NewtonDescent.needs

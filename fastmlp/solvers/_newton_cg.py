@@ -230,6 +230,18 @@ class NewtonCG(FullBatchSolver):
     Steihaug, SIAM J. Numer. Anal. 20, 626 (1983); Martens, Deep learning via Hessian-free
     optimization, ICML (2010). Byrd, Chin, Neveitt and Nocedal, On the use of stochastic Hessian
     information in optimization methods for machine learning, SIAM J. Optim. 21, 977 (2011).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.solvers import NewtonCG, minimize
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> net = Network([1, 5, 1], activation="tanh")
+    >>> objective = net.objective(X, np.sin(3 * X).ravel())
+    >>> theta = net.init(random_state=0)
+    >>> minimize(objective, theta, solver=NewtonCG(max_cg=20)).loss < 1e-3
+    True
     """
 
     history_keys = ("loss", "grad_norm", "radius", "gain", "seconds")
