@@ -229,7 +229,9 @@ class CurvedObjective:
         rows = positions if self._index is None else self._index[positions]
         weights = None if self._w is None else self._w[rows]
         X = take_rows(self._X, rows)
-        part = type(self)(self._network, X, self._y[rows], weights, l2=self._l2)
+        part = type(self)(
+            self._network, X, self._y[rows], weights, l2=self._l2, scales=self._scales
+        )
         part.n_threads, part.most_threads = self.n_threads, self.most_threads
         part._watches = self._watches_of_subsets
         return part

@@ -11,6 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
+from fastmlp._scales import exchange_y_scales
 from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._scoring import r2
@@ -395,15 +396,25 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             loss = (name, {"quantile": self.quantile})
         return loss, "exp" if name in ("poisson", "gamma") else "identity"
 
-    def _scale_targets(self, targets, sample_weight, rows, fresh):
-        if fresh:
-            self.y_mean_, self.y_scale_ = None, None
-            if self.standardize and self._loss_name() in SHIFTABLE:
-                columns = targets.reshape(len(targets), -1)
-                self.y_mean_, self.y_scale_ = _data.scales(columns, sample_weight, rows)
+    def _learn_target_scales(self, targets, sample_weight, rows):
+        _data.no_scales(self, "y")
+        if self.standardize and self._loss_name() in SHIFTABLE:
+            columns = targets.reshape(len(targets), -1)
+            _data.learn_scales(self, "y", columns, sample_weight, rows)
+
+    def _follow_target_scales(self, targets, sample_weight, network, theta):
+        if self.y_mean_ is not None:
+            columns = targets.reshape(len(targets), -1)
+            exchange_y_scales(
+                network, theta, *_data.follow_scales(self, "y", columns, sample_weight)
+            )
+
+    def _scale_targets(self, targets):
         if self.y_mean_ is None:
             return targets
-        return (targets - self.y_mean_) / self.y_scale_
+        scaled = targets - self.y_mean_
+        scaled /= self.y_scale_
+        return scaled
 
     def _decision(self):
         return "number", None, 0.0
@@ -426,7 +437,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         output = self._output(X)
         if self.y_mean_ is not None:
-            output = (output * self.y_scale_ + self.y_mean_).astype(output.dtype, copy=False)
+            np.multiply(output, self.y_scale_, out=output, casting="same_kind")
+            np.add(output, self.y_mean_, out=output, casting="same_kind")
         return output.ravel() if output.shape[1] == 1 else output
 
     def __sklearn_tags__(self):
