@@ -275,12 +275,14 @@ cdef double *copied(const double[::1] v, Py_ssize_t n) except NULL:
 
 cdef tuple scales_of(const double *mean, const double *scale, Py_ssize_t n):
     """Copies of mean and scale; None for NULL."""
-    if mean == NULL:
-        return None
-    copies = np.empty(n), np.empty(n)
-    memcpy(cnp.PyArray_DATA(<cnp.ndarray> copies[0]), mean, n * sizeof(double))
-    memcpy(cnp.PyArray_DATA(<cnp.ndarray> copies[1]), scale, n * sizeof(double))
-    return copies
+    return None if mean == NULL else (vector_of(mean, n), vector_of(scale, n))
+
+
+cdef vector_of(const double *v, cnp.npy_intp n):
+    """A copy of n entries as an ndarray."""
+    copy = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_DOUBLE)
+    memcpy(cnp.PyArray_DATA(<cnp.ndarray> copy), v, n * sizeof(double))
+    return copy
 
 
 cdef Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
