@@ -95,7 +95,13 @@ class CurvedObjective:
             return None
         line = network.without_hidden_layers()
         objective = type(self)(
-            line, as_given(self._X), self._y, self._w, l2=self._l2, rows=self._index
+            line,
+            as_given(self._X),
+            self._y,
+            self._w,
+            l2=self._l2,
+            rows=self._index,
+            scales=self._scales,
         )
         objective.n_threads, objective.most_threads = self.n_threads, self.most_threads
 
