@@ -84,6 +84,19 @@ def _check_shape(shape: tuple[int, ...], n_features: int) -> None:
         raise ValueError(f"X has {shape[1]} features, the network takes {n_features}.")
 
 
+def check_scales(scales: Any, n_features: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean and scale of each column, as Source reads them; None stays None."""
+    if scales is None:
+        return None
+    mean, scale = (
+        check_vector(part, n_features, np.dtype(np.float64), f"{what} of the scales")
+        for part, what in zip(scales, ("mean", "scale"), strict=True)
+    )
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
+        raise ValueError("scales must be a finite mean and a finite scale > 0 of each column.")
+    return mean, scale
+
+
 def n_rows(X) -> int:
     """Number of rows of what check_rows returned."""
     return X[3][0] if isinstance(X, tuple) else X.shape[0]

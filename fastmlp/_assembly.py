@@ -51,7 +51,7 @@ class CurvatureSweep:
         self._sweep = sweep
         self._layers = sweep.layers
         self._source = sweep.source
-        self._index = sweep.tape_and_index()[1]
+        self._index, self._gathers = sweep.tape_and_index()[1], sweep.gathers
         self._n = n
         self._allowed_threads = allowed_threads
         self._watches = watches
@@ -257,8 +257,7 @@ class CurvatureSweep:
         )[:count]
 
     def _tapes(self, count, rows):
-        gathers = self._index is not None
-        return self._keep(("tape", rows), count, lambda: Tape(self._layers, rows, 8, gathers))
+        return self._keep(("tape", rows), count, lambda: Tape(self._layers, rows, 8, self._gathers))
 
     def _keep(self, key, count: int, make: Callable):
         """At least ``count`` objects made by ``make``, kept for the next call."""

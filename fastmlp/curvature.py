@@ -95,7 +95,13 @@ class CurvedObjective:
             return None
         line = network.without_hidden_layers()
         objective = type(self)(
-            line, as_given(self._X), self._y, self._w, l2=self._l2, rows=self._index
+            line,
+            as_given(self._X),
+            self._y,
+            self._w,
+            l2=self._l2,
+            rows=self._index,
+            scales=self._scales,
         )
         objective.n_threads, objective.most_threads = self.n_threads, self.most_threads
 
@@ -229,7 +235,9 @@ class CurvedObjective:
         rows = positions if self._index is None else self._index[positions]
         weights = None if self._w is None else self._w[rows]
         X = take_rows(self._X, rows)
-        part = type(self)(self._network, X, self._y[rows], weights, l2=self._l2)
+        part = type(self)(
+            self._network, X, self._y[rows], weights, l2=self._l2, scales=self._scales
+        )
         part.n_threads, part.most_threads = self.n_threads, self.most_threads
         part._watches = self._watches_of_subsets
         return part

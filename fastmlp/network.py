@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _types, initialisation
-from fastmlp._arrays import check_rows, check_vector, n_rows
+from fastmlp._arrays import check_rows, check_scales, check_vector, n_rows
 from fastmlp._core.network import Layers
 from fastmlp._names import shown
 from fastmlp._sizes import check_sizes, integers
@@ -333,9 +333,9 @@ class Network:
         >>> net.raw([1.0, 2.0, 3.0], [[1.0, 1.0]])
         array([[6.]])
         """
-        return self._forward(theta, X, False)
+        return self._forward(theta, X, None, False)
 
-    def predict(self, theta: Any, X: Any) -> np.ndarray:
+    def predict(self, theta: Any, X: Any, scales: Any = None) -> np.ndarray:
         """Outputs after the output activation.
 
         Parameters
@@ -344,6 +344,8 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
+        scales : (mean, scale), optional
+            As :meth:`objective` takes them.
 
         Returns
         -------
@@ -363,16 +365,19 @@ class Network:
         >>> net.predict([0.0, 0.0, 0.0], [[1.0, 1.0]])
         array([[0.5]])
         """
-        return self._forward(theta, X, True)
+        return self._forward(theta, X, scales, True)
 
-    def _forward(self, theta: Any, X: Any, apply_output: bool) -> np.ndarray:
+    def _forward(self, theta: Any, X: Any, scales: Any, apply_output: bool) -> np.ndarray:
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
         X = check_rows(X, self.n_features, self.dtype)
-        return Sweep(self._layers, X).raw(theta, n_rows(X), self.n_raw, apply_output)
+        sweep = Sweep(self._layers, X, scales=check_scales(scales, self.n_features))
+        return sweep.raw(theta, n_rows(X), self.n_raw, apply_output)
 
     # -- the loss ----------------------------------------------------------------------------
 
-    def objective(self, X, y, sample_weight=None, alpha=0.0, rows=None) -> NetworkObjective:
+    def objective(
+        self, X, y, sample_weight=None, alpha=0.0, rows=None, scales=None
+    ) -> NetworkObjective:
         """The loss on data as an objective for :func:`fastmlp.solvers.minimize`.
 
         Parameters
@@ -388,6 +393,9 @@ class Network:
             L2 strength; l2 = alpha / sum of weights, for each batch as scikit-learn does.
         rows : array-like of int, optional
             The rows to train on; by default all.
+        scales : (mean, scale), optional
+            Vectors of shape (n_features,), taken as float64: the network sees
+            ``(X - mean) / scale``, reckoned in float64 row by row, without a copy of X.
 
         Returns
         -------
@@ -410,7 +418,7 @@ class Network:
         >>> np.allclose(result.theta, [1, 0])
         True
         """
-        return NetworkObjective(self, X, y, sample_weight, alpha=alpha, rows=rows)
+        return NetworkObjective(self, X, y, sample_weight, alpha=alpha, rows=rows, scales=scales)
 
     def value(self, theta, X, y, sample_weight=None, l2=0.0) -> float:
         """``sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` (weights, not biases).

@@ -13,6 +13,7 @@ from fastmlp import _custom
 from fastmlp._arrays import (
     check_rows,
     check_rows_index,
+    check_scales,
     check_vector,
     check_weights,
     fits_panels,
@@ -70,7 +71,9 @@ class NetworkObjective(CurvedObjective):
     n_threads: int | None = None
     most_threads: int | None = None
 
-    def __init__(self, network, X, y, sample_weight=None, *, alpha=0.0, l2=None, rows=None):
+    def __init__(
+        self, network, X, y, sample_weight=None, *, alpha=0.0, l2=None, rows=None, scales=None
+    ):
         self._network = network
         self.dtype = network.dtype
         self.n_params = network.n_params
@@ -79,6 +82,7 @@ class NetworkObjective(CurvedObjective):
         self._y = check_targets(y, network._loss, network._output, n, network.n_raw, self.dtype)
         self._w = check_weights(sample_weight, n, self.dtype)
         self._index = check_rows_index(rows, n)
+        self._scales = check_scales(scales, network.n_features)
         self.n_samples = n if self._index is None else self._index.size
         self._X = X
         self._alpha = check_strength(alpha, "alpha")
@@ -89,7 +93,9 @@ class NetworkObjective(CurvedObjective):
         if self._weight_sum <= 0:
             raise ValueError("sample_weight sums to zero over the rows: none would count.")
         self._l2 = self._alpha / self._weight_sum if l2 is None else check_strength(l2, "l2")
-        self._sweep = Sweep(network._layers, X, self._kernel_targets(), self._w, self._index)
+        self._sweep = Sweep(
+            network._layers, X, self._kernel_targets(), self._w, self._index, self._scales
+        )
         self._sweep64: Sweep | None = self._sweep if self.dtype == np.float64 else None
         self._workspace: np.ndarray | None = None
         self._curvature_sweep: CurvatureSweep | None = None
@@ -305,6 +311,7 @@ class NetworkObjective(CurvedObjective):
                 None if y is None else y.astype(np.float64),
                 None if w is None else w.astype(np.float64),
                 self._index,
+                self._scales,
             )
         return self._sweep64
 
@@ -325,16 +332,17 @@ class Sweep:
         Targets (n_samples, n_raw) and weights (n_samples,).
     index : ndarray of intp or None
         The rows that count.
+    scales : tuple (mean, scale) or None
+        As ``check_scales`` returns it: the network sees (X - mean) / scale.
     """
 
-    def __init__(self, layers, X, y=None, w=None, index=None):
+    def __init__(self, layers, X, y=None, w=None, index=None, scales=None):
         self.layers = layers
-        self.source = _sweeps.Source(X, y, w)
+        self.source = _sweeps.Source(X, y, w, scales)
         self._itemsize = (X[0] if isinstance(X, tuple) else X).itemsize
         self._n = index.size if index is not None else self.source.n_samples
         self._index = index
-        if index is None and not self.source.direct:
-            self._index = np.arange(self._n, dtype=np.intp)
+        self.gathers = index is not None or not self.source.direct
         self._tapes: dict[int, Any] = {}
         self._batch: tuple[tuple[int, int], tuple] | None = None
         self._order: np.ndarray | None = None
@@ -363,8 +371,7 @@ class Sweep:
         """The tape, kept for the next call, and the index for a sweep over all rows."""
         rows = min(self._n, most or tile_rows(tuple(self.layers.widths), self._itemsize))
         if rows not in self._tapes:
-            gathers = self._index is not None
-            self._tapes = {rows: _sweeps.Tape(self.layers, rows, self._itemsize, gathers)}
+            self._tapes = {rows: _sweeps.Tape(self.layers, rows, self._itemsize, self.gathers)}
         return self._tapes[rows], self._index
 
     def raw(self, theta, n, n_raw, apply_output):

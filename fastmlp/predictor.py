@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from fastmlp._arrays import check_vector
+from fastmlp._arrays import check_scales, check_vector
 from fastmlp._core.predictor import TILE_ROWS, Packed
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import finite
@@ -22,7 +22,7 @@ class Predictor:
     """Predict with a trained network at the lowest latency; ``estimator.compile()`` makes one.
 
     It is small, never changes, pickles (between machines, too), may be shared by threads, and
-    does not need scikit-learn. Scales of inputs and targets are folded into the weights.
+    does not need scikit-learn.
 
     Parameters
     ----------
@@ -40,6 +40,10 @@ class Predictor:
         The features' names: a data frame must have these columns, in this order.
     loss : object, optional
         What ``repr`` shows as the loss; by default the network's.
+    x_scales, y_scales : tuple (mean, scale) of float64 vectors, optional
+        Of each feature: the network sees ``(x - mean) / scale``. Of each output: what it gives is
+        multiplied by the scale and added to the mean. Both are reckoned in float64: folded into
+        weights of float32, a mean that is large beside its scale would cost the digits that matter.
 
     Raises
     ------
@@ -77,6 +81,8 @@ class Predictor:
         threshold=0.5,
         names=None,
         loss=None,
+        x_scales=None,
+        y_scales=None,
     ):
         if not isinstance(network, Network):
             raise ValueError(f"network must be a Network, got {type(network).__name__}.")
@@ -96,18 +102,26 @@ class Predictor:
                 f"names must be {network.n_features}, one for each feature; got {len(self._names)}."
             )
         self._loss = network.loss if loss is None else loss
-        self._packed = Packed(network._layers, theta)
+        self._packed = Packed(
+            network._layers,
+            theta,
+            check_scales(x_scales, network.n_features),
+            check_scales(y_scales, network.n_raw),
+        )
         self._flat = decision == "number" and network.n_raw == 1
 
     def __getstate__(self):
+        packed = self._packed
         return (
             self._network,
-            self._packed.theta,
+            packed.theta,
             self._decision,
             self._classes,
             self._threshold,
             self._names,
             self._loss,
+            packed.x_scales,
+            packed.y_scales,
         )
 
     def __setstate__(self, state):

@@ -35,6 +35,7 @@ def train(
     sample_weight: np.ndarray | None = None,
     alpha: float = 0.0,
     rows: np.ndarray | None = None,
+    scales: tuple[np.ndarray, np.ndarray] | None = None,
     validation: tuple | None = None,
     score: Callable[[np.ndarray, Any], float] | None = None,
     callback: Callable[[int, Record], Any] | None = None,
@@ -63,6 +64,8 @@ def train(
         L2 strength; divided by the sum of the weights, of each batch or of all samples.
     rows : ndarray of int, optional
         The rows of X that are trained on; all of them by default. X is not copied.
+    scales : tuple (mean, scale), optional
+        The network sees (X - mean) / scale, here and in the validation data.
     validation : tuple (X, y, sample_weight, rows), optional
         Data that the best parameters are chosen by, and the rows of it that count (None: all).
     score : callable, optional
@@ -86,7 +89,9 @@ def train(
     Result
         Its history has a column ``threads``: the most that worked at an iteration.
     """
-    objective = network.objective(X, y, sample_weight=sample_weight, alpha=alpha, rows=rows)
+    objective = network.objective(
+        X, y, sample_weight=sample_weight, alpha=alpha, rows=rows, scales=scales
+    )
     objective.n_threads = n_threads
     objective.most_threads = threads_in_force(1 << 16)  # before the limit on BLAS below
     rows_at_once = tile_rows(network.layers, network.dtype.itemsize)
@@ -110,7 +115,7 @@ def train(
             theta0,
             solver=solver,
             callback=noting,
-            validation=None if validation is None else _validator(network, validation, score),
+            validation=validation and _validator(network, validation, scales, score),
             state=state,
             **limits,
         )
@@ -216,13 +221,13 @@ def train_starts(
     return best_run(ends), ends
 
 
-def predict(network, theta, X, n_threads: int | None = None) -> np.ndarray:
+def predict(network, theta, X, scales=None, n_threads: int | None = None) -> np.ndarray:
     """Outputs of the network, (n_samples, n_raw), with as many threads as the work is worth."""
     flops = 2.0 * X.shape[0] * network.n_params
     if n_threads is None and flops < 1e7:
-        return network.predict(theta, X)
+        return network.predict(theta, X, scales)
     with blas_threads(default_threads(flops) if n_threads is None else n_threads):
-        return network.predict(theta, X)
+        return network.predict(theta, X, scales)
 
 
 def describe_divergence(network, result: Result) -> str:
@@ -235,11 +240,11 @@ def describe_divergence(network, result: Result) -> str:
     return f"The loss was {result.loss:.4g} after {when}."
 
 
-def _validator(network, validation, score):
+def _validator(network, validation, scales, score):
     """The (score, loss) of theta on validation data; the score is maximised."""
     X, y, sample_weight, rows = validation
     try:
-        objective = network.objective(X, y, sample_weight=sample_weight, rows=rows)
+        objective = network.objective(X, y, sample_weight=sample_weight, rows=rows, scales=scales)
     except ValueError as error:
         raise ValueError(f"Validation data: {error}") from error
 

@@ -46,6 +46,17 @@ static void NAME(gather_csr)(real *out, const real *data, const ptrdiff_t *indic
     }
 }
 
+/* x[r, c] = (x[r, c] - mean[c]) / scale[c], reckoned in double: a float32 column whose mean is large
+ * beside its spread loses nothing but the rounding of the result. */
+static void NAME(standardise)(real *x, const double *mean, const double *scale, ptrdiff_t rows,
+                              ptrdiff_t cols, ptrdiff_t ld) {
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        real *const restrict row = x + r * ld;
+        for (ptrdiff_t c = 0; c < cols; c++)
+            row[c] = (real)(((double)row[c] - mean[c]) / scale[c]);
+    }
+}
+
 /* 1 if every entry is finite: 0 x differs from 0 exactly where x is NaN or infinite. */
 static int NAME(all_finite)(const real *x, ptrdiff_t n) {
     ivec odd = (ivec)splat(0);

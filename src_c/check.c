@@ -221,8 +221,7 @@ static fm_loss_t canonical(int loss) {
     static void check_arrays##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t cols) {            \
         real *X = filled((size_t)(3 * rows * cols), sizeof(real));                               \
         real *out = filled((size_t)(rows * cols), sizeof(real));                                 \
-        ptrdiff_t *index = malloc((size_t)rows * sizeof(ptrdiff_t) + 1);                         \
-        int ok = 1;                                                                              \
+        ptrdiff_t *index = malloc((size_t)rows * sizeof(ptrdiff_t) + 1), ok = 1;                 \
         for (ptrdiff_t r = 0; r < rows; r++) index[r] = (7 * r + 3) % (3 * rows);                \
         for (int order = 0; order < 2; order++) {                                                \
             const ptrdiff_t row = order ? 1 : cols, col = order ? 3 * rows : 1;                  \
@@ -231,8 +230,17 @@ static fm_loss_t canonical(int loss) {
                 for (ptrdiff_t c = 0; c < cols; c++)                                             \
                     ok &= out[r * cols + c] == X[index[r] * row + c * col];                      \
         }                                                                                        \
-        expect(ok, "gather", #real, (long)(rows * 1000 + cols));                                 \
-        free(X), free(out), free(index);                                                         \
+        expect((int)ok, "gather", #real, (long)(rows * 1000 + cols)), free(X), free(out), free(index); \
+        /* rows two entries apart, which stay as they are; means far from zero */                \
+        const ptrdiff_t ld = cols + 2, n = (rows - 1) * ld + cols;                               \
+        real *tile = filled((size_t)n, sizeof(real)), *old = filled((size_t)n, sizeof(real));    \
+        double mean[70], scale[70]; /* of the most columns that check_all asks for */            \
+        for (int c = 0; c < cols; c++) mean[c] = 1e6 * draw(), scale[c] = 3 + draw();            \
+        for (ptrdiff_t i = 0; i < n; i++) old[i] = tile[i] += (real)mean[i % ld % cols];         \
+        k->standardise(tile, mean, scale, rows, cols, ld);                                       \
+        for (ptrdiff_t i = 0; i < n; i++)                                                        \
+            ok &= near##s(tile[i], i % ld < cols ? (old[i] - mean[i % ld]) / scale[i % ld] : old[i]); \
+        expect((int)ok, "standardise", #real, (long)(rows * 1000 + cols)), free(tile), free(old);     \
     }                                                                                            \
                                                                                                  \
     /* The three products of a layer and their inverse copies, against plain loops; padding of   \

@@ -114,6 +114,9 @@ typedef struct {
         void (*gather_csr)(real *out, const real *data, const ptrdiff_t *indices,                \
                            const ptrdiff_t *indptr, const ptrdiff_t *index, ptrdiff_t rows,      \
                            ptrdiff_t cols, ptrdiff_t ld);                                        \
+        /* x[rows, cols] = (x - mean[cols]) / scale[cols] in double; ld of x */                  \
+        void (*standardise)(real *x, const double *mean, const double *scale, ptrdiff_t rows,    \
+                            ptrdiff_t cols, ptrdiff_t ld);                                       \
         int (*all_finite)(const real *x, ptrdiff_t n);                                           \
         /* ---- layers in panels (panels_body.h); ld: row strides ---- */                        \
         ptrdiff_t (*padded)(ptrdiff_t cols);                                                     \

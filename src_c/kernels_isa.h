@@ -36,7 +36,7 @@
         .output = output##s, .loss = loss##s, .loss_mul = loss_mul##s,                        \
         .loss_root = loss_root##s, .update = update##s, .regularise = regularise##s, .column_sums = column_sums##s, .gather = gather##s,         \
         .gather_csr = gather_csr##s, .all_finite = all_finite##s, .padded = padded##s,           \
-        .panel_copy = panel_copy##s,                                                             \
+        .panel_copy = panel_copy##s, .standardise = standardise##s,                              \
         .panel_turn = panel_turn##s, .panel_forward = panel_forward##s,                          \
         .panel_loss = panel_loss##s, .panel_delta = panel_delta##s, .panel_grad = panel_grad##s, \
         .panel_update = panel_update##s, .panel_regularise = panel_regularise##s,                \

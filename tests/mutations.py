@@ -257,7 +257,22 @@ MUTATIONS = [
     (ROW, "c = fan_out - LANES;", "break;"),
     (ROW, "k++) NAME(row_add)(z, a + k,", "k++) NAME(row_add)(z, a,"),
     (ROW_SWEEP, "            spare = <real *> a\n", "            pass\n"),
-    (ROW_SWEEP, "    if not kernels.all_finite(x, layers.n_features):", "    if False:"),
+    (ARRAYS, "- mean[c]) / scale[c]);", "- mean[c]) * scale[c]);"),
+    (ARRAYS, "real *const restrict row = x + r * ld;", "real *const restrict row = x + r * cols;"),
+    (
+        NETWORK,
+        "    if source.mean != NULL:\n",
+        "    if source.mean != NULL and not source.sparse:\n",
+    ),
+    (NETWORK, "tape.order[i] = start + i", "tape.order[i] = i"),
+    (
+        ROW_SWEEP,
+        "kernels.standardise(scaled, mean, scale,",
+        "kernels.standardise(scaled, mean, mean,",
+    ),
+    (PREDICTOR, "rows, width, width + 1)\n    if not", "rows, width - 1, width + 1)\n    if not"),
+    (PREDICTOR, "* scale[c] + mean[c])", "* scale[c] - mean[c])"),
+    (ROW_SWEEP, "    if not kernels.all_finite(a, layers.n_features):", "    if False:"),
     # on both
     (MINIBATCH, "if weight_sum <= 0:", "if weight_sum < 0:"),
     (MINIBATCH, "set_rate(&plan, rate, t + 1)", "set_rate(&plan, rates[batch], t + 2)"),

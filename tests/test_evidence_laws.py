@@ -118,6 +118,18 @@ def test_linear_data_make_the_network_linear_and_it_says_so():
     assert np.median(ratios) < 1.2
 
 
+def test_linear_data_in_other_units():
+    """As the estimator meets them: scales of inputs and targets, weights, a part of the rows."""
+    rng = np.random.default_rng(0)
+    X = 5000 + 70 * rng.normal(size=(200, 2))
+    y = 300 + X @ [0.3, -0.5] + 2 * rng.normal(size=200)
+    model = MLPRegressor(
+        hidden_layer_sizes=(8,), activation="tanh", solver=EVIDENCE, standardize=True, max_iter=200
+    ).fit(X, y, sample_weight=rng.integers(0, 3, 200))
+    assert "linear" in model.status_
+    assert np.abs(model.predict(X) - 300 - X @ [0.3, -0.5]).max() < 1.5
+
+
 def test_bent_data_do_not():
     lines = sum(fit(bent(seed), EVIDENCE)[1].state.linear for seed in range(30))
     assert lines <= 2

@@ -17,7 +17,7 @@ MAX_LINES_OF_CODE = 400
 
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
     {"_names", "_numbers", "_sizes", "_types"},
-    {"_core", "_threads", "_watch", "_arrays", "_custom", "_hyper", "_sparse"},
+    {"_core", "_threads", "_watch", "_arrays", "_scales", "_custom", "_hyper", "_sparse"},
     {"activations", "losses", "initialisation"},
     {"network", "objective", "curvature", "_assembly", "_linear", "trace", "predictor"},
     {"solvers"},

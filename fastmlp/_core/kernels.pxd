@@ -59,6 +59,8 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_csr)(float *, const float *, const Py_ssize_t *, const Py_ssize_t *,
                            const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t) noexcept nogil
+        void (*standardise)(float *, const double *, const double *, Py_ssize_t, Py_ssize_t,
+                            Py_ssize_t) noexcept nogil
         int (*all_finite)(const float *, Py_ssize_t) noexcept nogil
         Py_ssize_t (*padded)(Py_ssize_t) noexcept nogil
         void (*panel_copy)(float *, float *, Py_ssize_t, Py_ssize_t, int) noexcept nogil
@@ -112,6 +114,8 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_csr)(double *, const double *, const Py_ssize_t *, const Py_ssize_t *,
                            const Py_ssize_t *, Py_ssize_t, Py_ssize_t,
                            Py_ssize_t) noexcept nogil
+        void (*standardise)(double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
+                            Py_ssize_t) noexcept nogil
         int (*all_finite)(const double *, Py_ssize_t) noexcept nogil
         Py_ssize_t (*padded)(Py_ssize_t) noexcept nogil
         void (*panel_copy)(double *, double *, Py_ssize_t, Py_ssize_t, int) noexcept nogil
@@ -196,6 +200,8 @@ cdef void gather(real *out, const real *X, const Py_ssize_t *index, Py_ssize_t r
 cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
                      const Py_ssize_t *indptr, const Py_ssize_t *index, Py_ssize_t rows,
                      Py_ssize_t cols, Py_ssize_t ld) noexcept nogil
+cdef void standardise(real *x, const double *mean, const double *scale, Py_ssize_t rows,
+                      Py_ssize_t cols, Py_ssize_t ld) noexcept nogil
 cdef int all_finite(const real *x, Py_ssize_t n) noexcept nogil
 cdef void panel_copy(real *panels, real *m, Py_ssize_t rows, Py_ssize_t cols,
                      int back) noexcept nogil

@@ -173,6 +173,14 @@ cdef void gather_csr(real *out, const real *data, const Py_ssize_t *indices,
         table.d.gather_csr(out, data, indices, indptr, index, rows, cols, ld)
 
 
+cdef void standardise(real *x, const double *mean, const double *scale, Py_ssize_t rows,
+                      Py_ssize_t cols, Py_ssize_t ld) noexcept nogil:
+    if real is float:
+        table.f.standardise(x, mean, scale, rows, cols, ld)
+    else:
+        table.d.standardise(x, mean, scale, rows, cols, ld)
+
+
 cdef int all_finite(const real *x, Py_ssize_t n) noexcept nogil:
     if real is float:
         return table.f.all_finite(x, n)

@@ -23,6 +23,8 @@ cdef class Source:
     cdef const Py_ssize_t *indptr
     cdef void *y                          # (n_samples, n_raw) or NULL
     cdef void *w                          # (n_samples,) or NULL
+    cdef const double *mean               # (n_features,) or NULL: rows are read as
+    cdef const double *scale              # (x - mean) / scale
     cdef object arrays                    # the owners of the pointers
 
 
@@ -35,6 +37,7 @@ cdef class Tape:
     cdef void *input                      # the tape's own room for gathered rows
     cdef void *y_room
     cdef void *w_room
+    cdef Py_ssize_t *order                # (rows,) the numbers of rows that no index gives
     cdef const void *y                    # targets and weights of the tile
     cdef const void *w
     cdef void *delta                      # d loss / d z of the layer at hand
@@ -47,6 +50,8 @@ cdef double seconds() noexcept nogil
 cdef int check_signals(double *last) except -1 nogil
 cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
                Py_ssize_t rows, Py_ssize_t n_raw, real *dummy) noexcept nogil
+cdef void load_rows(real *out, Source source, const Py_ssize_t *index, Py_ssize_t rows,
+                    Py_ssize_t left, Py_ssize_t ld) noexcept nogil
 cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,
                   bint slopes) noexcept nogil
 cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape,

@@ -129,10 +129,15 @@ cdef class Source:
         Aligned and of the element type of the sweep; indices and indptr of type intp.
     y : ndarray of shape (n_samples, n_raw), C-contiguous, or None
     w : ndarray of shape (n_samples,), contiguous, or None
+    scales : (mean, scale), float64 ndarrays of shape (n_features,), contiguous, or None
+        The network sees (X - mean) / scale.
     """
 
-    def __cinit__(self, X, y=None, w=None):
-        self.arrays = (X, y, w)
+    def __cinit__(self, X, y=None, w=None, scales=None):
+        self.arrays = (X, y, w, scales)
+        if scales is not None:
+            self.mean = <const double *> address(scales[0])
+            self.scale = <const double *> address(scales[1])
         if isinstance(X, tuple):
             data, indices, indptr, shape = X
             self.sparse = True
@@ -144,7 +149,7 @@ cdef class Source:
             self.X = address(X)
             self.row_stride = X.strides[0] // X.itemsize
             self.col_stride = X.strides[1] // X.itemsize
-            self.direct = ((self.col_stride == 1 or shape[1] == 1)
+            self.direct = (scales is None and (self.col_stride == 1 or shape[1] == 1)
                            and shape[1] <= self.row_stride <= MOST_FOR_BLAS)
         self.n_samples, self.n_features = shape
         self.y = NULL if y is None else address(y)
@@ -189,6 +194,8 @@ cdef class Tape:
                 used += room(rows * layers.n_raw * itemsize)
                 self.w_room = NULL if dry else base + used
                 used += room(rows * itemsize)
+                self.order = NULL if dry else <Py_ssize_t *> (base + used)
+                used += room(rows * sizeof(Py_ssize_t))
             for l in range(1, n + 1):
                 widest = max(widest, layers.width[l])
                 self.a[l] = NULL if dry else base + used
@@ -254,34 +261,53 @@ cdef int check_signals(double *last) except -1 nogil:
 
 cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
                Py_ssize_t rows, Py_ssize_t n_raw, real *dummy) noexcept nogil:
-    """Rows index[start : start + rows] into the tape; without an index, in place where they lie.
+    """Rows index[start : start + rows] into the tape; without an index, rows from start on, in
+    place if the source is direct.
 
     dummy fixes the element type.
     """
-    cdef Py_ssize_t cols = source.n_features
-    if index == NULL:
+    cdef Py_ssize_t i
+    if index == NULL and source.direct:
         tape.a[0] = <real *> source.X + start * source.row_stride
         tape.stride = source.row_stride
         tape.y = NULL if source.y == NULL else <real *> source.y + start * n_raw
         tape.w = NULL if source.w == NULL else <real *> source.w + start
         return
-    tape.a[0] = tape.input
-    tape.stride = cols
-    if source.sparse:
-        kernels.gather_csr(<real *> tape.input, <const real *> source.data, source.indices,
-                           source.indptr, index + start, rows, cols, cols)
+    if index == NULL:
+        for i in range(rows):
+            tape.order[i] = start + i
+        index = tape.order
     else:
-        kernels.gather(<real *> tape.input, <const real *> source.X, index + start, rows, rows,
-                       cols, cols, source.row_stride, source.col_stride)
+        index += start
+    tape.a[0] = tape.input
+    tape.stride = source.n_features
+    load_rows(<real *> tape.input, source, index, rows, rows, source.n_features)
     tape.y = tape.w = NULL
     if source.y != NULL:
-        kernels.gather(<real *> tape.y_room, <const real *> source.y, index + start, rows, rows,
-                       n_raw, n_raw, n_raw, 1)
+        kernels.gather(<real *> tape.y_room, <const real *> source.y, index, rows, rows, n_raw,
+                       n_raw, n_raw, 1)
         tape.y = tape.y_room
     if source.w != NULL:
-        kernels.gather(<real *> tape.w_room, <const real *> source.w, index + start, rows, rows, 1,
-                       1, 1, 1)
+        kernels.gather(<real *> tape.w_room, <const real *> source.w, index, rows, rows, 1, 1, 1,
+                       1)
         tape.w = tape.w_room
+
+
+cdef void load_rows(real *out, Source source, const Py_ssize_t *index, Py_ssize_t rows,
+                    Py_ssize_t left, Py_ssize_t ld) noexcept nogil:
+    """Rows of X by index, as the network sees them, into out, ld apart.
+
+    The index goes on for left >= rows entries, which are wanted next.
+    """
+    cdef Py_ssize_t cols = source.n_features
+    if source.sparse:
+        kernels.gather_csr(out, <const real *> source.data, source.indices, source.indptr, index,
+                           rows, cols, ld)
+    else:
+        kernels.gather(out, <const real *> source.X, index, rows, left, cols, ld,
+                       source.row_stride, source.col_stride)
+    if source.mean != NULL:
+        kernels.standardise(out, source.mean, source.scale, rows, cols, ld)
 
 
 cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,

@@ -11,7 +11,14 @@ from libc.stdlib cimport calloc, free
 
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_relu, fm_update_t, real
-from fastmlp._core.network cimport Layers, Source, check_signals, penalise, squared_weights
+from fastmlp._core.network cimport (
+    Layers,
+    Source,
+    check_signals,
+    load_rows,
+    penalise,
+    squared_weights,
+)
 
 
 cdef class PanelTape:
@@ -134,12 +141,7 @@ cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize
                     Py_ssize_t rows, Py_ssize_t left, real *dummy) noexcept nogil:
     """Rows, targets and weights by index, which goes on for left >= rows entries."""
     cdef Py_ssize_t n_raw = layers.n_raw
-    if source.sparse:
-        kernels.gather_csr(<real *> tape.a[0], <const real *> source.data, source.indices,
-                           source.indptr, index, rows, layers.width[0], tape.ld[0])
-    else:
-        kernels.gather(<real *> tape.a[0], <const real *> source.X, index, rows, left,
-                       layers.width[0], tape.ld[0], source.row_stride, source.col_stride)
+    load_rows(<real *> tape.a[0], source, index, rows, left, tape.ld[0])
     if source.y != NULL:
         kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, left, n_raw,
                        n_raw, n_raw, 1)

@@ -37,6 +37,9 @@ cdef class Packed:
     layers : Layers
     theta : ndarray of shape (n_params,), float32 or float64, contiguous
         Copied.
+    x_scales, y_scales : (mean, scale), float64 ndarrays, or None
+        Of n_features: the network sees (x - mean) / scale. Of n_raw: what comes out is
+        output * scale + mean. Copied.
     """
     cdef readonly Layers layers
     cdef readonly bint single             # float32
@@ -49,8 +52,12 @@ cdef class Packed:
     cdef Py_ssize_t *offset               # (n_layers + 1,) in elements
     cdef Py_ssize_t *ld                   # (n_layers + 1,)
     cdef Py_ssize_t widest                # row of a tile, in bytes
+    cdef double *x_mean                   # (n_features,) or NULL
+    cdef double *x_scale
+    cdef double *y_mean                   # (n_raw,) or NULL
+    cdef double *y_scale
 
-    def __cinit__(self, Layers layers, theta):
+    def __cinit__(self, Layers layers, theta, x_scales=None, y_scales=None):
         cdef Py_ssize_t l, n = layers.n_layers, itemsize, theta_bytes, widest = 0
         cdef const float[::1] of_floats
         cdef const double[::1] of_doubles
@@ -86,6 +93,12 @@ cdef class Packed:
         else:
             of_doubles = theta
             pack(self, &of_doubles[0])
+        if x_scales is not None:
+            self.x_mean = copied(x_scales[0], layers.n_features)
+            self.x_scale = copied(x_scales[1], layers.n_features)
+        if y_scales is not None:
+            self.y_mean = copied(y_scales[0], layers.n_raw)
+            self.y_scale = copied(y_scales[1], layers.n_raw)
 
     cdef Py_ssize_t padded(self, Py_ssize_t cols) noexcept:
         if self.single:
@@ -98,6 +111,10 @@ cdef class Packed:
         free(self.W)
         free(self.b)
         free(self.memory)
+        free(self.x_mean)
+        free(self.x_scale)
+        free(self.y_mean)
+        free(self.y_scale)
 
     @property
     def theta(self):
@@ -106,6 +123,16 @@ cdef class Packed:
         cdef cnp.ndarray copy = cnp.PyArray_SimpleNew(1, &n, self.type_num)
         memcpy(cnp.PyArray_DATA(copy), self.theta_at, cnp.PyArray_NBYTES(copy))
         return copy
+
+    @property
+    def x_scales(self):
+        """Mean and scale of the inputs, as a tuple of copies, or None."""
+        return scales_of(self.x_mean, self.x_scale, self.layers.n_features)
+
+    @property
+    def y_scales(self):
+        """Mean and scale of the outputs, as a tuple of copies, or None."""
+        return scales_of(self.y_mean, self.y_scale, self.layers.n_raw)
 
     def outputs(self, x, bint flat=False, out=None):
         """Outputs for a plain x: an exact, aligned, C-contiguous ndarray of the packed type.
@@ -180,12 +207,15 @@ cdef class Packed:
         finally:
             PyBuffer_Release(&rows)
 
-    def holds(self, theta):
-        """Whether this plain vector is what was packed, bit by bit."""
-        return (is_plain(theta, self.type_num)
-                and cnp.PyArray_SIZE(<cnp.ndarray> theta) == self.layers.n_params
-                and memcmp(cnp.PyArray_DATA(<cnp.ndarray> theta), self.theta_at,
-                           cnp.PyArray_NBYTES(<cnp.ndarray> theta)) == 0)
+    def holds(self, theta, x_scales=None):
+        """Whether this plain vector and these scales are what was packed, bit by bit."""
+        if not same(theta, self.type_num, self.theta_at, self.layers.n_params):
+            return False
+        if x_scales is None:
+            return self.x_mean == NULL
+        return (self.x_mean != NULL
+                and same(x_scales[0], cnp.NPY_DOUBLE, self.x_mean, self.layers.n_features)
+                and same(x_scales[1], cnp.NPY_DOUBLE, self.x_scale, self.layers.n_features))
 
     cdef int check(self, Py_buffer *b, str what, Py_ssize_t n, Py_ssize_t cols,
                    Py_ssize_t itemsize) except -1:
@@ -222,6 +252,37 @@ cdef bint takes(out, int type_num, int ndim, const cnp.npy_intp *shape, cnp.ndar
     at = <uintptr_t> cnp.PyArray_DATA(<cnp.ndarray> out)
     return (at + <uintptr_t> cnp.PyArray_NBYTES(<cnp.ndarray> out) <= x_at
             or x_at + <uintptr_t> cnp.PyArray_NBYTES(x) <= at)
+
+
+cdef bint same(x, int type_num, const void *kept, Py_ssize_t n) noexcept:
+    """Whether a plain array of n entries of this type is what is kept, bit by bit."""
+    return (is_plain(x, type_num) and cnp.PyArray_SIZE(<cnp.ndarray> x) == n
+            and memcmp(cnp.PyArray_DATA(<cnp.ndarray> x), kept,
+                       cnp.PyArray_NBYTES(<cnp.ndarray> x)) == 0)
+
+
+cdef double *copied(const double[::1] v, Py_ssize_t n) except NULL:
+    """A copy of n entries, to be freed."""
+    cdef double *copy
+    if v.shape[0] != n:
+        raise ValueError(f"scales must have {n} entries, got {v.shape[0]}.")
+    copy = <double *> malloc(n * sizeof(double))
+    if not copy:
+        raise MemoryError("no room for the scales")
+    memcpy(copy, &v[0], n * sizeof(double))
+    return copy
+
+
+cdef tuple scales_of(const double *mean, const double *scale, Py_ssize_t n):
+    """Copies of mean and scale; None for NULL."""
+    return None if mean == NULL else (vector_of(mean, n), vector_of(scale, n))
+
+
+cdef vector_of(const double *v, cnp.npy_intp n):
+    """A copy of n entries as an ndarray."""
+    copy = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_DOUBLE)
+    memcpy(cnp.PyArray_DATA(<cnp.ndarray> copy), v, n * sizeof(double))
+    return copy
 
 
 cdef Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
@@ -283,14 +344,25 @@ cdef int run_tiles(Packed self, Layers layers, const real *x, Py_ssize_t stride,
     while start < n and finite == 1:
         rows = min(TILE, n - start)
         if rows == 1:
-            finite = run_row(layers, self.W, self.b, x + start * stride,
-                             out + start * layers.n_raw)
+            finite = run_row(layers, self.W, self.b, x + start * stride, self.x_mean,
+                             self.x_scale, out + start * layers.n_raw)
         else:
             finite = run_tile(self, layers, x + start * stride, stride, rows,
                               out + start * layers.n_raw, base, room)
+        if self.y_mean != NULL:
+            unscale(out + start * layers.n_raw, self.y_mean, self.y_scale, rows, layers.n_raw)
         start += rows
     free(far)
     return finite
+
+
+cdef void unscale(real *y, const double *mean, const double *scale, Py_ssize_t rows,
+                  Py_ssize_t cols) noexcept nogil:
+    """y[rows, cols] = y scale[cols] + mean[cols], in double."""
+    cdef Py_ssize_t r, c
+    for r in range(rows):
+        for c in range(cols):
+            y[r * cols + c] = <real> (<double> y[r * cols + c] * scale[c] + mean[c])
 
 
 cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
@@ -307,6 +379,8 @@ cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
         for c in range(width):
             a[r * (width + 1) + c] = x[r * stride + c]
         a[r * (width + 1) + width] = 1
+    if self.x_mean != NULL:
+        kernels.standardise(a, self.x_mean, self.x_scale, rows, width, width + 1)
     if not kernels.all_finite(a, rows * (width + 1)):
         return False
     for l in range(1, L + 1):

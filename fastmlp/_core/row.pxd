@@ -9,4 +9,4 @@ cdef enum:
 
 cdef bint is_plain(x, int type_num) noexcept
 cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
-                 real *out) noexcept nogil
+                 const double *mean, const double *scale, real *out) noexcept nogil

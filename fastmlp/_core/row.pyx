@@ -14,7 +14,7 @@ cdef enum:
     DEEPEST = 64       # layers that `outputs_of_row` serves
 
 
-def outputs_of_row(Layers layers, coefs, intercepts, x):
+def outputs_of_row(Layers layers, coefs, intercepts, x, mean=None, scale=None):
     """Outputs for a single row, by weights and biases as they are now.
 
     Parameters
@@ -23,16 +23,21 @@ def outputs_of_row(Layers layers, coefs, intercepts, x):
     coefs, intercepts : sequence of ndarray
         Shapes (fan_in, fan_out) and (fan_out,).
     x : ndarray of shape (1, n_features)
+    mean, scale : ndarray of shape (n_features,), or None
+        The network sees (x - mean) / scale.
 
     Returns
     -------
     ndarray of shape (1, n_raw) or None
         None where x is no single row or not finite, or where an array is not plain: an exact,
-        aligned, C-contiguous ndarray of x's type (float32 or float64), in the layers' shape.
+        aligned, C-contiguous ndarray of x's type (float32 or float64; float64 for mean and
+        scale), in the layers' shape.
     """
     cdef const void *W[DEEPEST]
     cdef const void *b[DEEPEST]
     cdef const void *row
+    cdef const double *mean_ = NULL
+    cdef const double *scale_ = NULL
     cdef tuple held_coefs, held_intercepts  # whatever another thread does to the lists
     cdef cnp.npy_intp shape[2]
     cdef Py_ssize_t l
@@ -51,25 +56,32 @@ def outputs_of_row(Layers layers, coefs, intercepts, x):
         b[l] = data_of(held_intercepts[l], type_num, -1, layers.width[l + 1])
         if W[l] == NULL or b[l] == NULL:
             return None
+    if mean is not None:
+        mean_ = <const double *> data_of(mean, cnp.NPY_DOUBLE, -1, layers.n_features)
+        scale_ = <const double *> data_of(scale, cnp.NPY_DOUBLE, -1, layers.n_features)
+        if mean_ == NULL or scale_ == NULL:
+            return None
     shape[0], shape[1] = 1, layers.n_raw
     out = cnp.PyArray_SimpleNew(2, shape, type_num)
     if type_num == cnp.NPY_FLOAT:
-        finite = row_of(layers, W, b, <const float *> row, <float *> cnp.PyArray_DATA(out))
+        finite = row_of(layers, W, b, <const float *> row, mean_, scale_,
+                        <float *> cnp.PyArray_DATA(out))
     else:
-        finite = row_of(layers, W, b, <const double *> row, <double *> cnp.PyArray_DATA(out))
+        finite = row_of(layers, W, b, <const double *> row, mean_, scale_,
+                        <double *> cnp.PyArray_DATA(out))
     if finite < 0:
         raise MemoryError("no room for the activations of a row")
     return out if finite else None
 
 
-cdef int row_of(Layers layers, const void **W, const void **b, const real *x,
-                real *out) noexcept:
+cdef int row_of(Layers layers, const void **W, const void **b, const real *x, const double *mean,
+                const double *scale, real *out) noexcept:
     """`run_row`, without the GIL where that pays."""
     cdef int finite
     if layers.n_params < BRIEF:
-        return run_row(layers, W, b, x, out)
+        return run_row(layers, W, b, x, mean, scale, out)
     with nogil:
-        finite = run_row(layers, W, b, x, out)
+        finite = run_row(layers, W, b, x, mean, scale, out)
     return finite
 
 
@@ -94,28 +106,40 @@ cdef const void *data_of(x, int type_num, Py_ssize_t rows, Py_ssize_t cols) noex
 
 
 cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
-                 real *out) noexcept nogil:
-    """out (n_raw,) for x (n_features,): 1, or 0 where x is not finite, or -1 without memory."""
+                 const double *mean, const double *scale, real *out) noexcept nogil:
+    """out (n_raw,) for x (n_features,): 1, or 0 where x is not finite, or -1 without memory.
+
+    The network sees (x - mean) / scale, unless mean is NULL.
+    """
     cdef char[STACK] near
     cdef void *far = NULL
     cdef uintptr_t base = <uintptr_t> near
-    cdef Py_ssize_t l, room, widest = 0, L = layers.n_layers
+    cdef Py_ssize_t l, room, room_of_x = 0, widest = 0, L = layers.n_layers
     cdef real *z
     cdef real *spare
+    cdef real *scaled
     cdef const real *a = x
     cdef bint relu
-    if not kernels.all_finite(x, layers.n_features):
-        return 0
     for l in range(1, L + 1):
         widest = max(widest, layers.width[l])
     room = (widest * <Py_ssize_t> sizeof(real) + 63) & ~<Py_ssize_t> 63
-    if 2 * room + 64 > STACK:
-        far = malloc(2 * room + 64)
+    if mean != NULL:
+        room_of_x = (layers.n_features * <Py_ssize_t> sizeof(real) + 63) & ~<Py_ssize_t> 63
+    if 2 * room + room_of_x + 64 > STACK:
+        far = malloc(2 * room + room_of_x + 64)
         if far == NULL:
             return -1
         base = <uintptr_t> far
     z = <real *> ((base + 63) & ~<uintptr_t> 63)
     spare = <real *> (<char *> z + room)
+    if mean != NULL:
+        scaled = <real *> (<char *> spare + room)
+        memcpy(scaled, x, layers.n_features * sizeof(real))
+        kernels.standardise(scaled, mean, scale, 1, layers.n_features, layers.n_features)
+        a = scaled
+    if not kernels.all_finite(a, layers.n_features):
+        free(far)
+        return 0
     for l in range(L):
         relu = l < L - 1 and layers.activation[l].kind == FM_relu
         kernels.row_forward(z, a, <const real *> W[l], <const real *> b[l], layers.width[l],

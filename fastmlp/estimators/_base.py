@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._arrays import on_a_line
+from fastmlp._scales import exchange_x_scales
 from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
 from fastmlp.estimators import (
@@ -113,7 +114,13 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         """Sample weights that the loss takes; the classifier multiplies its class weights in."""
         return sample_weight
 
-    def _scale_targets(self, targets, sample_weight, rows, fresh):
+    def _learn_target_scales(self, targets, sample_weight, rows):
+        """Learn the scales of the targets in a fresh fit."""
+
+    def _follow_target_scales(self, targets, sample_weight, network, theta):
+        """Let the scales of the targets follow a further block, and theta follow them."""
+
+    def _scale_targets(self, targets):
         """Targets on the scale that the network is trained on."""
         return targets
 
@@ -166,9 +173,13 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                     weights=sample_weight,
                     **balance,
                 )
-            X, targets = self._scale(X, targets, sample_weight, rows, fresh)
-            if fresh and not isinstance(self.init, str) and _weights.scales_of(self) is not None:
-                theta0 = network.pack(*_weights.unfold(*self.init, _weights.scales_of(self)))
+            if fresh:
+                self._learn_scales(X, targets, sample_weight, rows)
+                if not isinstance(self.init, str) and _weights.scales_of(self) is not None:
+                    theta0 = network.pack(*_weights.unfold(*self.init, _weights.scales_of(self)))
+            elif incremental:
+                self._follow_scales(X, targets, sample_weight, network, theta0)
+            targets = self._scale_targets(targets)
             score = None
             if held_out is not None:
                 validation = (X, targets, sample_weight, held_out)
@@ -191,6 +202,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 "sample_weight": sample_weight,
                 "alpha": self.alpha,
                 "rows": rows,
+                "scales": _prediction.x_scales(self),
                 "validation": validation,
                 "score": score,
                 "callback": self.callback if tasks is None else tasks.watch(self.callback),
@@ -317,15 +329,12 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         return X_val.astype(dtype, copy=False), y_val, targets, weights
 
     def _prepare_validation(self, network, theta0, given, X, y, targets, weights):
-        """Given validation data on the network's scale, and its score."""
+        """Given validation data as the network takes it, and its score."""
         if weights is not None and not weights.any():
             raise ValueError("The weights of the validation rows are all zero.")
-        scaled = X
-        if self.x_mean_ is not None:
-            scaled = _data.apply_scales(X, self.x_mean_, self.x_scale_)
-        targets = self._scale_targets(targets, None, None, fresh=False)
+        targets = self._scale_targets(targets)
         score = self._score(network, theta0, (X, y), given, targets, weights)
-        return (scaled, targets, weights, None), score
+        return (X, targets, weights, None), score
 
     def _score(self, network, theta0, checked, given, targets, weights, rows=None):
         """``score(theta, objective)`` on rows of validation data; None: by the loss.
@@ -344,15 +353,21 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         checked = checked if rows is None else _data.take(rows, *checked)
         return scorer_score(self, network, checked, given, weights, theta0)
 
-    def _scale(self, X, targets, sample_weight, rows, fresh):
-        """X and targets as the network is trained on them; learns the scales in a fresh fit."""
-        if fresh:
-            self.x_mean_, self.x_scale_ = None, None
-            if self.standardize:
-                self.x_mean_, self.x_scale_ = _data.scales(X, sample_weight, rows)
+    def _learn_scales(self, X, targets, sample_weight, rows):
+        """Learn the scales of inputs and targets from the rows of a fresh fit."""
+        _data.no_scales(self, "x")
+        if self.standardize:
+            _data.learn_scales(self, "x", X, sample_weight, rows)
+        self._learn_target_scales(targets, sample_weight, rows)
+
+    def _follow_scales(self, X, targets, sample_weight, network, theta):
+        """Let the scales follow a further block of a stream, and theta follow them.
+
+        The optimiser's moments are left: they forget sooner than scales of many rows move.
+        """
         if self.x_mean_ is not None:
-            X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
-        return X, self._scale_targets(targets, sample_weight, rows, fresh)
+            exchange_x_scales(network, theta, *_data.follow_scales(self, "x", X, sample_weight))
+        self._follow_target_scales(targets, sample_weight, network, theta)
 
     def _store(self, network, result, fresh, validating):
         """Set the fitted attributes; histories of a continued fit grow."""
@@ -424,8 +439,6 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         with explained(self, X):
             X = validate_data(self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False)
         X = X.astype(dtype, copy=False)
-        if self.x_mean_ is not None:
-            X = _data.apply_scales(X, self.x_mean_, self.x_scale_)
         return _prediction.output(self, X)
 
     def compile(self):

@@ -133,7 +133,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     standardize : bool, default=False
         Whether each feature (and, in a regressor whose loss can be shifted, each target) is brought
         to mean 0 and standard deviation 1 inside; sparse features are only divided, not shifted.
-        The scales are learned from the training rows of the first fit. ``predict`` takes and
+        The scales are learned, in float64, from the training rows of the first fit, and applied to
+        rows as they are read, without a copy of X. ``partial_fit`` lets them follow the stream: the
+        first and the last layer are rewritten with them, so that the model remains the same
+        function, until a scale has doubled or halved; beyond that the weights stay of the size at
+        which training works, and the function moves with the data. ``predict`` takes and
         returns the original units, and ``coefs_`` and ``intercepts_`` are in them, too; ``loss_``
         and the loss curves belong to the scaled data.
     scoring : str, callable or None, default=None

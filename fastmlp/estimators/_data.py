@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_array
 
-_CHUNK = 4096
+from fastmlp._scales import Moments, stretch
 
 
 def check_weights(weights, n_samples: int, name: str = "sample_weight", may_vanish: bool = False):
@@ -102,43 +102,40 @@ def take(rows, *arrays):
     return tuple(None if array is None else array[rows] for array in arrays)
 
 
-def scales(X, weights, rows=None):
-    """Mean and standard deviation of each column; sparse data has no mean taken off.
+def learn_scales(estimator, which, data, weights, rows=None) -> None:
+    """Set the scales of "x" or "y", by the rows that are trained on; sparse data is not centred."""
+    moments = Moments.of(data, weights, rows)
+    centred = not sp.issparse(data)
+    kept = vars(moments) | {"centred": centred, "stretch": np.ones(data.shape[1])}
+    _set_scales(estimator, which, kept, moments.scales(centred))
 
-    As scikit-learn's ``StandardScaler`` has them, a constant column's deviation being 1.
+
+def follow_scales(estimator, which, data, weights):
+    """Let the scales of "x" or "y" follow a further block of rows.
+
+    Returns
+    -------
+    old, new : tuple (mean, scale)
+    ratio : ndarray of shape (n_columns,)
+        What the weights of each column are to be stretched by.
     """
-    if rows is not None:
-        X, weights = take(rows, X, weights)
-    n_samples = X.shape[0]
-    w = np.ones(n_samples) if weights is None else weights.astype(np.float64)
-    w /= w.sum()
-    mean = np.asarray(X.T @ w, dtype=np.float64)
-    variance = np.zeros_like(mean)
-    if sp.issparse(X):
-        if not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        stored = np.repeat(w, np.diff(X.indptr))
-        squares = stored * (X.data - mean[X.indices]) ** 2
-        variance += np.bincount(X.indices, squares, minlength=len(mean))
-        zeros = 1.0 - np.bincount(X.indices, stored, minlength=len(mean))  # their weight
-        variance += np.where(zeros > n_samples * np.finfo(np.float64).eps, zeros, 0.0) * mean**2
-    else:
-        for start in range(0, n_samples, _CHUNK):  # not to hold a second X
-            part = slice(start, start + _CHUNK)
-            variance += w[part] @ (X[part] - mean) ** 2
-    eps = np.finfo(X.dtype).eps
-    constant = variance <= n_samples * eps * variance + (n_samples * mean * eps) ** 2
-    scale = np.where(constant, 1.0, np.sqrt(np.maximum(variance, 0.0)))
-    return (np.zeros_like(mean) if sp.issparse(X) else mean), scale
+    kept = dict(getattr(estimator, f"_{which}_moments"))
+    centred, before = kept.pop("centred"), kept.pop("stretch")
+    moments = Moments(**kept)
+    old = getattr(estimator, f"{which}_mean_"), getattr(estimator, f"{which}_scale_")
+    after = moments + Moments.of(data, weights)
+    new = after.scales(centred)
+    now = stretch(before, old[1], new[1], moments.settled)
+    _set_scales(estimator, which, vars(after) | {"centred": centred, "stretch": now}, new)
+    return old, new, now / before
 
 
-def apply_scales(X, mean, scale):
-    """(X - mean) / scale in X's own dtype; a sparse X stays sparse if there is no mean."""
-    dtype = X.dtype
-    if sp.issparse(X):
-        if not mean.any():
-            data = (X.data / scale[X.indices]).astype(dtype, copy=False)
-            return sp.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
-        X = X.toarray()
-    return ((X - mean) / scale).astype(dtype, copy=False)
+def no_scales(estimator, which) -> None:
+    """Set the attributes of "x" or "y" that say: not scaled."""
+    _set_scales(estimator, which, None, (None, None))
+
+
+def _set_scales(estimator, which, moments, scales) -> None:
+    setattr(estimator, f"_{which}_moments", moments)
+    for name, value in zip(("mean", "scale"), scales, strict=True):
+        setattr(estimator, f"{which}_{name}_", value)

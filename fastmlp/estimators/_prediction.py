@@ -14,8 +14,6 @@ from fastmlp._arrays import fits_panels
 from fastmlp._core.row import outputs_of_row
 from fastmlp._names import shown
 from fastmlp._threads import default_threads, threads_in_force
-from fastmlp.estimators import _weights
-from fastmlp.estimators._data import apply_scales
 from fastmlp.network import Network
 from fastmlp.predictor import Predictor
 from fastmlp.training import predict
@@ -72,11 +70,8 @@ def plain_output(estimator, X):
         or "feature_names_in_" in state
     ):
         return None
-    if state["x_mean_"] is not None:
-        if not _fits(kept.network, X):
-            return None
-        X = apply_scales(X, state["x_mean_"], state["x_scale_"])
-    row = outputs_of_row(kept.layers, state["_coefs"], state["_intercepts"], X)
+    mean, scale = state["x_mean_"], state["x_scale_"]
+    row = outputs_of_row(kept.layers, state["_coefs"], state["_intercepts"], X, mean, scale)
     if row is not None or not _fits(kept.network, X):
         return row
     predictor = _predictor_of(estimator, kept)
@@ -93,36 +88,44 @@ def _fits(network, X):
     return X.ndim == 2 and X.size and X.dtype == network.dtype and X.shape[1] == network.n_features
 
 
+def x_scales(estimator):
+    """Mean and scale of the features; None: they reach the network as they are."""
+    return None if estimator.x_mean_ is None else (estimator.x_mean_, estimator.x_scale_)
+
+
 def output(estimator, X):
-    """Outputs for checked and scaled data, dense or CSR."""
+    """Outputs for checked data, dense or CSR."""
     kept = _kept[estimator] = _kept_of(estimator)
     coefs, intercepts = fitted_arrays(estimator)
+    scales = x_scales(estimator)
     if not sp.issparse(X):
         if X.shape[0] == 1:
-            row = outputs_of_row(kept.layers, coefs, intercepts, X)
+            row = outputs_of_row(kept.layers, coefs, intercepts, X, *(scales or ()))
             if row is not None:
                 return row
         predictor = _predictor_of(estimator, kept)
         if predictor is not None:
             return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
     theta = _as_theta(kept.network, coefs, intercepts)
-    return predict(kept.network, theta, X, estimator.n_threads)
+    return predict(kept.network, theta, X, scales, estimator.n_threads)
 
 
 def compiled(estimator, decision, classes, threshold):
-    """A Predictor with the scales of inputs and targets folded into the weights."""
+    """A Predictor with the scales of inputs and targets."""
     network = _network_of(estimator)
-    coefs, intercepts = _weights.in_users_units(estimator)
     loss = estimator._fitted_loss()
     named = isinstance(loss, str | tuple)
+    y_mean = getattr(estimator, "y_mean_", None)
     return Predictor(
         network,
-        network.pack(coefs, intercepts),
+        network.pack(*fitted_arrays(estimator)),
         decision,
         classes,
         threshold,
         names=getattr(estimator, "feature_names_in_", None),
         loss=loss if named else getattr(loss, "__name__", type(loss).__name__),
+        x_scales=x_scales(estimator),
+        y_scales=None if y_mean is None else (y_mean, estimator.y_scale_),
     )
 
 
@@ -142,9 +145,10 @@ def _predictor_of(estimator, kept):
     """
     coefs, intercepts = estimator._coefs, estimator._intercepts
     arrays = (*coefs, *intercepts) if type(coefs) is type(intercepts) is list else ()
+    scales = x_scales(estimator)
     predictor, packed, theta = kept.packed or (None, (), None)
     if theta is not None and len(arrays) == len(packed):
-        if all(map(operator.is_, arrays, packed)) and predictor._packed.holds(theta):
+        if all(map(operator.is_, arrays, packed)) and predictor._packed.holds(theta, scales):
             return predictor
     coefs, intercepts = fitted_arrays(estimator)
     if not _made_for(kept.network, coefs, intercepts):
@@ -152,8 +156,8 @@ def _predictor_of(estimator, kept):
     if not fits_panels(kept.network.layers, kept.network.dtype.itemsize):
         return None
     theta = _as_theta(kept.network, coefs, intercepts)
-    if predictor is None or not predictor._packed.holds(theta):
-        predictor = Predictor(kept.network, theta)
+    if predictor is None or not predictor._packed.holds(theta, scales):
+        predictor = Predictor(kept.network, theta, x_scales=scales)
     kept.packed = predictor, arrays, theta if theta.base is not None else None
     return predictor
 

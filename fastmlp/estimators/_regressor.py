@@ -12,6 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from fastmlp import _types
+from fastmlp._scales import exchange_y_scales
 from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._scoring import r2
@@ -127,7 +128,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     standardize : bool, default=False
         Whether each feature (and, in a regressor whose loss can be shifted, each target) is brought
         to mean 0 and standard deviation 1 inside; sparse features are only divided, not shifted.
-        The scales are learned from the training rows of the first fit. ``predict`` takes and
+        The scales are learned, in float64, from the training rows of the first fit, and applied to
+        rows as they are read, without a copy of X. ``partial_fit`` lets them follow the stream: the
+        first and the last layer are rewritten with them, so that the model remains the same
+        function, until a scale has doubled or halved; beyond that the weights stay of the size at
+        which training works, and the function moves with the data. ``predict`` takes and
         returns the original units, and ``coefs_`` and ``intercepts_`` are in them, too; ``loss_``
         and the loss curves belong to the scaled data.
     scoring : str, callable or None, default=None
@@ -426,15 +431,25 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             loss = (name, {"quantile": self.quantile})
         return loss, "exp" if name in ("poisson", "gamma") else "identity"
 
-    def _scale_targets(self, targets, sample_weight, rows, fresh):
-        if fresh:
-            self.y_mean_, self.y_scale_ = None, None
-            if self.standardize and self._loss_name() in SHIFTABLE:
-                columns = targets.reshape(len(targets), -1)
-                self.y_mean_, self.y_scale_ = _data.scales(columns, sample_weight, rows)
+    def _learn_target_scales(self, targets, sample_weight, rows):
+        _data.no_scales(self, "y")
+        if self.standardize and self._loss_name() in SHIFTABLE:
+            columns = targets.reshape(len(targets), -1)
+            _data.learn_scales(self, "y", columns, sample_weight, rows)
+
+    def _follow_target_scales(self, targets, sample_weight, network, theta):
+        if self.y_mean_ is not None:
+            columns = targets.reshape(len(targets), -1)
+            exchange_y_scales(
+                network, theta, *_data.follow_scales(self, "y", columns, sample_weight)
+            )
+
+    def _scale_targets(self, targets):
         if self.y_mean_ is None:
             return targets
-        return (targets - self.y_mean_) / self.y_scale_
+        scaled = targets - self.y_mean_
+        scaled /= self.y_scale_
+        return scaled
 
     def _decision(self):
         return "number", None, 0.0
@@ -475,7 +490,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         output = self._output(X)
         if self.y_mean_ is not None:
-            output = (output * self.y_scale_ + self.y_mean_).astype(output.dtype, copy=False)
+            np.multiply(output, self.y_scale_, out=output, casting="same_kind")
+            np.add(output, self.y_mean_, out=output, casting="same_kind")
         return output.ravel() if output.shape[1] == 1 else output
 
     def __sklearn_tags__(self):
