@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.preprocessing import StandardScaler
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPRegressor, Network
 from fastmlp._scales import Moments
 
 OPTIONS = {
@@ -238,3 +238,31 @@ def test_rows_that_the_scales_make_infinite(rng):
         for rows in (far, np.repeat(far, 5, axis=0), [[np.nan, 1, 1]]):
             with pytest.raises(ValueError, match="too large|infinity|NaN"):
                 answer(rows)
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "sparse", "rows"])
+@pytest.mark.parametrize("widths", [[3, 5, 2], [3, 700, 2]])
+def test_an_objective_with_scales_is_that_of_scaled_data(layout, widths, rng):
+    net = Network(widths, activation="tanh")
+    X, y = 1e4 + rng.normal(size=(90, 3)) * [1, 10, 100], rng.normal(size=(90, 2))
+    scales = X.mean(axis=0), X.std(axis=0)
+    rows = rng.permutation(90)[:50] if layout == "rows" else None
+    given = {"F": np.asfortranarray(X), "sparse": sp.csr_matrix(X)}.get(layout, X)
+    found = net.objective(given, y, alpha=0.1, rows=rows, scales=scales)
+    expected = net.objective((X - scales[0]) / scales[1], y, alpha=0.1, rows=rows)
+    theta, v = net.init(random_state=0), rng.normal(size=net.n_params)
+    some = np.arange(20)
+    for ask in (
+        lambda o: o.value_grad(theta)[1],
+        lambda o: o.predict(theta),
+        lambda o: o.ggn_mul(theta, v),
+        lambda o: o.hess_mul(theta, v),
+        lambda o: o.ggn(theta) if net.n_params < 100 else 0,
+        lambda o: o.hessian(theta) if net.n_params < 100 else 0,
+        lambda o: o.subset(some).value_grad(theta)[1],
+        lambda o: o.linear(theta)[0].value_grad(np.arange(8.0))[1],
+    ):
+        assert np.allclose(ask(found), ask(expected), rtol=1e-9, atol=1e-9)
+    assert np.allclose(
+        net.predict(theta, given, scales), net.predict(theta, (X - scales[0]) / scales[1])
+    )
