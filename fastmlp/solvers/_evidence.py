@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 
+from fastmlp.solvers._full_batch import QUIET
+
 TINY = np.finfo(np.float64).tiny
 EPS = np.finfo(np.float64).eps
 
@@ -151,7 +153,8 @@ class Evidence:
         self._has_noise = objective.has_noise
         self.theta0, loss_at_zero = theta0, np.nan
         if state is None:
-            loss_at_zero, self.theta0 = _start(objective, theta0, self._D)
+            with np.errstate(**QUIET):
+                loss_at_zero, self.theta0 = _start(objective, theta0, self._D)
         self._loss_at_zero = loss_at_zero
         variance = 2 * loss_at_zero * objective.n_samples / objective.n_residuals
         in_units = self._has_noise and variance > TINY  # those of an output's bias
@@ -275,16 +278,15 @@ def _start(objective, theta0, D):
     """
     theta = np.where(D == 0, theta0, 0).astype(theta0.dtype)
     free = np.flatnonzero(D == 0)
-    least = np.inf
-    while True:
+    least, best = np.inf, theta
+    for _ in range(MOST_SETTLING):
         loss, grad = objective.value_grad(theta)
-        if not least - loss > SETTLED * abs(loss):
+        G = np.asarray(objective.ggn(theta), dtype=np.float64)[np.ix_(free, free)]
+        if not (least - loss > SETTLED * abs(loss) and np.isfinite(G).all()):
             break
         least, best = float(loss), theta.copy()
-        G = np.asarray(objective.ggn(theta), dtype=np.float64)[np.ix_(free, free)]
         theta[free] -= np.linalg.lstsq(G, np.asarray(grad)[free], rcond=None)[0]
     if not np.isfinite(least):
         return 0.0, theta0
-    return least, np.where(D > 0, theta0 / np.sqrt(np.where(D > 0, D, 1.0)), best).astype(
-        theta.dtype
-    )
+    units = np.sqrt(np.where(D > 0, D, 1.0))
+    return least, np.where(D > 0, theta0 / units, best).astype(theta.dtype)
