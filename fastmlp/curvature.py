@@ -193,7 +193,11 @@ class CurvedObjective:
         return sweep.bend(theta, v, second, self._weight_sum)
 
     def ggn_diagonal(self, theta: Any) -> np.ndarray:
-        """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64."""
+        """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64.
+
+        Exact up to 32 raw outputs; beyond, an unbiased estimate from a few backward sweeps with
+        random signs, the same ones every time (Chapelle and Erhan 2011).
+        """
         theta, sweep, second = self._curved(theta, _curvature.GGN)
         diagonal = sweep.diagonal(theta, second)
         diagonal /= self._weight_sum

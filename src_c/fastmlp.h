@@ -97,6 +97,10 @@ typedef struct {
         /* roots[row, k, :] = column k of R_i, (n_raw x n_raw), R_i R_i' = w_i Q_i by FM_GGN */  \
         void (*loss_root)(real *roots, const real *raw, const real *y, const real *w,            \
                           ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss);               \
+        /* out[row, d, :] = R_i z[row, d, :], without R_i; room: 2 n_raw */                      \
+        void (*loss_root_mul)(real *out, const real *z, const real *raw, const real *y,          \
+                              const real *w, ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t n_raw,   \
+                              const fm_loss_t *loss, real *room);                                \
         /* one optimiser step on n entries; returns the sum of squares of theta before it */     \
         double (*update)(real *theta, real *first, real *second, const real *grad, ptrdiff_t n,  \
                          const fm_update_t *u);                                                  \

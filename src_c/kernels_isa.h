@@ -34,7 +34,8 @@
     {                                                                                            \
         .activate = activate##s, .backward = backward##s, .slope = slope##s, .curv = curv##s,    \
         .output = output##s, .loss = loss##s, .loss_mul = loss_mul##s,                        \
-        .loss_root = loss_root##s, .update = update##s, .regularise = regularise##s, .column_sums = column_sums##s, .gather = gather##s,         \
+        .loss_root = loss_root##s, .loss_root_mul = loss_root_mul##s, .update = update##s,       \
+        .regularise = regularise##s, .column_sums = column_sums##s, .gather = gather##s,         \
         .gather_csr = gather_csr##s, .all_finite = all_finite##s, .padded = padded##s,           \
         .panel_copy = panel_copy##s, .standardise = standardise##s,                              \
         .panel_turn = panel_turn##s, .panel_forward = panel_forward##s,                          \

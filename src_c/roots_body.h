@@ -5,6 +5,14 @@
  *   softmax, cross-entropy    sqrt(w) (I - p 1') diag(sqrt p)
  *   softmax, any other loss   sqrt(w) (diag(p) - p p') diag(sqrt l'') */
 
+/* The length of column k but for that of (I - p 1')'s, p the outputs of softmax. */
+static real NAME(softmax_root_size)(real p_k, real y_k, real w, const fm_loss_t *loss) {
+    const vec squared = loss->kind == FM_LOSS_log_loss
+                            ? splat(w * p_k)
+                            : splat(w * p_k * p_k) * NAME(under_softmax)(p_k, y_k, loss).curv;
+    return vsqrt(squared)[0];
+}
+
 /* R[k] = column k. 1 - p_k is the sum of the others where p_k is the highest: p_k may round to 1. */
 static void NAME(softmax_root_row)(real *R, const real *raw, const real *y, real w, ptrdiff_t n,
                                    const fm_loss_t *loss) {
@@ -19,11 +27,7 @@ static void NAME(softmax_root_row)(real *R, const real *raw, const real *y, real
     for (ptrdiff_t c = 0; c < n; c++) others += c == top ? 0 : p[c];
     for (ptrdiff_t k = 0; k < n; k++) {
         const real p_k = p[k], rest = k == top ? others : 1 - p_k;
-        const vec squared =
-            loss->kind == FM_LOSS_log_loss
-                ? splat(w * p_k)
-                : splat(w * p_k * p_k) * NAME(under_softmax)(p_k, y[k], loss).curv;
-        const real size = vsqrt(squared)[0];
+        const real size = NAME(softmax_root_size)(p_k, y[k], w, loss);
         for (ptrdiff_t j = 0; j < n; j++) R[k * n + j] = (j == k ? rest : -p[j]) * size;
     }
 }
@@ -43,5 +47,53 @@ static void NAME(loss_root)(real *roots, const real *raw, const real *y, const r
         const real size = vsqrt(splat(roots[i]))[0];
         memset(roots + i * n_raw, 0, (size_t)n_raw * sizeof(real));
         roots[i * n_raw + i % n_raw] = size;
+    }
+}
+
+/* The same R times depth vectors, as R z = (I - p 1') u with u = diag(sizes) z; room: 2 n. As in R,
+ * neither 1 - p_top nor the sum of all u but that of the top is a difference. */
+static void NAME(softmax_root_mul_row)(real *out, const real *z, const real *raw, const real *y,
+                                       real w, ptrdiff_t depth, ptrdiff_t n,
+                                       const fm_loss_t *loss, real *room) {
+    if (w == 0) {
+        memset(out, 0, (size_t)(depth * n) * sizeof(real));
+        return;
+    }
+    real *const p = room, *const sizes = room + n;
+    real log_sum, others = 0;
+    NAME(softmax)(p, &log_sum, raw, 1, n, n);
+    const ptrdiff_t top = NAME(highest_entry)(p, n);
+    for (ptrdiff_t c = 0; c < n; c++) others += c == top ? 0 : p[c];
+    for (ptrdiff_t c = 0; c < n; c++)
+        sizes[c] = NAME(softmax_root_size)(p[c], y[c], w, loss);
+    for (ptrdiff_t d = 0; d < depth; d++, out += n, z += n) {
+        real rest = 0;
+        for (ptrdiff_t c = 0; c < n; c++) {
+            out[c] = sizes[c] * z[c];
+            rest += c == top ? 0 : out[c];
+        }
+        const real total = rest + out[top];
+        for (ptrdiff_t c = 0; c < n; c++)
+            out[c] = c == top ? others * out[c] - p[c] * rest : out[c] - p[c] * total;
+    }
+}
+
+static void NAME(loss_root_mul)(real *out, const real *z, const real *raw, const real *y,
+                                const real *w, ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t n_raw,
+                                const fm_loss_t *loss, real *room) {
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        const ptrdiff_t at = r * n_raw, first = at * depth;
+        const real *const w_r = w ? w + r : NULL;
+        if (loss->output.kind == FM_softmax) {
+            NAME(softmax_root_mul_row)(out + first, z + first, raw + at, y + at, w_r ? *w_r : 1,
+                                       depth, n_raw, loss, room);
+            continue;
+        }
+        for (ptrdiff_t c = 0; c < n_raw; c++) room[n_raw + c] = 1;
+        NAME(loss_mul)(room, room + n_raw, raw + at, y + at, w_r, 1, n_raw, loss, FM_GGN);
+        for (ptrdiff_t c = 0; c < n_raw; c++) room[c] = vsqrt(splat(room[c]))[0];
+        for (ptrdiff_t d = 0; d < depth; d++)
+            for (ptrdiff_t c = 0; c < n_raw; c++)
+                out[first + d * n_raw + c] = room[c] * z[first + d * n_raw + c];
     }
 }

@@ -86,6 +86,47 @@ def test_dates(columns):
     remedied(text, X)
 
 
+def one_type(kind):
+    """Columns of one type, which scikit-learn would take for numbers."""
+    values = {
+        "dates": np.arange(30).astype("M8[D]"),
+        "moments": np.arange(30).astype("M8[ms]"),
+        "durations": np.arange(30).astype("m8[ms]"),
+    }[kind]
+    yield values[:, None], "column 0"
+    yield pl.DataFrame({"n": pl.Series(values)}), "column 'n'"
+    frame = pl.DataFrame({"age": np.arange(30.0), "n": pl.Series(values)})
+    yield frame, "column 'n'"
+    nano = values.astype(values.dtype.str[:3] + "[ns]")
+    yield pd.DataFrame({"n": nano}), "column 'n'"
+
+
+@pytest.mark.parametrize("kind", ["dates", "moments", "durations"])
+def test_dates_that_scikit_learn_would_take_for_numbers(kind):
+    for X, where in one_type(kind):
+        text = complaint(X)
+        assert text.startswith(f"X has dates or times in {where}.")
+        numbers = np.zeros((30, X.shape[1]))
+        if hasattr(X, "columns"):
+            numbers = pd.DataFrame(numbers, columns=list(X.columns))
+        fitted = MLPRegressor(max_iter=2).fit(numbers, np.arange(30) % 2)
+        with pytest.raises(TypeError, match="X has dates or times"):
+            fitted.predict(X)
+        with pytest.raises(TypeError, match="X_val has dates or times"):
+            fitted.fit(numbers, np.arange(30) % 2, X_val=X, y_val=np.zeros(30))
+        remedied(text, X)
+
+
+def test_dates_among_objects():
+    durations = np.arange(30).astype("m8[s]")
+    rows = [[1.0, duration] for duration in durations]
+    for X in (rows, np.array(rows, dtype=object), [tuple(row) for row in rows]):
+        assert complaint(X).startswith("X has dates or times in column 1.")
+    assert "column 0" in complaint([[duration] for duration in durations])
+    zone = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=30, tz="UTC")})
+    assert "column 'when'" in complaint(zone)
+
+
 def test_infinity(columns):
     text = complaint(pd.DataFrame({"age": columns["age"], "ratio": [np.inf] * 30}))
     assert "contains infinity, or a value too large for its type, in column 'ratio'." in text

@@ -28,6 +28,12 @@ def fit(data, **options):
         return MLPRegressor(**options).fit(*data)
 
 
+@pytest.mark.parametrize("n_starts", [2**31, 10**400])
+def test_a_number_beyond_all_counting_is_refused(data, n_starts):
+    with pytest.raises(ValueError, match=r"n_starts=.* must be an integer from 1 to 2147483647"):
+        fit(data, n_starts=n_starts, max_time=1e-9, max_iter=1)
+
+
 def scorer(model, X, y):
     return 0.0
 

@@ -15,5 +15,8 @@ cdef class Second:
     cdef void mul(self, double *rdelta, const double *rraw, Layers layers, const double *raw,
                   const double *y, const double *w, Py_ssize_t start,
                   Py_ssize_t rows) noexcept nogil
+    cdef void root_mul(self, double *out, const double *z, Layers layers, const double *raw,
+                       const double *y, const double *w, Py_ssize_t start, Py_ssize_t rows,
+                       Py_ssize_t depth, double *room) noexcept nogil
     cdef void root(self, double *roots, Layers layers, const double *raw, const double *y,
                    const double *w, Py_ssize_t start, Py_ssize_t rows) noexcept nogil

@@ -159,6 +159,22 @@ cdef class Second:
         else:
             kernels.loss_root(roots, raw, y, w, rows, n_raw, &layers.loss)
 
+    cdef void root_mul(self, double *out, const double *z, Layers layers, const double *raw,
+                       const double *y, const double *w, Py_ssize_t start, Py_ssize_t rows,
+                       Py_ssize_t depth, double *room) noexcept nogil:
+        """out[i, d, :] = R_i z[i, d, :], (rows, depth, n_raw); room: 2 n_raw."""
+        cdef Py_ssize_t i, d, k, j, at, n_raw = layers.n_raw
+        if not self.given:
+            kernels.loss_root_mul(out, z, raw, y, w, rows, depth, n_raw, &layers.loss, room)
+            return
+        memset(out, 0, rows * depth * n_raw * sizeof(double))
+        for i in range(rows):
+            for d in range(depth):
+                at = (i * depth + d) * n_raw
+                for k in range(n_raw):
+                    for j in range(n_raw):
+                        out[at + j] += self.given_root[start + i, k, j] * z[at + k]
+
 
 def product(double[::1] out, Layers layers, Source source, Tape tape, const double[::1] theta,
             const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin, Py_ssize_t end,

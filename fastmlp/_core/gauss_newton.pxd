@@ -10,6 +10,8 @@ cdef enum:
 
 cdef class Workspace:
     cdef PanelTape tape
+    cdef Py_ssize_t depth         # residuals per sample
+    cdef const double[::1] signs  # [row, k, j]
     cdef double[::1] deltas       # layer by layer [(row, k), j], rows ld apart as in the tape
     cdef double[::1] slopes       # [row, j] of one layer
     cdef double[::1] units        # [row, j]

@@ -7,6 +7,12 @@ that starts with R_i' in place of the identity. J~ is held for one tile of rows 
 at all: the diagonal, and the products J~ J~' that serve where residuals are fewer than parameters,
 need the a and the delta alone.
 
+Where there are many raw outputs the diagonal is estimated from a few residuals per row in place of
+n_raw: with s = R_i z, z of independent random signs, E[(J_i' s)^2] is the diagonal of J_i' Q_i J_i,
+as E[z z'] = I (Chapelle and Erhan, Improved preconditioner for Hessian free optimization, NIPS
+workshop, 2011; Martens, Sutskever and Swersky, Estimating the Hessian by back-propagating
+curvature, ICML 2012).
+
 All sweeps run on panels (panels_body.h); J~' J~ is summed in strips (gram_body.h).
 """
 
@@ -39,28 +45,37 @@ cdef class Workspace:
     layers : Layers
     rows : int
         The largest tile, in samples.
+    signs : ndarray of shape (rows, depth, n_raw), optional
+        Combines the residuals of a sample: depth of them are swept, R_i times these vectors, in
+        place of n_raw.
     """
 
-    def __cinit__(self, Layers layers, Py_ssize_t rows):
-        cdef Py_ssize_t l, at = 0, wide = 0, n_raw = layers.n_raw
+    def __cinit__(self, Layers layers, Py_ssize_t rows, signs=None):
+        cdef Py_ssize_t l, at = 0, wide = 0, n_raw = layers.n_raw, depth
         cdef Py_ssize_t lanes = kernels.table.d.padded(2)
         if layers.n_layers > MOST_LAYERS:
             raise ValueError(
                 f"Gauss-Newton matrices are for networks of at most {MOST_LAYERS} layers, got "
                 f"{layers.n_layers}."
             )
+        if signs is not None and (signs.shape[0] != rows or signs.shape[2] != n_raw):
+            raise ValueError(
+                f"signs must have shape ({rows}, depth, {n_raw}), got {signs.shape}."
+            )
+        self.depth = depth = n_raw if signs is None else signs.shape[1]
+        self.signs = None if signs is None else signs.reshape(-1)
         self.tape = PanelTape(layers, rows, sizeof(double))
         for l in range(layers.n_layers + 1):
             wide = max(wide, self.tape.ld[l])
-        check_count(rows, n_raw, n_raw + sum([self.tape.ld[l] for l in range(layers.n_layers + 1)]))
+        check_count(rows, depth, n_raw + sum([self.tape.ld[l] for l in range(layers.n_layers + 1)]))
         for l in range(1, layers.n_layers + 1):
-            at += rows * n_raw * self.tape.ld[l]
+            at += rows * depth * self.tape.ld[l]
         self.deltas = np.zeros(at + lanes)
         self.slopes = np.empty(rows * wide)
-        self.units = np.empty(rows * n_raw)
+        self.units = np.empty(max(rows, 2) * n_raw)
         self.products = np.empty(rows * n_raw)
         self.raw = np.empty(rows * n_raw)
-        self.roots = np.empty(rows * n_raw * n_raw)
+        self.roots = np.empty(rows * depth * n_raw)
         self.jacobian_row = np.empty(layers.n_params + 2 * lanes)
         at = 0
         for l in range(1, layers.n_layers + 1):
@@ -70,7 +85,7 @@ cdef class Workspace:
             self.stretch[l - 1].ld_delta = self.tape.ld[l]
             self.stretch[l - 1].fan_in = layers.width[l - 1]
             self.stretch[l - 1].fan_out = layers.width[l]
-            at += rows * n_raw * self.tape.ld[l]
+            at += rows * depth * self.tape.ld[l]
 
     cdef double *delta(self, Py_ssize_t l) noexcept nogil:
         """Deltas of layer l = 1 .. n_layers."""
@@ -102,7 +117,7 @@ cdef double tile(Workspace s, Layers layers, Source source, const Py_ssize_t *in
 
     The gradient is added to tape.grad, if asked. The loss of a custom one is 0.
     """
-    cdef Py_ssize_t l, i, _k, j, n_raw = layers.n_raw, L = layers.n_layers, ld
+    cdef Py_ssize_t l, i, _k, j, n_raw = layers.n_raw, depth = s.depth, L = layers.n_layers, ld
     cdef double value = 0
     cdef double *to
     cdef const double *slopes
@@ -118,15 +133,19 @@ cdef double tile(Workspace s, Layers layers, Source source, const Py_ssize_t *in
     if with_grad:
         backward(layers, s.tape, rows, True, <double *> NULL)
     compact_raw(s, layers, rows)
-    second.root(&s.roots[0], layers, &s.raw[0], <const double *> s.tape.y, w, start, rows)
-    spread(s.delta(L), &s.roots[0], rows * n_raw, n_raw, s.tape.ld[L])
+    if s.signs is None:
+        second.root(&s.roots[0], layers, &s.raw[0], <const double *> s.tape.y, w, start, rows)
+    else:
+        second.root_mul(&s.roots[0], &s.signs[0], layers, &s.raw[0], <const double *> s.tape.y, w,
+                        start, rows, depth, &s.units[0])
+    spread(s.delta(L), &s.roots[0], rows * depth, n_raw, s.tape.ld[L])
     for l in range(L, 1, -1):
         ld = s.tape.ld[l - 1]
         kernels.panel_delta(s.delta(l - 1), s.delta(l),
                             <const double *> s.tape.turned + s.tape.turned_at[l - 1],
-                            <const double *> NULL, rows * n_raw, layers.width[l - 1],
+                            <const double *> NULL, rows * depth, layers.width[l - 1],
                             layers.width[l], ld, s.tape.ld[l])
-        if n_raw == 1:
+        if depth == 1:
             kernels.backward(s.delta(l - 1), <double *> NULL, <const double *> s.tape.z[l - 1],
                              <const double *> s.tape.a[l - 1], rows, ld, &layers.activation[l - 2])
             continue
@@ -134,7 +153,7 @@ cdef double tile(Workspace s, Layers layers, Source source, const Py_ssize_t *in
         to = s.delta(l - 1)
         for i in range(rows):
             slope = slopes + i * ld
-            for _k in range(n_raw):
+            for _k in range(depth):
                 for j in range(layers.width[l - 1]):
                     to[j] *= slope[j]
                 to += ld
@@ -276,13 +295,13 @@ def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, 
 
 def diagonal(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
              const Py_ssize_t[::1] index, Second second):
-    """out += the diagonal of J~' J~."""
-    cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, j, k, n_raw = layers.n_raw, ld
+    """out += the diagonal of J~' J~, divided by depth where s has signs: an estimate."""
+    cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, j, k, depth = s.depth, ld
     cdef double[::1] a2 = np.empty(s.slopes.shape[0])
     cdef double[::1] delta2 = np.empty(s.slopes.shape[0])
     cdef PanelTape tape = s.tape
     cdef const double *delta
-    cdef double last = 0
+    cdef double last = 0, share = 1 if s.signs is None else 1.0 / depth
     with nogil:
         begin(s, layers, &theta[0])
         while start < n:
@@ -296,10 +315,10 @@ def diagonal(double[::1] out, Layers layers, Source source, Workspace s, const d
                 ld = tape.ld[l]
                 memset(&delta2[0], 0, rows * ld * sizeof(double))
                 for i in range(rows):
-                    for k in range(n_raw):
-                        delta = s.delta(l) + (i * n_raw + k) * ld
+                    for k in range(depth):
+                        delta = s.delta(l) + (i * depth + k) * ld
                         for j in range(layers.width[l]):
-                            delta2[i * ld + j] += delta[j] ** 2
+                            delta2[i * ld + j] += share * delta[j] ** 2
                 kernels.panel_grad(<double *> tape.grad + tape.offset[l - 1], &a2[0], &delta2[0],
                                    rows, layers.width[l - 1], layers.width[l], tape.ld[l - 1], ld,
                                    True)

@@ -49,6 +49,9 @@ cdef extern from "fastmlp.h" nogil:
                          Py_ssize_t, Py_ssize_t, const fm_loss_t *, int) noexcept nogil
         void (*loss_root)(float *, const float *, const float *, const float *, Py_ssize_t,
                           Py_ssize_t, const fm_loss_t *) noexcept nogil
+        void (*loss_root_mul)(float *, const float *, const float *, const float *, const float *,
+                              Py_ssize_t, Py_ssize_t, Py_ssize_t, const fm_loss_t *,
+                              float *) noexcept nogil
         double (*update)(float *, float *, float *, const float *, Py_ssize_t,
                          const fm_update_t *) noexcept nogil
         void (*regularise)(float *, double *, const float *, Py_ssize_t, double,
@@ -104,6 +107,9 @@ cdef extern from "fastmlp.h" nogil:
                          int) noexcept nogil
         void (*loss_root)(double *, const double *, const double *, const double *, Py_ssize_t,
                           Py_ssize_t, const fm_loss_t *) noexcept nogil
+        void (*loss_root_mul)(double *, const double *, const double *, const double *, const double *,
+                              Py_ssize_t, Py_ssize_t, Py_ssize_t, const fm_loss_t *,
+                              double *) noexcept nogil
         double (*update)(double *, double *, double *, const double *, Py_ssize_t,
                          const fm_update_t *) noexcept nogil
         void (*regularise)(double *, double *, const double *, Py_ssize_t, double,
@@ -189,6 +195,9 @@ cdef void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *
                    int curvature) noexcept nogil
 cdef void loss_root(real *roots, const real *raw, const real *y, const real *w, Py_ssize_t rows,
                     Py_ssize_t n_raw, const fm_loss_t *loss_) noexcept nogil
+cdef void loss_root_mul(real *out, const real *z, const real *raw, const real *y, const real *w,
+                        Py_ssize_t rows, Py_ssize_t depth, Py_ssize_t n_raw,
+                        const fm_loss_t *loss_, real *room) noexcept nogil
 cdef double update(real *theta, real *first, real *second, const real *grad, Py_ssize_t n,
                    const fm_update_t *u) noexcept nogil
 cdef void regularise(real *grad, double *sums, const real *theta, Py_ssize_t n, double l2,

@@ -132,6 +132,15 @@ cdef void loss_root(real *roots, const real *raw, const real *y, const real *w, 
         table.d.loss_root(roots, raw, y, w, rows, n_raw, loss_)
 
 
+cdef void loss_root_mul(real *out, const real *z, const real *raw, const real *y, const real *w,
+                        Py_ssize_t rows, Py_ssize_t depth, Py_ssize_t n_raw,
+                        const fm_loss_t *loss_, real *room) noexcept nogil:
+    if real is float:
+        table.f.loss_root_mul(out, z, raw, y, w, rows, depth, n_raw, loss_, room)
+    else:
+        table.d.loss_root_mul(out, z, raw, y, w, rows, depth, n_raw, loss_, room)
+
+
 cdef double update(real *theta, real *first, real *second, const real *grad, Py_ssize_t n,
                    const fm_update_t *u) noexcept nogil:
     if real is float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,8 +22,12 @@ _ENCODE = """
     )
     model = make_pipeline(encode, {model}(...))"""
 
+# Of an entry of an array of objects.
+_DATES = (np.datetime64, np.timedelta64, datetime.date, datetime.time, datetime.timedelta)
 _DAYS = {
     "pandas": "X[{column}] = (X[{column}] - X[{column}].min()).dt.total_seconds() / 86400",
+    "polars": "X = X.with_columns("
+    "(pl.col({column}) - pl.col({column}).min()).dt.total_seconds() / 86400)",
     "": 'X = (X - X.min(axis=0)) / np.timedelta64(1, "D")',
 }
 
@@ -31,8 +36,12 @@ _DAYS = {
 def explained(estimator, X, name="X"):
     """Replace scikit-learn's complaint about X by one that names columns and a remedy.
 
-    Other complaints go through as they are.
+    Other complaints go through as they are. Dates and durations, which scikit-learn takes for their
+    counts of days or nanoseconds where all columns share a type, are complained of in any case.
     """
+    dates = _dates(X)
+    if dates:
+        raise TypeError(_of_dates(X, name, dates))
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -68,12 +77,7 @@ def complaint(X, name, model):
             f"{also} Encode them:\n{code}"
         )
     if found["dates"]:
-        library = type(X).__module__.partition(".")[0]
-        code = _DAYS.get(library, _DAYS[""]).format(column=repr(found["dates"][0]))
-        return (
-            f"{name} has dates or times in {_where(found['dates'])}. Make numbers of them, for "
-            f"instance days:\n\n    {code}"
-        )
+        return _of_dates(X, name, found["dates"])
     if found["NaN"]:
         return (
             f"{name} has missing values (NaN) in {_where(found['NaN'])}. Fill them in:\n"
@@ -85,6 +89,38 @@ def complaint(X, name, model):
             f"{_where(found['inf'])}."
         )
     return None
+
+
+def _dates(X):
+    """Labels of the columns of dates or durations, as far as types tell without a conversion."""
+    if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple | np.ndarray):
+        # its first row tells
+        X = np.array([list(X[0])], dtype=object)
+    if isinstance(X, np.ndarray):
+        if X.ndim != 2 or X.dtype.kind not in "mMO":
+            return []
+        if X.dtype.kind != "O":
+            return list(range(X.shape[1]))
+        X = X[:1]
+        return [j for j in range(X.shape[1]) if len(X) and isinstance(X[0, j], _DATES)]
+    if sp.issparse(X) or type(X).__name__ == "LazyFrame" or not hasattr(X, "columns"):
+        return []
+    return [label for label, column in _columns(X) if _has_type_of_dates(column)]
+
+
+def _of_dates(X, name, labels):
+    frame = hasattr(X, "columns")
+    library = type(X).__module__.partition(".")[0] if frame else ""
+    code = _DAYS.get(library, _DAYS[""]).format(column=repr(labels[0]))
+    return (
+        f"{name} has dates or times in {_where(labels)}. Make numbers of them, for "
+        f"instance days:\n\n    {code}"
+    )
+
+
+def _has_type_of_dates(column):
+    dtype = str(getattr(column, "dtype", "")).lower()
+    return dtype.startswith(("date", "time", "duration", "period", "<m8", ">m8"))
 
 
 def _columns(X):
@@ -106,8 +142,7 @@ def _columns(X):
 
 def _kind(column):
     """Of a column: "numbers", "NaN", "inf", "text", "dates" or "" (something else)."""
-    dtype = str(getattr(column, "dtype", "")).lower()
-    if dtype.startswith(("date", "time", "duration", "period", "<m8", ">m8")):
+    if _has_type_of_dates(column):
         return "dates"
     values = np.asarray(column)
     if values.dtype.kind in "mM":

@@ -63,8 +63,13 @@ def real(low: float, high: float = np.inf, closed: str = "left") -> Rule:
     return Rule(accepts, f"a number in {left}{low:g}, {high:g}{right}")
 
 
-def integer(low: int) -> Rule:
-    """An integer of at least ``low``."""
+def integer(low: int, high: int | None = None) -> Rule:
+    """An integer of at least ``low``, and at most ``high``."""
+    if high is not None:
+        return Rule(
+            lambda value: is_integer(value) and low <= value <= high,
+            f"an integer from {low} to {high}",
+        )
     return Rule(lambda value: is_integer(value) and value >= low, f"an integer >= {low}")
 
 
@@ -144,7 +149,7 @@ RULES = {
     "callback": either(NONE, CALLABLE),
     "max_time": either(NONE, real(0, closed="neither")),
     "n_threads": either(NONE, integer(1)),
-    "n_starts": integer(1),
+    "n_starts": integer(1, 2**31 - 1),
 }
 
 

@@ -13,6 +13,7 @@ class SteepestDescent:
 
     needs = ("value_grad",)
     decrement = 0.0
+    assembles = False
 
     def query(self, objective, point) -> bool:
         self._grad = point.grad

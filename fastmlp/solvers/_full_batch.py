@@ -76,6 +76,10 @@ class Run:
     def seconds(self) -> float:
         return time.perf_counter() - self._start_time
 
+    @property
+    def out_of_time(self) -> bool:
+        return self.seconds > self.limits.max_time
+
     def evaluate(self, theta) -> Point:
         """The objective at ``theta``; it is not asked where theta itself is not finite."""
         if not np.isfinite(theta).all():
@@ -128,7 +132,7 @@ class Run:
         """MAX_ITER or MAX_TIME where one is reached; whether it has converged the solver knows."""
         if self.n_iter >= self.limits.max_iter:
             return Status.MAX_ITER
-        return Status.MAX_TIME if self.seconds > self.limits.max_time else None
+        return Status.MAX_TIME if self.out_of_time else None
 
     def result(self, status: Status, keys: tuple[str, ...]) -> Result:
         """The outcome; ``keys`` are the history's, which are there even without an iteration."""
@@ -175,6 +179,8 @@ def descend(run: Run, descent, search) -> Status:
         ``query(objective, point)`` returns False where it finds no finite curvature,
         ``step(step_size)`` the displacement, and ``decrement`` is the decrease of the loss that
         the model at hand promises: small at convergence, like the gradient (zero: no model).
+        ``assembles`` says whether a query takes as long as many evaluations: none is begun when
+        the time is up.
     search : object
         ``step_size``, for the next trial; ``judge(point, step, trial)`` returns whether to accept
         and sets ``step_size`` anew; ``after_rejection`` is the status to stop with, or None.
@@ -206,6 +212,7 @@ def descend(run: Run, descent, search) -> Status:
             status = run.out_of_limits()
             if (
                 status is not None
+                and not (status is Status.MAX_TIME and descent.assembles)
                 and run.point.grad_norm <= tol
                 and descent.query(run.objective, run.point)
                 and descent.decrement <= tol

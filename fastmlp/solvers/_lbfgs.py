@@ -28,7 +28,8 @@ class LBFGS(FullBatchSolver):
     Converged when the largest absolute entry of the gradient is at most ``tol``, or when the loss
     falls by less than SciPy's ``ftol`` (2.2e-9, relative) in an iteration, which is reported as
     "no improvement". Below its default of 1e-4, ``tol`` makes ``ftol`` smaller in proportion.
-    ``max_fun`` and ``max_time`` are looked at between iterations. SciPy does not tell its step
+    ``max_fun`` is looked at between iterations, ``max_time`` after the
+    first one also after each evaluation. SciPy does not tell its step
     sizes, so the history has none.
 
     SciPy keeps bounds, too. It works in float64; theta is rounded to the objective's dtype at each
@@ -52,12 +53,16 @@ class LBFGS(FullBatchSolver):
         limits = run.limits
         dtype = run.point.theta.dtype
         trial = None
+        searches = False  # the last evaluation was of a trial that SciPy has not accepted
 
         def value_grad(theta):
-            nonlocal trial
+            nonlocal trial, searches
             if trial is None:
                 trial = run.start()
                 return trial.loss, trial.grad
+            if searches and run.n_iter and run.out_of_time:
+                raise _StoppedError(Status.MAX_TIME)
+            searches = True
             theta = theta.astype(dtype)
             trial = run.evaluate(theta if run.box is None else run.box.clip(theta))
             if trial.finite:
@@ -70,6 +75,8 @@ class LBFGS(FullBatchSolver):
 
         def accept(theta):
             # SciPy accepts the point that it evaluated last.
+            nonlocal searches
+            searches = False
             try:
                 status = run.advance(trial)
             except StopIteration as error:  # of a score; SciPy would take it for a wish to stop

@@ -94,7 +94,8 @@ def minimize(
     max_fun : int, default=15000
         Evaluations of the loss ("lbfgs" only).
     max_time : float, default=inf
-        Seconds, looked at after each trial step ("lbfgs": iteration; mini-batch: epoch).
+        Seconds, looked at after each trial step ("newton-cg": and after each curvature product;
+        mini-batch: after each epoch). What has been accepted by then is kept.
     random_state : None, int, RandomState or Generator, default=None
         Source of the mini-batches' order. None: NumPy's global state.
     callback : callable, optional

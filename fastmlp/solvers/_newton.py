@@ -28,6 +28,7 @@ class NewtonDescent:
     """``step(t) = -t H^-1 gradient``, with H modified where it is not positive definite."""
 
     needs = ("value_grad", "hessian")
+    assembles = True
 
     def __init__(self, modification):
         self._modification = modification

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -49,15 +50,18 @@ class ProductModel:
         Rows per sample, and those of them that products are made of.
     rng : RandomState or Generator
         Draws the samples.
+    out_of_time : callable
+        ``out_of_time()``: whether no further product is to be begun.
     """
 
-    def __init__(self, objective, curvature, max_cg, batch_size, curvature_size, rng):
+    def __init__(self, objective, curvature, max_cg, batch_size, curvature_size, rng, out_of_time):
         self._objective = objective
         self._product = CURVATURES[curvature]
         self._max_cg = max_cg
         self._batch_size = batch_size
         self._curvature_size = curvature_size
         self._rng = rng
+        self._out_of_time = out_of_time
 
     def at(self, theta):
         objective, curved = self._sample()
@@ -65,10 +69,9 @@ class ProductModel:
         point = Point(theta, loss, grad)
         diagonal = None
         if self._product == "ggn_mul" and hasattr(curved, "ggn_diagonal"):
-            diagonal = curved.ggn_diagonal(theta)
-        return ConjugateSteps(
-            point, objective, getattr(curved, self._product), diagonal, self._max_cg
-        )
+            diagonal = curved.ggn_diagonal
+        product = getattr(curved, self._product)
+        return ConjugateSteps(point, objective, product, diagonal, self._max_cg, self._out_of_time)
 
     def _sample(self):
         """The objective on this point's rows, and on those of them that products are made of."""
@@ -90,6 +93,7 @@ class ConjugateSteps:
     """One point: the path of conjugate gradients, made once and cut by every radius.
 
     A rejected radius costs nothing: the path to a smaller one is the beginning of the same path.
+    When the time is up the path ends with the product at hand.
 
     References
     ----------
@@ -98,18 +102,26 @@ class ConjugateSteps:
 
     record: dict = {}
 
-    def __init__(self, point, objective, product, diagonal, max_cg):
+    def __init__(self, point, objective, product, diagonal, max_cg, out_of_time):
         self.point = point
         # A trial is compared on the rows of this point: common random numbers.
         self.value = loss_of(objective)
         self._product = product
+        self._diagonal = diagonal
         self._max_cg = max_cg
-        self._precondition = np.ones(point.grad.size)
-        if diagonal is not None and np.isfinite(diagonal).all() and diagonal.max() > 0:
-            mean = diagonal.mean()
-            self._precondition = (np.maximum(diagonal, 0) + FLOOR * mean) / ((1 + FLOOR) * mean)
+        self._out_of_time = out_of_time
         self._path = None
-        self._negative = False
+        self._negative = self._cut_short = False
+
+    @cached_property
+    def _precondition(self):
+        """M, (n_params,); made by the first path, as a run may end at a point without one."""
+        if self._diagonal is not None:
+            diagonal = self._diagonal(self.point.theta)
+            if np.isfinite(diagonal).all() and diagonal.max() > 0:
+                mean = diagonal.mean()
+                return (np.maximum(diagonal, 0) + FLOOR * mean) / ((1 + FLOOR) * mean)
+        return np.ones(self.point.grad.size)
 
     def step(self, radius):
         if self._path is None:
@@ -123,7 +135,11 @@ class ConjugateSteps:
         return Proposal(path.steps[-1], path.predicted[-1], False, path.norms[-1])
 
     def decrement(self, least):
+        if self._out_of_time():  # unknown
+            return np.inf
         path = self._walk(np.inf)
+        if self._cut_short:
+            return np.inf
         if self._negative:  # a saddle: what there is to gain has no bound
             return np.inf
         self._path = path
@@ -149,7 +165,7 @@ class ConjugateSteps:
         Where the curvature along a direction is not positive the model falls for ever: the last
         segment of the path leads out to the radius.
         """
-        path, self._negative = Path(), False
+        path, self._negative, self._cut_short = Path(), False, False
         M, grad = self._precondition, self.point.grad
         step = np.zeros_like(grad)
         residual = -grad
@@ -162,6 +178,9 @@ class ConjugateSteps:
         length2 = rz
         for _ in range(self._max_cg):
             if not rz > 0:
+                break
+            if path.steps and self._out_of_time():
+                self._cut_short = True
                 break
             with np.errstate(over="ignore", invalid="ignore"):
                 product = self._product(self.point.theta, direction)
@@ -279,6 +298,12 @@ class NewtonCG(FullBatchSolver):
         )
         radius = check_positive("radius", self.radius)
         model = ProductModel(
-            run.objective, self.curvature, max_cg, batch_size, curvature_size, run.rng
+            run.objective,
+            self.curvature,
+            max_cg,
+            batch_size,
+            curvature_size,
+            run.rng,
+            lambda: run.out_of_time,
         )
         return pursue(run, model, lambda local: Radius(radius), "radius")

@@ -6,7 +6,8 @@ model's, the gain, decide both whether to accept and how far to trust the model 
 
 * A **model** makes local models: ``at(theta)`` does the expensive work at one point.
 * A **local model** has the ``point``; ``step(size)`` returns a :class:`Proposal`, or None where the
-  damped matrix is not positive definite; ``value(theta)`` is the loss of a trial;
+  damped matrix is not positive definite or the time has left no step;
+  ``value(theta)`` is the loss of a trial;
   ``decrement(least)`` is the decrease that the model promises with (nearly) no bound;
   ``record`` is what it adds to the history.
 * A **bound** has ``size``, ``least``, and learns from ``accept`` and ``reject``.
@@ -130,6 +131,8 @@ def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
             bound.reject(None)
             if not 0 < bound.size < np.inf:
                 return Status.NO_PROGRESS
+            if run.out_of_time:
+                return Status.MAX_TIME
             continue
         if np.array_equal(theta, point.theta):
             return _at_rest(point, tol)
