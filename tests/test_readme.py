@@ -5,6 +5,13 @@ import warnings
 from pathlib import Path
 
 import pytest
+import sklearn
+
+import fastmlp
+from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp.activations import OUTPUT_NAMES
+from fastmlp.losses import NAMES
+from fastmlp.solvers import SOLVERS
 
 README = Path(__file__).parents[1] / "README.md"
 COMMANDS = ["pip install . && fastmlp demo", 'pip install ".[test]" && pytest']
@@ -46,3 +53,36 @@ def test_files_named_exist():
     paths = re.findall(r"`([\w./]+/|[\w./]+\.(?:md|png)|LICENSE)`", README.read_text())
     assert {"docs/differences.md", "docs/img/training.png", "examples/"} <= set(paths)
     assert not [path for path in paths if not (README.parent / path).exists()]
+
+
+def rows():
+    """The rows of "What there is": the first cell -> the second one."""
+    table = README.read_text(encoding="utf-8").partition("## What there is")[2]
+    return dict(re.findall(r"^\| ([\w ,]+) \| (.+) \|$", table, re.MULTILINE))
+
+
+def test_names_of_activations_losses_and_solvers_are_all_there():
+    table = rows()
+    for row, known in (("activations", OUTPUT_NAMES), ("losses", NAMES), ("solvers", SOLVERS)):
+        words = set(re.findall(r"[\w-]+", table[row]))
+        assert set(known) <= words, row
+
+
+def test_what_the_table_names_exists():
+    fitted = MLPRegressor(max_iter=5, hidden_layer_sizes=(2,)).fit([[0.0], [1.0]], [0, 1])
+    places = [fastmlp, fastmlp.solvers, fastmlp.Network([2, 1]), fitted, MLPClassifier()]
+    known = {*SOLVERS, "fastmlp", "solvers", "losses", "curve_fit", "bar", "theta", "check_grad"}
+    table = rows()
+    assert len(table) >= 7
+    found = []
+    for text in table.values():
+        for code in re.findall(r"`([^`]+)`", text):
+            found += [code] if code in SOLVERS else re.findall(r"[A-Za-z]\w+", code.split("(")[0])
+    assert len(found) > 30
+    if sklearn_is_older_than(1, 9):
+        known.add("set_callbacks")
+    assert not [n for n in found if n not in known and not any(hasattr(p, n) for p in places)]
+
+
+def sklearn_is_older_than(*version):
+    return tuple(map(int, sklearn.__version__.split(".")[:2])) < version
