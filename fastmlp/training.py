@@ -42,6 +42,7 @@ def train(
     one_epoch: bool = False,
     state: Any = None,
     n_threads: int | None = None,
+    judge: Callable[[Result], Result] | None = None,
     **limits: Any,
 ) -> Result:
     """Train a network.
@@ -80,6 +81,8 @@ def train(
     n_threads : int, optional
         Threads for BLAS, and the most that epochs and sweeps use; by default as many as the work
         is worth.
+    judge : callable, optional
+        ``judge(result)`` returns the result with what else there is to say about it.
     **limits
         ``max_iter``, ``tol``, ``n_iter_no_change``, ``max_fun``, ``max_time``, ``verbose`` and
         ``random_state`` of :func:`fastmlp.solvers.minimize`.
@@ -124,6 +127,8 @@ def train(
     result.history["threads"] = (threads + threads[-1:])[:n_iter]
     if one_epoch and result.status not in (Status.DIVERGED, Status.INTERRUPTED):
         result = dataclasses.replace(result, status=Status.ONE_EPOCH)
+    if judge is not None:
+        result = judge(result)
     if isinstance(limits.get("verbose"), Progress):
         limits["verbose"].close(result.message)
     return result

@@ -52,7 +52,11 @@ def converging(kind, data, **options):
 @quiet
 @pytest.mark.parametrize("kind", KINDS)
 def test_status_says_why_the_fit_ended(kind, options, status, data):
-    assert converging(kind, data, **options).status_ == status.value
+    said = converging(kind, data, **options).status_
+    if status in (Status.MAX_ITER, Status.MAX_FUN, Status.MAX_TIME):
+        assert said.startswith(f"Increase {status.name.lower()}: ")
+    else:
+        assert status.value[:-1] in said  # tol=10 asks for a smaller one first
 
 
 @pytest.mark.parametrize(
@@ -60,15 +64,15 @@ def test_status_says_why_the_fit_ended(kind, options, status, data):
     [
         (
             {"max_iter": 3},
-            r"Maximum iterations \(3\) reached .* increase max_iter, or .*warm_start",
+            r"Increase max_iter: .*Maximum iterations \(3\) reached .*warm_start",
         ),
         (
             {"solver": "lbfgs", "max_iter": 3},
-            "LBFGS failed to converge after 3 .* increase max_iter",
+            "Increase max_iter: LBFGS failed to converge after 3 ",
         ),
-        ({"solver": "lbfgs", "max_fun": 4}, "after 4 evaluations of the loss.*increase max_fun"),
-        ({"max_time": 1e-9}, "max_time=1e-09 seconds .*max_time"),
-        ({"solver": "sgd", "learning_rate_init": 3.0, "max_iter": 10}, "lower the learning rate"),
+        ({"solver": "lbfgs", "max_fun": 4}, "Increase max_fun: .* 4 evaluations of the loss"),
+        ({"max_time": 1e-9}, "Increase max_time: .*max_time=1e-09 seconds"),
+        ({"solver": "sgd", "learning_rate_init": 3.0, "max_iter": 10}, "Lower the learning rate"),
     ],
 )
 def test_the_warning_says_what_to_do(options, pattern, data):
@@ -80,7 +84,7 @@ def test_the_warning_says_what_to_do(options, pattern, data):
 def test_no_warning_where_there_is_nothing_to_do(data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        converging(MLPClassifier, data, tol=0.5)
+        converging(MLPClassifier, data, tol=0.02)
         converging(MLPClassifier, data, solver="lbfgs", alpha=1.0, max_iter=1000)
         converging(MLPClassifier, data, callback=lambda epoch, record: STOP)
         MLPRegressor(max_iter=1).partial_fit(*data)
@@ -146,7 +150,7 @@ def test_ctrl_c_leaves_a_fitted_model(solver, rng):
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         estimator.fit(X, y)
     assert time.perf_counter() - times[0] < 1.0  # 0.2 s on an idle machine
-    assert estimator.status_ == Status.INTERRUPTED.value
+    assert estimator.status_.startswith(Status.INTERRUPTED.value[:-1])
     assert np.isfinite(estimator.predict(X)).all()
 
 
@@ -276,9 +280,11 @@ def test_every_solver_explains_divergence(solver, scale, pattern, rng):
 def test_a_diverged_fit_keeps_the_best_weights(rng):
     X = rng.normal(size=(60, 3))
     estimator = MLPRegressor(hidden_layer_sizes=(4,), early_stopping=True, **DIVERGING)
-    with pytest.warns(ConvergenceWarning, match="diverged at iteration .* best parameters"):
+    with pytest.warns(
+        ConvergenceWarning, match="Lower the learning rate.*diverged.* best parameters"
+    ):
         estimator.fit(X, X[:, 0])
-    assert estimator.status_ == Status.DIVERGED.value
+    assert "diverged" in estimator.status_
     assert np.isfinite(estimator.predict(X)).all()
     assert all(np.isfinite(part).all() for part in estimator.coefs_ + estimator.intercepts_)
 

@@ -52,7 +52,11 @@ def test_converged(solver):
     result = minimize(Valley(), START, solver=solver, tol=1e-5, max_iter=5000)
     assert result.status is Status.CONVERGED
     assert result.status.converged
-    assert result.message == "Converged: the gradient is below tol."
+    gradient = result.history["grad_norm"][-1]
+    assert result.message.startswith(
+        "Converged: the gradient is below tol (the largest entry of the gradient is "
+        f"{gradient:.2g}, tol=1e-05"
+    )
     assert result.history["grad_norm"][-1] <= 1e-5
     assert result.state is None
 

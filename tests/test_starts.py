@@ -46,7 +46,7 @@ def test_the_time_is_that_of_all_starts(data, n_threads, options):
     model = fit(data, n_starts=10**7, max_time=0.3, n_threads=n_threads, **(FOR_EVER | options))
     assert time.perf_counter() - start < 30  # of one start after the other it would be a month
     assert 1 <= len(model.starts_) <= n_threads
-    assert {start["status"] for start in model.starts_} == {Status.MAX_TIME.value}
+    assert all("Increase max_time: " in start["status"] for start in model.starts_)
 
 
 def test_short_starts_share_the_time(data):
@@ -105,7 +105,7 @@ def test_an_interrupt_ends_all_and_keeps_what_there_is(data):
             signal.raise_signal(signal.SIGINT)
 
     model = fit(data, callback=callback, n_starts=10**7, n_threads=2, **FOR_EVER)
-    assert model.status_ == Status.INTERRUPTED.value
+    assert Status.INTERRUPTED.value[:-1] in model.status_
     assert {start["status"] for start in model.starts_} == {Status.INTERRUPTED.value}
     assert np.isfinite(model.predict(data[0])).all()
 
@@ -136,7 +136,7 @@ def test_interrupted_at_any_moment(data, options):
             if hasattr(model, "coefs_"):
                 lengths = {len(column) for column in model.history_.values()}
                 assert lengths == {model.n_iter_} == {len(model.loss_curve_)}
-                assert model.status_ == Status.INTERRUPTED.value
+                assert Status.INTERRUPTED.value[:-1] in model.status_
             else:
                 assert set(vars(model)) == set(MLPRegressor().get_params())
     finally:
@@ -166,5 +166,5 @@ def test_interrupted_in_a_validation(data, solver, when):
     except KeyboardInterrupt:
         assert when == 1 and not hasattr(model, "coefs_")
     else:
-        assert model.status_ == Status.INTERRUPTED.value
+        assert Status.INTERRUPTED.value[:-1] in model.status_
         assert {len(column) for column in model.history_.values()} == {when - 1} == {model.n_iter_}

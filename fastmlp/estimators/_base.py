@@ -26,6 +26,7 @@ from fastmlp.estimators import (
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from fastmlp.estimators._explain import explained
 from fastmlp.estimators._fitted import FittedNetwork
+from fastmlp.estimators._judge import Judge
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, EvidenceState, Status
@@ -125,9 +126,9 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         return targets
 
     def _fit(self, *data, incremental=False, classes=None):
-        outcome = self._train(*data, incremental=incremental, classes=classes)
-        if outcome is not None and (not incremental or outcome[1].status is Status.INTERRUPTED):
-            _report.warn_about(self, *outcome)
+        result = self._train(*data, incremental=incremental, classes=classes)
+        if result is not None and (not incremental or result.status is Status.INTERRUPTED):
+            _report.warn_about(result)
         return self
 
     @with_callbacks
@@ -142,7 +143,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         incremental=False,
         classes=None,
     ):
-        """The solver and its result; None if nothing in a batch of a stream has a weight."""
+        """The result of the run; None if nothing in a batch of a stream has a weight."""
         _params.check_params(self, self._extra_rules)
         tasks = None if incremental else tasks_of(self, X, y, sample_weight)
         with _history.unchanged_on_error(self):
@@ -208,6 +209,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 "callback": self.callback if tasks is None else tasks.watch(self.callback),
                 "one_epoch": incremental,
                 "state": state,
+                "judge": Judge(self, network, X, targets, sample_weight, rows, validation, score),
                 "verbose": self._progress(incremental),
                 "n_threads": self.n_threads,
                 **self._limits(),
@@ -230,7 +232,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             self._judged = judged
             if tasks is not None:
                 tasks.end()
-        return solver, result
+        return result
 
     def _best_start(self, network, X, targets, theta0, rng, fit):
         """The best of ``n_starts`` fits; all of them are kept in ``starts_``."""

@@ -7,14 +7,10 @@ import dataclasses
 import warnings
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.estimators._history import split
-from fastmlp.solvers import LBFGS, EvidenceState, Result, Status
-from fastmlp.solvers._minibatch_loop import MiniBatch
-
-_SCALE = "scale the data (standardize=True does)"
+from fastmlp.solvers import EvidenceState, Result, Status
 
 
 def divergence(estimator, what: str) -> ValueError:
@@ -58,68 +54,9 @@ def plain_result(result: Result) -> dict[str, Any]:
     }
 
 
-def warn_about(estimator, solver, result: Result) -> None:
-    """Warn where a fit did not end by its own decision, and say what to do."""
-    status = result.status
-    if status is Status.INTERRUPTED:
-        warnings.warn(
-            f"Training interrupted by user after {result.n_iter} iterations; the model is fitted "
-            "with the parameters reached.",
-            stacklevel=4,
-        )
-    message = _message(estimator, solver, result)
-    if message is not None:
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
-
-
-def _message(estimator, solver, result):
-    status, n_iter = result.status, result.n_iter
-    if status is Status.DIVERGED:
-        return (
-            f"Training diverged at iteration {n_iter}; the best parameters by validation score "
-            f"were kept. Lower the learning rate or {_SCALE}."
-        )
-    if status is Status.MAX_ITER:
-        if isinstance(solver, MiniBatch):
-            head = (
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-                "optimization hasn't converged yet."
-            )
-        else:
-            head = (
-                f"{type(solver).__name__} failed to converge after {n_iter} iteration(s) "
-                f"(max_iter={estimator.max_iter})."
-            )
-        return f"{head} {_advice(estimator, result, 'max_iter')}"
-    if status is Status.MAX_FUN:
-        return (
-            f"{type(solver).__name__} failed to converge after {estimator.max_fun} evaluations of "
-            f"the loss. {_advice(estimator, result, 'max_fun')}"
-        )
-    if status is Status.MAX_TIME:
-        return (
-            f"Training stopped after max_time={estimator.max_time:g} seconds and {n_iter} "
-            f"iterations, before convergence. {_advice(estimator, result, 'max_time')}"
-        )
-    if status is Status.NO_PROGRESS and isinstance(solver, LBFGS):
-        return (
-            f"LBFGS failed to converge after {n_iter} iteration(s): no step along its search "
-            f"direction lowers the loss. You might want to {_SCALE}."
-        )
-    return None
-
-
-def _advice(estimator, result, limit):
-    """What to do about a run that ended too soon, after the trend of its loss."""
-    losses = np.asarray(result.history.get("loss", ()))
-    scale = "" if estimator.standardize else f" If it falls slowly, {_SCALE}."
-    if len(losses) > 1 and not losses[-1] < losses[-2]:
-        return (
-            f"The loss did not fall in the last iteration ({losses[-2]:.4g} to {losses[-1]:.4g}): "
-            f"lower the learning rate, or loosen tol.{scale}"
-        )
-    fell = f" by {losses[-2] - losses[-1]:.2g} per iteration" if len(losses) > 1 else ""
-    return (
-        f"The loss was still falling{fell}: increase {limit}, or call fit again with "
-        f"warm_start=True to go on from here.{scale}"
-    )
+def warn_about(result: Result) -> None:
+    """Warn, in the words of ``status_``, where there is something to do."""
+    if result.status is Status.INTERRUPTED:
+        warnings.warn(result.message, stacklevel=4)
+    elif result.asks:
+        warnings.warn(result.message, ConvergenceWarning, stacklevel=4)

@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fastmlp.solvers._message import LIMITS, LINEAR, Status, sentence
 from fastmlp.solvers._progress import Progress
-
-
-class Status(enum.Enum):
-    """Why a run ended; the value is the sentence that users read.
-
-    Examples
-    --------
-    >>> from fastmlp.solvers import Status
-    >>> Status.MAX_TIME.value, Status.MAX_TIME.converged
-    ('Stopped at max_time before convergence.', False)
-    """
-
-    CONVERGED = "Converged: the gradient is below tol."
-    NO_IMPROVEMENT = "Stopped: the training loss no longer improves by more than tol."
-    NO_VALIDATION_IMPROVEMENT = (
-        "Stopped early: the validation score no longer improves by more than tol."
-    )
-    NO_PROGRESS = "Stopped: no step along the search direction lowers the loss any further."
-    RATE_TOO_SMALL = "Stopped: the adaptive learning rate became too small."
-    MAX_ITER = "Stopped at max_iter before convergence."
-    MAX_FUN = "Stopped at max_fun evaluations of the loss, before convergence."
-    MAX_TIME = "Stopped at max_time before convergence."
-    CALLBACK = "Stopped by the callback."
-    INTERRUPTED = "Interrupted by the user."
-    DIVERGED = "Diverged: the loss or the parameters are not finite."
-    ONE_EPOCH = "One pass over the data was made."
-
-    @property
-    def converged(self) -> bool:
-        """True where stopping was the solver's own decision."""
-        return self in {
-            Status.CONVERGED,
-            Status.NO_IMPROVEMENT,
-            Status.NO_VALIDATION_IMPROVEMENT,
-            Status.NO_PROGRESS,
-            Status.RATE_TOO_SMALL,
-        }
-
-
-# What is said besides where the evidence made a network linear.
-LINEAR = "By the evidence a linear function explains the data: the network is linear."
 
 
 @dataclass(frozen=True)
@@ -110,6 +69,13 @@ class Result:
         One entry per iteration: ``loss``, ``seconds`` and whatever the solver adds.
     state : object or None
         What a later run needs to go on as if it had never stopped (mini-batch solvers).
+    grad_norm : float
+        Full batch: the largest absolute entry of the gradient in the end; else NaN.
+    solver, unit, limits : str, str, Limits or None
+        The solver's class, what it calls an iteration, and what it had to keep to.
+    urgent, remarks : tuple of str
+        What else was seen: sentences before the message that ask for something to be done, and
+        sentences after it.
     cov : ndarray of shape (n_params, n_params) or None
         Covariance of the parameters, for a :func:`fastmlp.solvers.least_squares_objective`:
         ``(J'J)^-1 ||r||^2 / (m - n_params)`` at ``theta``, the pseudo-inverse where J'J is
@@ -130,6 +96,12 @@ class Result:
     status: Status
     history: dict[str, list] = field(default_factory=dict, repr=False)
     state: Any = field(default=None, repr=False)
+    grad_norm: float = np.nan
+    solver: str = field(default="", repr=False)
+    unit: str = field(default="iteration", repr=False)
+    limits: Limits | None = field(default=None, repr=False)
+    urgent: tuple[str, ...] = field(default=(), repr=False)
+    remarks: tuple[str, ...] = field(default=(), repr=False)
     cov: np.ndarray | None = field(default=None, repr=False)
 
     @property
@@ -139,10 +111,17 @@ class Result:
 
     @property
     def message(self) -> str:
-        """The status as a sentence."""
-        if getattr(self.state, "linear", False):
-            return f"{self.status.value} {LINEAR}"
-        return self.status.value
+        """How the run ended, in sentences; the first words are what to do, if anything is."""
+        linear = (LINEAR,) if getattr(self.state, "linear", False) else ()
+        return " ".join([*self.urgent, sentence(self), *linear, *self.remarks])
+
+    @property
+    def asks(self) -> bool:
+        """Whether the message asks the user to do something."""
+        failed = self.status in {*LIMITS, Status.DIVERGED} or (
+            self.status is Status.NO_PROGRESS and self.solver == "LBFGS"
+        )
+        return failed or bool(self.urgent)
 
     @property
     def merit(self) -> float:

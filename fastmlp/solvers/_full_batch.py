@@ -144,6 +144,7 @@ class Run:
             n_iter=self.n_iter,
             status=status,
             history={key: [record[key] for record in self._records] for key in keys},
+            grad_norm=self.point.grad_norm,
         )
 
 

@@ -144,14 +144,17 @@ def minimize(
     ...     def hessian(self, theta):
     ...         return np.eye(theta.size)
     >>> result = minimize(Bowl(), [1.0, -2.0], solver="newton")
-    >>> result.theta, result.n_iter, result.message
-    (array([0., 0.]), 1, 'Converged: the gradient is below tol.')
+    >>> result.theta, result.n_iter, result.status.name
+    (array([0., 0.]), 1, 'CONVERGED')
+    >>> result.message.partition(";")[0]
+    'Converged: the gradient is below tol (the largest entry of the gradient is 0, tol=0.0001'
     """
     solver = check_solver(solver)
     if callable(objective) and not hasattr(objective, "value_grad"):
         objective = Function(objective)
     _check_objective(objective, solver)
     theta = _check_theta(theta0, objective)
+    unit = "epoch" if "epoch" in solver.needs else "iteration"
     limits = Limits(
         max_iter=check_integer("max_iter", max_iter),
         tol=check_real("tol", tol, "at least 0", lambda v: v >= 0),
@@ -163,7 +166,7 @@ def minimize(
         max_fun=check_integer("max_fun", max_fun),
         max_time=check_real("max_time", max_time, "at least 0", lambda v: v >= 0),
         verbose=verbose,
-        progress=progress_of(verbose, "epoch" if "epoch" in solver.needs else "iteration"),
+        progress=progress_of(verbose, unit),
     )
     for name, function in (("callback", callback), ("validation", validation)):
         if function is not None and not callable(function):
@@ -187,6 +190,7 @@ def minimize(
         state=state,
         **more,
     )
+    result.solver, result.unit, result.limits = type(solver).__name__, unit, limits
     if isinstance(objective, LeastSquares) and theta.size <= MOST_COV:
         result.cov = objective.covariance(result.theta)
     if limits.progress is not None and not isinstance(verbose, Progress):
