@@ -10,7 +10,7 @@ from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import GridSearchCV
 
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp.solvers import LevenbergMarquardt, Newton, NewtonCG, Status
+from fastmlp.solvers import LevenbergMarquardt, Newton, NewtonCG
 
 SOLVERS = {
     "lm": "lm",
@@ -174,7 +174,7 @@ class TestStarts:
     def test_results_are_whole(self):
         X, y = curve()
         reg = regressor(n_starts=2, max_iter=3).fit(X, y)
-        assert all(start["status"] == Status.MAX_ITER.value for start in reg.starts_)
+        assert all(start["status"].startswith("Increase max_iter: ") for start in reg.starts_)
         assert all(np.isfinite(start["theta"]).all() for start in reg.starts_)
         assert clone(reg).n_starts == 2
         assert len(pickle.loads(pickle.dumps(reg)).starts_) == 2

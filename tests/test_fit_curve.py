@@ -202,7 +202,7 @@ def test_wrong_arguments(changes, error, words):
 
 def test_no_minimum_in_time():
     f, x, y, _, _, _ = draw("decay", 0)
-    with pytest.raises(RuntimeError, match="No parameters found. Stopped at max_iter.*another p0"):
+    with pytest.raises(RuntimeError, match="No parameters found. Increase max_iter.*another p0"):
         fit_curve(f, x, y, [1, 1, 1], max_iter=1)
 
 

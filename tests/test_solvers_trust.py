@@ -56,7 +56,10 @@ class TestConjugateSteps:
         objective = Bowl(eigenvalues)
         loss, grad = objective.value_grad(theta)
         point = Point(theta, loss, grad)
-        return ConjugateSteps(point, objective, objective.ggn_mul, None, 20), objective
+        local = ConjugateSteps(
+            point, objective, objective.ggn_mul, None, 20, out_of_time=lambda: False
+        )
+        return local, objective
 
     @pytest.mark.parametrize("radius", [2.0, 0.7, 0.05])
     @pytest.mark.parametrize("eigenvalues", [[1.0, 3.0, 10.0], [-1.0, 2.0, 5.0]])

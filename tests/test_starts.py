@@ -46,7 +46,7 @@ def test_the_time_is_that_of_all_starts(data, n_threads, options):
     model = fit(data, n_starts=10**7, max_time=0.3, n_threads=n_threads, **(FOR_EVER | options))
     assert time.perf_counter() - start < 30  # of one start after the other it would be a month
     assert 1 <= len(model.starts_) <= n_threads
-    assert all("Increase max_time: " in start["status"] for start in model.starts_)
+    assert all("stopped after max_time=0" in start["status"] for start in model.starts_)
 
 
 def test_short_starts_share_the_time(data):
@@ -106,7 +106,7 @@ def test_an_interrupt_ends_all_and_keeps_what_there_is(data):
 
     model = fit(data, callback=callback, n_starts=10**7, n_threads=2, **FOR_EVER)
     assert Status.INTERRUPTED.value[:-1] in model.status_
-    assert {start["status"] for start in model.starts_} == {Status.INTERRUPTED.value}
+    assert all(Status.INTERRUPTED.value[:-1] in start["status"] for start in model.starts_)
     assert np.isfinite(model.predict(data[0])).all()
 
 

@@ -1,4 +1,4 @@
-"""What there is to say of a fit besides how its run ended: is it any better than a constant?"""
+"""What there is to say of a fit besides how its run ended: whether it beats a constant."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fastmlp._constant import best_constant
 from fastmlp.estimators import _data
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.solvers import Result, Status
+from fastmlp.solvers._message import TREND
 
 # Losses on which steps of one size circle around the minimum.
 KINKED = ("absolute_error", "quantile", "perceptron")
@@ -66,8 +67,8 @@ class Judge:
         if self._constant is None:
             return ()
         sentence = (
-            self._worse_than_constant(result)
-            or self._tol_is_large(result)
+            self._tol_is_large(result)
+            or self._worse_than_constant(result)
             or self._never_better_in_validation(result)
         )
         return (sentence,) if sentence else ()
@@ -76,7 +77,7 @@ class Judge:
         _, constant = self._constant
         bar = constant + _MARGIN * (1.0 if self._loss.name == "gamma" else constant)
         # The run's loss has the weight decay in it, and an epoch's mean lags: to be looked at only.
-        if not (constant != 0 and result.loss > bar):
+        if not (constant != 0 and result.loss > bar) or _is_too_short(result):
             return None
         X, targets, weights, rows = self._training
         objective = self._network.objective(X, targets, sample_weight=weights, rows=rows)
@@ -164,6 +165,11 @@ class Judge:
         if stopped and self._loss.name in KINKED:
             remarks.append(_beyond_a_kink(result))
         return tuple(remarks)
+
+
+def _is_too_short(result):
+    """Whether a run met a limit before there was anything to judge."""
+    return result.status in _LIMITS and result.n_iter <= 2 * TREND
 
 
 def _beyond_a_kink(result):

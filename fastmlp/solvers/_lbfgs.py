@@ -39,8 +39,8 @@ class LBFGS(FullBatchSolver):
     --------
     >>> from fastmlp.solvers import LBFGS, minimize
     >>> result = minimize(lambda t: (float(t @ t), 2 * t), [1.0, -2.0], solver=LBFGS())
-    >>> result.message
-    'Converged: the gradient is below tol.'
+    >>> result.status.name
+    'CONVERGED'
     """
 
     history_keys = ("loss", "grad_norm", "seconds")
