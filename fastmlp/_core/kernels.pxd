@@ -107,9 +107,9 @@ cdef extern from "fastmlp.h" nogil:
                          int) noexcept nogil
         void (*loss_root)(double *, const double *, const double *, const double *, Py_ssize_t,
                           Py_ssize_t, const fm_loss_t *) noexcept nogil
-        void (*loss_root_mul)(double *, const double *, const double *, const double *, const double *,
-                              Py_ssize_t, Py_ssize_t, Py_ssize_t, const fm_loss_t *,
-                              double *) noexcept nogil
+        void (*loss_root_mul)(double *, const double *, const double *, const double *,
+                              const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                              const fm_loss_t *, double *) noexcept nogil
         double (*update)(double *, double *, double *, const double *, Py_ssize_t,
                          const fm_update_t *) noexcept nogil
         void (*regularise)(double *, double *, const double *, Py_ssize_t, double,
