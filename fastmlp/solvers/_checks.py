@@ -47,6 +47,8 @@ def _converted(what, array):
 
 def real_number(what: str, value: Any) -> float:
     """An answer that should be a number; a single entry of an array is one."""
+    if type(value) is float:
+        return value
     array = np.asarray(value)
     if array.dtype.kind == "c":
         raise TypeError(f"{what} must be a real number; it is complex: {shown(value)}.")
