@@ -6,12 +6,17 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from sklearn.ensemble import BaggingClassifier
-from sklearn.metrics import balanced_accuracy_score, make_scorer
+from sklearn.metrics import balanced_accuracy_score, get_scorer_names, make_scorer
+from sklearn.utils.fixes import parse_version
 
 from fastmlp import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+# scikit-learn reads the names of polars' columns since 1.9.
+READS_NAMES = parse_version(sklearn.__version__) >= parse_version("1.9")
 
 
 @pytest.fixture
@@ -93,7 +98,8 @@ def test_frames_stay_frames(library, split, standardize, X):
     def scorer(estimator, X, y):
         assert isinstance(X, library.DataFrame) and isinstance(y, library.Series)
         assert np.array_equal(X["a"], y)
-        assert list(estimator.feature_names_in_) == list("abcd")
+        if READS_NAMES or library is pd:
+            assert list(estimator.feature_names_in_) == list("abcd")
         seen.append(len(X))
         return -float(np.abs(estimator.predict(X) - y.to_numpy()).mean())
 
@@ -131,7 +137,12 @@ RARE = np.repeat(["a", "b", "c"], [96, 96, 8])
         "roc_auc_ovo",
         "top_k_accuracy",
         "f1_macro",
-        "d2_log_loss_score",
+        pytest.param(
+            "d2_log_loss_score",
+            marks=pytest.mark.skipif(
+                "d2_log_loss_score" not in get_scorer_names(), reason="a scorer of later releases"
+            ),
+        ),
     ],
 )
 def test_a_rare_class_is_in_the_split(scoring, X):
