@@ -7,7 +7,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
-from fastmlp.solvers import LevenbergMarquardt, minimize
+from fastmlp.solvers import LevenbergMarquardt, Status, minimize
+from fastmlp.solvers._evidence import WEAK, Evidence
 
 EVIDENCE = LevenbergMarquardt(evidence=True)
 
@@ -181,3 +182,43 @@ def test_constant_targets():
     net = Network([1, 5, 1], activation="tanh")
     result = minimize(net.objective(X, np.full(40, 3.0)), net.init(0), solver=EVIDENCE)
     assert np.abs(net.raw(result.theta, X) - 3.0).max() < 1e-6
+
+
+def test_ctrl_c_in_the_run_of_the_linear_function(monkeypatch):
+    """What was found before it is kept, and the run ends as interrupted."""
+
+    def interrupted(self, theta):
+        raise KeyboardInterrupt
+
+    problem = bent(0)
+    net = Network([problem.X.shape[1], 5, 1], activation="tanh")
+    objective = net.objective(problem.X, problem.y)
+    expected = minimize(objective, net.init(0), solver=EVIDENCE)
+    line, as_network = objective.linear(net.init(0))
+    begin = Evidence.begin
+
+    def begin_line(self, share, state=None):
+        begin(self, share, state)
+        if self._D.size == line.n_params and share == WEAK:
+            monkeypatch.setattr(type(line), "value_grad_ggn", interrupted)
+
+    monkeypatch.setattr(Evidence, "begin", begin_line)
+    result = minimize(objective, net.init(0), solver=EVIDENCE)
+    assert result.status is Status.INTERRUPTED
+    assert np.array_equal(result.theta, expected.theta)
+
+
+def test_the_table_of_several_runs(capsys):
+    example_net = Network([1, 3, 1], activation="tanh")
+    X = np.linspace(-1, 1, 40)[:, None]
+    minimize(
+        example_net.objective(X, np.sin(5 * X[:, 0])),
+        example_net.init(0),
+        solver=EVIDENCE,
+        max_iter=4,
+        verbose=True,
+    )
+    lines = capsys.readouterr().out.splitlines()
+    again = lines.index("Again, from a weaker prior:")
+    numbers = [int(line.split()[0]) for line in lines if line[:9].strip().isdigit()]
+    assert again == 5 and numbers == [1, 2, 3, 4, 1, 2, 3, 4]

@@ -104,6 +104,20 @@ def test_a_good_fit_is_not_worse_than_a_constant(loss, solver, seed):
     assert "constant" not in model.status_
 
 
+@pytest.mark.parametrize("offset", [0.0, 5000.0])
+@pytest.mark.parametrize("learning_rate_init", [1e-4, 3e-4])
+def test_a_penalty_does_not_make_a_fit_worse_than_a_constant(offset, learning_rate_init):
+    """The run's loss is above the constant's, that on the data, which standardize sees, below."""
+    rng = np.random.default_rng(0)
+    X = 3 * rng.normal(size=(400, 3))
+    y = X[:, 0] + 0.3 * rng.normal(size=400)
+    model = small("adam", hidden_layer_sizes=(30,), alpha=10, standardize=True, max_iter=15)
+    model.set_params(learning_rate_init=learning_rate_init)
+    told(model, X + offset, y)
+    assert model.loss_ > 0.51 and model.score(X + offset, y) > 0.05
+    assert "constant" not in model.status_
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "spec", ["squared_error", "absolute_error", ("quantile", {"quantile": 0.2}), "gamma", "poisson"]

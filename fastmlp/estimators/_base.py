@@ -193,23 +193,26 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             state = judged = None
             if isinstance(solver, MiniBatch):
                 if not incremental:
-                    data = (checked[0], targets, sample_weight, rows)
+                    learned = (checked[0], targets, sample_weight, rows)
                     apart = validation if held_out is None else (held_out,)
-                    judged = _warm_start.judges(self, solver, data, apart)
+                    judged = _warm_start.judges(self, solver, learned, apart)
                 if not fresh:
                     state = _warm_start.old_state(self, judged, theta0, incremental)
-            fit = {
-                "solver": solver,
+            data = {
                 "sample_weight": sample_weight,
-                "alpha": self.alpha,
                 "rows": rows,
                 "scales": _prediction.x_scales(self),
+            }
+            fit = {
+                **data,
+                "solver": solver,
+                "alpha": self.alpha,
                 "validation": validation,
                 "score": score,
                 "callback": self.callback if tasks is None else tasks.watch(self.callback),
                 "one_epoch": incremental,
                 "state": state,
-                "judge": Judge(self, network, X, targets, sample_weight, rows, validation, score),
+                "judge": Judge(self, network, X, targets, data, validation, score),
                 "verbose": self._progress(incremental),
                 "n_threads": self.n_threads,
                 **self._limits(),

@@ -12,13 +12,10 @@ from fastmlp._constant import best_constant
 from fastmlp.estimators import _data
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.solvers import Result, Status
-from fastmlp.solvers._message import TREND
+from fastmlp.solvers._message import LIMITS, TREND
 
-# Losses on which steps of one size circle around the minimum.
-KINKED = ("absolute_error", "quantile", "perceptron")
 # What the user ended is the user's to judge.
 _FROM_OUTSIDE = (Status.CALLBACK, Status.INTERRUPTED, Status.ONE_EPOCH)
-_LIMITS = (Status.MAX_ITER, Status.MAX_FUN, Status.MAX_TIME)
 # By how much a fit may be worse than a constant before that is said, as a share of the latter.
 _MARGIN = 0.01
 # tol is not small from this share of a constant's loss on ...
@@ -34,15 +31,19 @@ class Judge:
     ----------
     estimator : MLPClassifier or MLPRegressor
         Whose parameters are recommended.
-    network, X, targets, sample_weight, rows, validation, score
+    network, X, targets
         As for :func:`fastmlp.training.train`.
+    data : dict
+        ``sample_weight``, ``rows`` and ``scales``, as for that function.
+    validation, score
+        As for that function.
     """
 
-    def __init__(self, estimator, network, X, targets, sample_weight, rows, validation, score):
+    def __init__(self, estimator, network, X, targets, data, validation, score):
         self._estimator = estimator
         self._network = network
         self._loss = resolve_loss(network.loss)
-        self._training = X, targets, sample_weight, rows
+        self._X, self._targets, self._data = X, targets, data
         self._validation = validation
         self._score = score
 
@@ -55,7 +56,7 @@ class Judge:
     @functools.cached_property
     def _constant(self):
         """Raw output and loss of the best constant for the training rows; None: unknown."""
-        _, targets, weights, rows = self._training
+        targets, weights, rows = self._targets, self._data["sample_weight"], self._data["rows"]
         if rows is not None:
             targets, weights = _data.take(rows, targets, weights)
         network = self._network
@@ -79,8 +80,7 @@ class Judge:
         # The run's loss has the weight decay in it, and an epoch's mean lags: to be looked at only.
         if not (constant != 0 and result.loss > bar) or _is_too_short(result):
             return None
-        X, targets, weights, rows = self._training
-        objective = self._network.objective(X, targets, sample_weight=weights, rows=rows)
+        objective = self._network.objective(self._X, self._targets, **self._data)
         objective.n_threads = self._estimator.n_threads
         loss = objective.value(result.theta)
         if not loss > bar:
@@ -156,20 +156,20 @@ class Judge:
         remarks = []
         if result.status is Status.DIVERGED:
             remarks.append("The best parameters by validation score are kept.")
-        if result.status in _LIMITS:
+        if result.status in LIMITS:
             remarks.append("Or call fit again with warm_start=True, to go on from here.")
         failed = result.asks and not urgent
         if failed and not self._estimator.standardize:
             remarks.append("If the loss falls slowly, scale the data (standardize=True does).")
         stopped = result.status in (Status.NO_IMPROVEMENT, Status.NO_PROGRESS)
-        if stopped and self._loss.name in KINKED:
+        if stopped and not (self._loss.curved or self._loss.is_custom):
             remarks.append(_beyond_a_kink(result))
         return tuple(remarks)
 
 
 def _is_too_short(result):
     """Whether a run met a limit before there was anything to judge."""
-    return result.status in _LIMITS and result.n_iter <= 2 * TREND
+    return result.status in LIMITS and result.n_iter <= 2 * TREND
 
 
 def _beyond_a_kink(result):

@@ -53,6 +53,8 @@ def best_fixed_point(descend, objective, theta0, limits, callback, validation, s
     if (state is None or state.linear) and goes_on():
         if evidence.is_open:
             evidence.begin(WEAK)
+            if limits.progress is not None:
+                limits.progress.begin_again("Again, from a weaker prior:")
             results.append(
                 descend(
                     objective,
@@ -64,7 +66,8 @@ def best_fixed_point(descend, objective, theta0, limits, callback, validation, s
                 )
             )
         if goes_on() and hasattr(objective, "linear"):
-            results += _linear(descend, objective, results[-1].theta, limits_left(), validation)
+            limits = replace(limits_left(), progress=None)  # a few iterations of another kind
+            results += _linear(descend, objective, results[-1].theta, limits, validation)
     best = results[best_run(results)]
     status = results[-1].status
     return replace(best, status=status) if status in FROM_OUTSIDE else best
@@ -80,7 +83,7 @@ def _linear(descend, objective, theta, limits, validation) -> list[Result]:
     evidence = Evidence(line, np.zeros(line.n_params, line.dtype))
     evidence.begin(WEAK)
     result = descend(line, evidence.theta0, limits, None, watch, evidence=evidence)
-    state = replace(result.state, linear=True)
+    state = result.state and replace(result.state, linear=True)  # None: interrupted at once
     return [replace(result, theta=as_network(result.theta), state=state)]
 
 

@@ -54,6 +54,15 @@ class Progress:
         one.start, one._shared = start, self._shared
         return one
 
+    def begin_again(self, why: str) -> None:
+        """Say that iterations are counted anew, and why."""
+        self._best = -np.inf
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        with self._shared.lock:
+            print(why, flush=True)
+
     def iteration(self, number: int, total: int, record: dict[str, float]) -> None:
         """Show one iteration; ``total`` is the most there may be."""
         merit = record.get("validation_score", -record["loss"])
