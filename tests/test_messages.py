@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from drawn_problems import bent
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.exceptions import ConvergenceWarning
 
@@ -116,6 +117,28 @@ def test_a_penalty_does_not_make_a_fit_worse_than_a_constant(offset, learning_ra
     told(model, X + offset, y)
     assert model.loss_ > 0.51 and model.score(X + offset, y) > 0.05
     assert "constant" not in model.status_
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_worse_than_a_constant_is_said_where_it_is_so(solver):
+    """Over drawn problems in units from 1e-3 to 1e3, by the definition of R2."""
+    said, verdicts = [], []
+    for seed in range(40):
+        problem = bent(seed)
+        size = 10.0 ** np.random.default_rng(seed).integers(-3, 4)
+        y = size * (problem.y + 1)
+        standardize = bool(seed % 2)
+        model = small(solver, standardize=standardize, max_iter=60, random_state=seed)
+        told(model, problem.X, y)
+        r2 = model.score(problem.X, y)
+        if abs(r2 + 0.01) > 0.005:  # the margin, and an epoch's lag
+            said.append("worse than the best constant" in model.status_)
+            verdicts.append(r2 < -0.01)
+            # a tol that is too large may be said in its place
+            if verdicts[-1] and not said[-1]:
+                said[-1] = "is not small against the loss" in model.status_
+    assert said == verdicts
+    assert (0 if solver == "lbfgs" else 3) < sum(verdicts) < 37
 
 
 @pytest.mark.parametrize("weighted", [False, True])

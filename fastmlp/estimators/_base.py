@@ -288,9 +288,9 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             dtype=X.dtype,
         )
 
-    def _check_data(self, X, y, fresh):
-        with explained(self, X):
-            X, y = validate_data(
+    def _validated(self, X, y, fresh, name="X"):
+        with explained(self, X, name):
+            return validate_data(
                 self,
                 sound(X),
                 sound(y),
@@ -300,6 +300,9 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 dtype=FLOATS,
                 reset=fresh,
             )
+
+    def _check_data(self, X, y, fresh):
+        X, y = self._validated(X, y, fresh)
         return (X if fresh else X.astype(_prediction.fitted_dtype(self), copy=False)), y
 
     def _theta(self, network):
@@ -318,17 +321,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     def _given_validation(self, X_val, y_val, sample_weight_val, dtype):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
-        with explained(self, X_val, "X_val"):
-            X_val, y_val = validate_data(
-                self,
-                sound(X_val),
-                sound(y_val),
-                accept_sparse="csr",
-                multi_output=True,
-                y_numeric=self._numeric_targets,
-                dtype=FLOATS,
-                reset=False,
-            )
+        X_val, y_val = self._validated(X_val, y_val, fresh=False, name="X_val")
         weights = _data.check_weights(sample_weight_val, X_val.shape[0], "sample_weight_val")
         targets = self._encode_validation(y_val)
         return X_val.astype(dtype, copy=False), y_val, targets, weights
