@@ -122,9 +122,10 @@ def train(
             state=state,
             **limits,
         )
-    # An interrupted run may have a last iteration that was not reported.
+    # The last iteration of an interrupted run, or a run of the solver's own, may not be reported.
     n_iter = len(result.history["loss"])
-    result.history["threads"] = (threads + threads[-1:])[:n_iter]
+    threads += (threads[-1:] or [1]) * (n_iter - len(threads))
+    result.history["threads"] = threads[:n_iter]
     if one_epoch and result.status not in (Status.DIVERGED, Status.INTERRUPTED):
         result = dataclasses.replace(result, status=Status.ONE_EPOCH)
     if judge is not None:
