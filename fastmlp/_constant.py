@@ -18,6 +18,9 @@ def best_constant(
 ) -> tuple[np.ndarray, float] | None:
     """The best constant of a loss, before its canonical output activation, and its loss.
 
+    Half the variance of the targets for squared error, the entropy of the classes for log-loss; for
+    the others the loss itself is asked.
+
     Parameters
     ----------
     loss : Loss
@@ -36,9 +39,25 @@ def best_constant(
         The mean loss. Instead of the pair None, where nothing is known of the loss (the user's
         own) or zero is always best (perceptron).
     """
-    candidates = _candidates(loss, targets, n_raw, sample_weight)
-    if not candidates:
+    if loss.is_custom or loss.name == "perceptron":
         return None
+    if loss.name == "log_loss":
+        share = np.clip(_shares(targets, n_raw, sample_weight), _LEAST_SHARE, 1 - _LEAST_SHARE)
+        if n_raw > 1:
+            raw = np.log(share)
+            return raw, float(-(share @ raw))
+        raw = np.log(share / (1 - share))
+        return raw, float(-(share @ np.log(share) + (1 - share) @ np.log1p(-share)))
+    columns = targets.reshape(len(targets), -1)
+    mean = np.average(columns, axis=0, weights=sample_weight).astype(np.float64)
+    if loss.name == "squared_error":
+        squares = np.average((columns - mean) ** 2, axis=0, weights=sample_weight)
+        return mean, float(0.5 * squares.sum())
+    if loss.name in ("poisson", "gamma"):
+        candidates = [np.log(np.maximum(mean, np.finfo(float).tiny))]
+    else:
+        middle = _quantile(columns, loss.params.get("quantile", 0.5), sample_weight)
+        candidates = [middle, mean] if loss.name == "huber" else [middle]
     network = Network([1, n_raw], loss=loss)
     objective = network.objective(np.zeros((len(targets), 1)), targets, sample_weight=sample_weight)
     values = [objective.value(network.pack([np.zeros((1, n_raw))], [raw])) for raw in candidates]
@@ -46,24 +65,13 @@ def best_constant(
     return candidates[k], float(values[k])
 
 
-def _candidates(loss, targets, n_raw, weights) -> list[np.ndarray]:
-    if loss.name == "log_loss" and targets.ndim == 1 and n_raw > 1:
+def _shares(targets, n_raw, weights):
+    """Of each class: targets are class codes, or columns of probabilities."""
+    if targets.ndim == 1 and n_raw > 1:
         counts = np.bincount(targets.astype(np.intp), weights=weights, minlength=n_raw)
-        return [np.log(np.maximum(counts / counts.sum(), _LEAST_SHARE))]
-    if loss.is_custom or loss.name == "perceptron":
-        return []
+        return counts / counts.sum()
     columns = targets.reshape(len(targets), -1)
-    mean = np.average(columns, axis=0, weights=weights).astype(np.float64)
-    if loss.name == "squared_error":
-        return [mean]
-    if loss.name in ("poisson", "gamma"):
-        return [np.log(np.maximum(mean, np.finfo(float).tiny))]
-    if loss.name == "log_loss":
-        share = np.clip(mean, _LEAST_SHARE, 1 - _LEAST_SHARE)
-        return [np.log(share) if n_raw > 1 else np.log(share / (1 - share))]
-    level = loss.params.get("quantile", 0.5)
-    middle = _quantile(columns, level, weights)
-    return [middle, mean] if loss.name == "huber" else [middle]
+    return np.average(columns, axis=0, weights=weights).astype(np.float64)
 
 
 def _quantile(columns: Any, level: float, weights) -> np.ndarray:

@@ -23,6 +23,8 @@ def check_real(
     ValueError
         Out of range.
     """
+    if type(value) is float and accepts(value):
+        return value  # as in every epoch, and without the abstract classes' detour
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, {wanted}; got {shown(value)}.")
     try:
@@ -65,6 +67,8 @@ def check_positive(name: str, value: Any) -> float:
 
 def check_integer(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
     """An integer in a range; without ``most``, what no count reaches is cut to sys.maxsize."""
+    if type(value) is int and least <= value <= (sys.maxsize if most is None else most):
+        return value
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {shown(value)}.")
     if value < least:

@@ -8,7 +8,7 @@ from drawn_problems import bent
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPRegressor, Network
 from fastmlp._constant import best_constant
 from fastmlp.losses import resolve_loss
 from fastmlp.solvers import least_squares_objective, minimize
@@ -151,21 +151,27 @@ def test_the_best_constant(spec, weighted):
     weights = rng.integers(0, 4, size=41).astype(float) if weighted else None
     loss = resolve_loss(spec)
     raw, value = best_constant(loss, y, 1, weights)
-    from fastmlp.network import Network
-
-    network = Network([1, 1], loss=loss)
-    objective = network.objective(np.zeros((41, 1)), y, sample_weight=weights)
+    objective = Network([1, 1], loss=loss).objective(np.zeros((41, 1)), y, sample_weight=weights)
+    assert objective.value(np.array([0.0, raw[0]])) == pytest.approx(value, rel=1e-12)
     for other in raw[0] + np.linspace(-0.5, 0.5, 41):
         assert objective.value(np.array([0.0, other])) >= value - 1e-12
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_the_best_constant_of_classes_is_their_entropy(n_classes):
+def test_the_best_constant_of_classes(n_classes, weighted):
+    rng = np.random.default_rng(0)
     y = np.arange(90) % n_classes
     y[:30] = 0
-    share = np.bincount(y) / 90
-    _, value = best_constant(resolve_loss("log_loss"), y, 1 if n_classes == 2 else n_classes)
-    assert value == pytest.approx(-(share * np.log(share)).sum())
+    weights = rng.integers(0, 4, size=90).astype(float) if weighted else None
+    n_raw = 1 if n_classes == 2 else n_classes
+    raw, value = best_constant(resolve_loss("log_loss"), y, n_raw, weights)
+    network = Network([1, n_raw], loss="log_loss")
+    objective = network.objective(np.zeros((90, 1)), y, sample_weight=weights)
+    assert objective.value(np.r_[np.zeros(n_raw), raw]) == pytest.approx(value, rel=1e-12)
+    for _ in range(20):
+        other = raw + 0.3 * rng.normal(size=n_raw)
+        assert objective.value(np.r_[np.zeros(n_raw), other]) > value - 1e-12
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "quantile"])

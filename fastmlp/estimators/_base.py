@@ -192,7 +192,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
 
             state = judged = None
             if isinstance(solver, MiniBatch):
-                if not incremental:
+                if self.warm_start and not incremental:
                     learned = (checked[0], targets, sample_weight, rows)
                     apart = validation if held_out is None else (held_out,)
                     judged = _warm_start.judges(self, solver, learned, apart)
