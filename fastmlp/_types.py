@@ -1,8 +1,8 @@
 """The names that users choose from, for type checkers and the completion of editors.
 
 The rows of the C tables and the registries of solvers and initial weights are repeated here, as a
-``Literal`` has to be spelt out (tests/test_types.py compares them); other modules read from here
-which names they know.
+``Literal`` has to be spelt out (tests/house/test_types.py compares them); other modules read from
+here which names they know.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import fastmlp.solvers
 import fastmlp.trace
 from fastmlp import MLPClassifier, MLPRegressor
 
-SCRIPT = Path(__file__).parents[1] / "docs" / "docstrings.py"
+SCRIPT = Path(__file__).parents[2] / "docs" / "docstrings.py"
 MODULES = {
     name: getattr(fastmlp, name)
     for name in ("config", "losses", "network", "predictor", "solvers", "trace")

@@ -1,8 +1,8 @@
 """Would the tests notice? Changes one sign, index or factor at a time and runs them.
 
-    python tests/mutation.py                     every mutation
-    python tests/mutation.py losses adam         those whose file or text contains a word
-    python tests/mutation.py --list
+    python tests/kernels/mutation.py                     every mutation
+    python tests/kernels/mutation.py losses adam         those whose file or text contains a word
+    python tests/kernels/mutation.py --list
 
 Copies the tree to a temporary folder, applies one mutation, rebuilds there with
 ``python setup.py build_ext --inplace`` (the build requirements must be installed) and runs the
@@ -22,19 +22,19 @@ from pathlib import Path
 
 from mutations import MUTATIONS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TESTS = [
-    "tests/test_kernels.py",
-    "tests/test_worked_example.py",
-    "tests/test_network.py",
-    "tests/test_network_extremes.py",
-    "tests/test_network_basics.py",
-    "tests/test_laws.py",
-    "tests/test_laws_epoch.py",
-    "tests/test_network_inputs.py",
-    "tests/test_engines.py",
-    "tests/test_predictor.py",
-    "tests/test_gauss_newton.py",
+    "tests/kernels/test_kernels.py",
+    "tests/network/test_worked_example.py",
+    "tests/network/test_derivatives.py",
+    "tests/network/test_extremes.py",
+    "tests/network/test_basics.py",
+    "tests/network/test_laws.py",
+    "tests/network/test_laws_epoch.py",
+    "tests/network/test_inputs.py",
+    "tests/network/test_engines.py",
+    "tests/network/test_predictor.py",
+    "tests/network/test_gauss_newton.py",
 ]
 LEFT_OUT = shutil.ignore_patterns(".git", "dist", "*.egg-info", "__pycache__", ".pytest_cache")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mutations import MUTATIONS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not (ROOT / "src_c").exists(), reason="not in a source tree")

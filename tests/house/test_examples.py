@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SAYS = {
     "worked_example.py": ["0.298371109", "0.082167041", "0.561370121", "0.299502287"],
     "classify_digits.py": ["accuracy, held out       0.9"],

@@ -3,7 +3,7 @@
 ``draw(seed)`` draws a setting; ``run`` carries it out with either library; ``counts`` says whether
 it can be asked for, which is so where scikit-learn agrees with itself to 1e-9 when X is perturbed
 by one unit in the last place; ``mismatches`` compares two runs. What is known to differ stands in
-``KNOWN_DIFFERENCES``, and ``python tests/parity.py --write`` makes docs/differences.md of it.
+``KNOWN_DIFFERENCES``, and ``tests/estimators/parity.py --write`` makes docs/differences.md of it.
 """
 
 import sys
@@ -16,21 +16,19 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-PAGE = Path(__file__).parent.parent / "docs" / "differences.md"
+PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
 EPOCHS = 20
 CURVE_TOLERANCE = 1e-6  # relative, of loss_curve_ and the scores
 COEFS_TOLERANCE = 1e-5  # of coefs_ and intercepts_, relative to the largest where that exceeds 1
 OWN_TOLERANCE = 1e-9  # scikit-learn's agreement with itself
 
 
-MADE_BY = (
-    "<!-- Made of KNOWN_DIFFERENCES in tests/parity.py by `python tests/parity.py --write` -->"
-)
+MADE_BY = "<!-- Made of KNOWN_DIFFERENCES by `python tests/estimators/parity.py --write` -->"
 PROMISE = (
     "With float64 input and the same `random_state`, `sgd` and `adam` give the `loss_curve_` of "
     "scikit-learn 1.9 to 1e-6 and its `coefs_` to 1e-5 over the first 20 epochs, and `lbfgs` gives "
     "its `loss_` and `coefs_` at `max_iter` = 1 to 20. These are the known exceptions; the test "
-    "named after each, in `tests/test_parity.py`, shows it."
+    "named after each, in `tests/estimators/test_parity.py`, shows it."
 )
 
 
@@ -516,4 +514,4 @@ if __name__ == "__main__":
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page())
     else:
-        sys.exit("usage: python tests/parity.py --write")
+        sys.exit("usage: python tests/estimators/parity.py --write")

@@ -1,4 +1,4 @@
-"""The mutations that `python tests/mutation.py` tries: (file, text, changed text).
+"""The mutations that `python tests/kernels/mutation.py` tries: (file, text, changed text).
 
 Each text occurs exactly once in its file. One or two for every kernel and every sweep: a sign, an
 index, a factor, a condition.

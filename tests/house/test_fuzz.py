@@ -4,8 +4,8 @@ The law: a result that is finite where the arguments were tame; or one of ``REFU
 are not changed; an estimator that raised is as it was; the process lives. Under the sanitizers
 every read and write is within bounds, too.
 
-By default a small share runs, the same each time. ``FASTMLP_FUZZ=5000 pytest tests/test_fuzz.py``
-draws so many new examples for each test.
+By default a small share runs, the same each time. ``FASTMLP_FUZZ=5000`` draws so many new examples
+for each test.
 """
 
 import copy

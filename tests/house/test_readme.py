@@ -13,7 +13,7 @@ from fastmlp.activations import OUTPUT_NAMES
 from fastmlp.losses import NAMES
 from fastmlp.solvers import SOLVERS
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 COMMANDS = ["pip install . && fastmlp demo", 'pip install ".[test]" && pytest']
 
 pytestmark = pytest.mark.skipif(not README.exists(), reason="not in a source tree")

@@ -66,7 +66,9 @@ def test_lbfgs(block):
 
 @pytest.mark.skipif(not parity.PAGE.exists(), reason="not in a source tree")
 def test_page_is_up_to_date():
-    assert parity.PAGE.read_text() == parity.page(), "run `python tests/parity.py --write`"
+    assert parity.PAGE.read_text() == parity.page(), (
+        "run `python tests/estimators/parity.py --write`"
+    )
 
 
 def test_differences_have_tests():

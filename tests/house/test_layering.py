@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "fastmlp"
 MAX_LINES_OF_CODE = 400
 
@@ -141,7 +141,7 @@ def test_kernels_know_no_python_no_blas_no_heap():
 @pytest.mark.parametrize("oracle", ["reference.py", "reference_epoch.py"])
 def test_oracle_imports_numpy_alone(oracle):
     allowed = {"numpy", "reference", *sys.stdlib_module_names}
-    assert {found.split(".")[0] for found in imports(ROOT / "tests" / oracle)} <= allowed
+    assert {found.split(".")[0] for found in imports(ROOT / "tests" / "oracle" / oracle)} <= allowed
 
 
 @pytest.mark.parametrize(
