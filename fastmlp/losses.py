@@ -62,6 +62,11 @@ class Loss:
     custom: Any = None
 
     @property
+    def raws_per_target(self) -> int:
+        """Raw outputs that belong to one column of the targets."""
+        return 1
+
+    @property
     def code(self) -> int:
         """The row's number in the C table; -1 for a custom loss."""
         return -1 if self.is_custom else LOSSES[self.name]["code"]
@@ -197,8 +202,10 @@ def resolve_output(spec: Any, loss: Loss, n_raw: int) -> Activation:
     return output
 
 
-def check_targets(y: Any, loss: Loss, output: Activation, n: int, n_raw: int, dtype) -> np.ndarray:
-    """Targets as the kernels read them: (n, n_raw), contiguous, within the loss's domain.
+def check_targets(
+    y: Any, loss: Loss, output: Activation, n: int, n_targets: int, dtype
+) -> np.ndarray:
+    """Targets as the kernels read them: (n, n_targets), contiguous, within the loss's domain.
 
     A custom loss gets its targets as they are, with n rows.
     """
@@ -209,11 +216,13 @@ def check_targets(y: Any, loss: Loss, output: Activation, n: int, n_raw: int, dt
         return y
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y must be numeric for loss {loss.name!r}, got dtype {y.dtype}.")
-    if y.ndim == 1 and n_raw > 1 and loss.name == "log_loss" and output.name == "softmax":
-        return _one_hot(y, n_raw, dtype)
-    if y.shape not in {(n, n_raw)} | ({(n,)} if n_raw == 1 else set()):
-        raise ValueError(f"y must have shape ({n}, {n_raw}), one column per output; got {y.shape}.")
-    y = y.reshape(n, n_raw)
+    if y.ndim == 1 and n_targets > 1 and loss.name == "log_loss" and output.name == "softmax":
+        return _one_hot(y, n_targets, dtype)
+    if y.shape not in {(n, n_targets)} | ({(n,)} if n_targets == 1 else set()):
+        raise ValueError(
+            f"y must have shape ({n}, {n_targets}), one column per target; got {y.shape}."
+        )
+    y = y.reshape(n, n_targets)
     if not np.isfinite(y).all():
         raise ValueError(f"y holds NaN or infinity, first in row {_first(~np.isfinite(y))}.")
     wrong, rule = None, ""

@@ -29,7 +29,7 @@ class Network:
     Parameters
     ----------
     layers : list, tuple, range or 1-D array of int
-        Widths: n_features, those of the hidden layers (none is fine), n_raw.
+        Widths: n_features, those of the hidden layers (none is fine), n_targets.
     activation : str, tuple or list, default="relu"
         Of the hidden layers: a name, (name, {parameter: value}), or a list with one per layer.
         Names: identity, logistic, tanh, relu, softplus, leaky_relu (eps=0.01), elu (alpha=1),
@@ -49,7 +49,7 @@ class Network:
     Attributes
     ----------
     layers : tuple of int
-    n_features, n_raw, n_params : int
+    n_features, n_targets, n_raw, n_params : int
     activation, output_activation, loss
         As resolved, in the form that the constructor takes.
     dtype : numpy.dtype
@@ -79,13 +79,15 @@ class Network:
             raise ValueError(f"dtype must be float32 or float64, got {self._dtype}.")
         self._hidden = resolve_hidden(activation, len(widths) - 2)
         self._loss = resolve_loss(loss)
-        self._output = resolve_output(output_activation, self._loss, widths[-1])
-        self._widths = widths
+        self._n_targets = widths[-1]
+        self._widths = (*widths[:-1], widths[-1] * self._loss.raws_per_target)
+        self._output = resolve_output(output_activation, self._loss, self.n_raw)
         self._layers = Layers(
-            widths,
+            self._widths,
             [(g.code, g.values) for g in self._hidden],
             (self._loss.code, self._loss.values),
             (self._output.code, self._output.values),
+            self._n_targets,
         )
 
     def without_hidden_layers(self) -> Network:
@@ -102,7 +104,7 @@ class Network:
         (2, 1)
         """
         return Network(
-            (self.n_features, self.n_raw),
+            (self.n_features, self.n_targets),
             output_activation=self.output_activation,
             loss=self.loss,
             dtype=self.dtype,
@@ -110,7 +112,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         own = {"layers": self.layers, "dtype": self.dtype}
-        derived = ("_layers", "_widths", "_dtype")
+        derived = ("_layers", "_widths", "_n_targets", "_dtype")
         return own | {name: part for name, part in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -132,8 +134,8 @@ class Network:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Widths: n_features, those of the hidden layers, n_raw."""
-        return self._widths
+        """Widths: n_features, those of the hidden layers, n_targets."""
+        return (*self._widths[:-1], self._n_targets)
 
     @property
     def dtype(self) -> np.dtype:
@@ -143,12 +145,17 @@ class Network:
     @property
     def n_features(self) -> int:
         """Width of the input."""
-        return self.layers[0]
+        return self._widths[0]
+
+    @property
+    def n_targets(self) -> int:
+        """Columns of the targets and of predictions."""
+        return self._n_targets
 
     @property
     def n_raw(self) -> int:
-        """Width of the output."""
-        return self.layers[-1]
+        """Width of the last layer: n_targets times the raw outputs that the loss takes for each."""
+        return self._widths[-1]
 
     @property
     def n_params(self) -> int:
@@ -203,7 +210,7 @@ class Network:
         """
         if isinstance(init, str):
             first: Activation | None = self._hidden[0] if self._hidden else None
-            init = initialisation.draw(self.layers, first.name if first else "", init, random_state)
+            init = initialisation.draw(self._widths, first.name if first else "", init, random_state)
         elif not isinstance(init, (tuple, list)) or len(init) != 2:
             raise ValueError(
                 f"init must be one of {', '.join(initialisation.NAMES)}, or (coefs, intercepts); "
@@ -296,7 +303,7 @@ class Network:
         """
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
         coefs, intercepts, at = [], [], 0
-        for fan_in, fan_out in zip(self.layers[:-1], self.layers[1:], strict=True):
+        for fan_in, fan_out in zip(self._widths[:-1], self._widths[1:], strict=True):
             bias = at + fan_in * fan_out
             coefs.append(theta[at:bias].reshape(fan_in, fan_out))
             intercepts.append(theta[bias : bias + fan_out])
@@ -371,7 +378,8 @@ class Network:
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
         X = check_rows(X, self.n_features, self.dtype)
         sweep = Sweep(self._layers, X, scales=check_scales(scales, self.n_features))
-        return sweep.raw(theta, n_rows(X), self.n_raw, apply_output)
+        columns = self.n_targets if apply_output else self.n_raw
+        return sweep.raw(theta, n_rows(X), columns, apply_output)
 
     # -- the loss ----------------------------------------------------------------------------
 
@@ -385,7 +393,7 @@ class Network:
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples; not copied where the dtype fits.
         y : array-like
-            Targets: (n_samples,) or (n_samples, n_raw). For log_loss one-hot rows, class codes
+            Targets: (n_samples,) or (n_samples, n_targets). For log_loss one-hot rows, class codes
             or 0/1; for perceptron +1/-1.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0.
@@ -429,7 +437,7 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0; 1 by default.
@@ -464,7 +472,7 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0; 1 by default.
@@ -585,7 +593,7 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0; 1 by default.
@@ -623,7 +631,7 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0; 1 by default.
@@ -663,7 +671,7 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
         v : array-like of shape (n_params,)
             The vector.
@@ -705,7 +713,7 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_raw)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
         v : array-like of shape (n_params,)
             The vector.
@@ -777,7 +785,7 @@ def _check_widths(layers: Any) -> tuple[int, ...]:
     widths = integers(layers)
     if widths is None or len(widths) < 2 or min(widths) < 1:
         raise ValueError(
-            "layers must be at least two positive integers, [n_features, hidden..., n_raw]; got "
+            "layers must be at least two positive integers, [n_features, hidden..., n_targets]; got "
             f"{shown(layers)}."
         )
     check_sizes(widths)

@@ -79,7 +79,7 @@ class NetworkObjective(CurvedObjective):
         self.n_params = network.n_params
         X = check_rows(X, network.n_features, self.dtype)
         n = n_rows(X)
-        self._y = check_targets(y, network._loss, network._output, n, network.n_raw, self.dtype)
+        self._y = check_targets(y, network._loss, network._output, n, network.n_targets, self.dtype)
         self._w = check_weights(sample_weight, n, self.dtype)
         self._index = check_rows_index(rows, n)
         self._scales = check_scales(scales, network.n_features)
@@ -136,7 +136,7 @@ class NetworkObjective(CurvedObjective):
     def predict(self, theta: Any) -> np.ndarray:
         """Outputs of the network for the rows that count, (n_samples, n_outputs)."""
         theta = self._check_theta(theta)
-        return self._sweep.raw(theta, self.n_samples, self._network.n_raw, True)
+        return self._sweep.raw(theta, self.n_samples, self._network.n_targets, True)
 
     def _sweep_value_grad(self, theta, grad):
         flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
@@ -329,7 +329,7 @@ class Sweep:
     X : ndarray or parts of a CSR matrix
         As ``check_rows`` returns it.
     y, w : ndarray or None
-        Targets (n_samples, n_raw) and weights (n_samples,).
+        Targets (n_samples, n_targets) and weights (n_samples,).
     index : ndarray of intp or None
         The rows that count.
     scales : tuple (mean, scale) or None
@@ -374,9 +374,9 @@ class Sweep:
             self._tapes = {rows: _sweeps.Tape(self.layers, rows, self._itemsize, self.gathers)}
         return self._tapes[rows], self._index
 
-    def raw(self, theta, n, n_raw, apply_output):
-        """Outputs (n, n_raw), before or after the output activation."""
-        out = np.empty((n, n_raw), theta.dtype)
+    def raw(self, theta, n, columns, apply_output):
+        """Raw outputs (n, n_raw), or predictions (n, n_targets)."""
+        out = np.empty((n, columns), theta.dtype)
         tape, index = self.tape_and_index()
         _sweeps.raw(self.layers, self.source, tape, theta, out, index, apply_output)
         return out

@@ -60,7 +60,7 @@ def jacobian(Layers layers, Source source, Tape tape, const double[::1] theta,
             start = tile * tape.rows
             rows = min(tape.rows, n - start)
             check_signals(&last)
-            load(source, tape, rows_of, start, rows, n_raw, <double *> NULL)
+            load(source, tape, rows_of, start, rows, layers.n_targets, <double *> NULL)
             forward(layers, &theta[0], tape, rows, False)
             G, next_G = &room[0], &room[room.shape[0] // 2]
             memset(G, 0, rows * n_raw * n_raw * sizeof(double))
@@ -211,7 +211,7 @@ def product(double[::1] out, Layers layers, Source source, Tape tape, const doub
         while start < end:
             rows = min(tape.rows, end - start)
             check_signals(&last)
-            load(source, tape, rows_of, start, rows, n_raw, <double *> NULL)
+            load(source, tape, rows_of, start, rows, layers.n_targets, <double *> NULL)
             forward(layers, &theta[0], tape, rows, False)
             delta, rdelta, da, rda = &work[0, 0], &work[1, 0], &work[2, 0], &work[3, 0]
             for l in range(1, L + 1):

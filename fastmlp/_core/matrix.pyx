@@ -136,7 +136,7 @@ def accumulate(Blocks b, Layers layers, Source source, Tape tape, const double[:
         while start < end:
             rows = min(b.rows, end - start)
             check_signals(&last)
-            load(source, tape, rows_of, start, rows, layers.n_raw, <double *> NULL)
+            load(source, tape, rows_of, start, rows, layers.n_targets, <double *> NULL)
             forward(layers, &theta[0], tape, rows, False)
             prepare(b, layers, &theta[0], tape, second, start, rows, exact)
             for m in range(layers.n_layers, 0, -1):

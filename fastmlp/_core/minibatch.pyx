@@ -187,7 +187,7 @@ cdef double one_batch(Layers layers, Source source, Tape tape, real *theta,
         start = tile * tape.rows
         n = min(tape.rows, rows - start)
         check_signals(last)
-        load(source, tape, index, start, n, layers.n_raw, theta)
+        load(source, tape, index, start, n, layers.n_targets, theta)
         forward(layers, theta, tape, n, True)
         value += kernels.loss(<real *> tape.delta, <const real *> tape.a[layers.n_layers],
                               <const real *> tape.y, <const real *> tape.w, n, layers.n_raw,

@@ -5,7 +5,7 @@ from fastmlp._core.kernels cimport fm_activation_t, fm_loss_t, real
 
 cdef class Layers:
     cdef readonly Py_ssize_t n_layers     # of weights: hidden layers + 1
-    cdef readonly Py_ssize_t n_params, n_features, n_raw
+    cdef readonly Py_ssize_t n_params, n_features, n_raw, n_targets
     cdef Py_ssize_t *width                # (n_layers + 1,) n_features, hidden widths, n_raw
     cdef Py_ssize_t *offset               # (n_layers + 1,) where W_l begins in theta; b_l follows
     cdef fm_activation_t *activation      # (n_layers,) hidden ones, then the identity of raw
@@ -21,7 +21,7 @@ cdef class Source:
     cdef void *data                       # compressed sparse rows
     cdef const Py_ssize_t *indices
     cdef const Py_ssize_t *indptr
-    cdef void *y                          # (n_samples, n_raw) or NULL
+    cdef void *y                          # (n_samples, n_targets) or NULL
     cdef void *w                          # (n_samples,) or NULL
     cdef const double *mean               # (n_features,) or NULL: rows are read as
     cdef const double *scale              # (x - mean) / scale
@@ -49,7 +49,7 @@ cdef Py_ssize_t tiles(Py_ssize_t n, Tape tape) noexcept nogil
 cdef double seconds() noexcept nogil
 cdef int check_signals(double *last) except -1 nogil
 cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
-               Py_ssize_t rows, Py_ssize_t n_raw, real *dummy) noexcept nogil
+               Py_ssize_t rows, Py_ssize_t n_targets, real *dummy) noexcept nogil
 cdef void load_rows(real *out, Source source, const Py_ssize_t *index, Py_ssize_t rows,
                     Py_ssize_t left, Py_ssize_t ld) noexcept nogil
 cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,

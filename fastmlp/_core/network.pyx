@@ -42,6 +42,8 @@ cdef class Layers:
         Code -1: the loss is not one of the table's.
     output : (code, params)
         The output activation.
+    n_targets : int
+        Columns of y: raw k of target j is column k n_targets + j of raw.
 
     Raises
     ------
@@ -49,7 +51,7 @@ cdef class Layers:
         What is given does not make a network.
     """
 
-    def __cinit__(self, widths, activations, loss, output):
+    def __cinit__(self, widths, activations, loss, output, Py_ssize_t n_targets):
         cdef Py_ssize_t l, n = len(widths) - 1
         if n < 1 or len(activations) != n - 1:
             raise ValueError(
@@ -57,6 +59,8 @@ cdef class Layers:
             )
         if min(widths) < 1:
             raise ValueError(f"widths must be positive, got {min(widths)}")
+        if n_targets < 1 or widths[n] % n_targets:
+            raise ValueError(f"{widths[n]} raw outputs do not belong to {n_targets} targets")
         check_sizes(widths)
         self.width = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
@@ -84,6 +88,7 @@ cdef class Layers:
         self.loss.output = activation_of(output[0], output[1])
         self.n_params = self.offset[n]
         self.n_features, self.n_raw = self.width[0], self.width[n]
+        self.n_targets = n_targets
 
     @property
     def widths(self):
@@ -127,7 +132,7 @@ cdef class Source:
     ----------
     X : ndarray of shape (n_samples, n_features), or (data, indices, indptr, shape)
         Aligned and of the element type of the sweep; indices and indptr of type intp.
-    y : ndarray of shape (n_samples, n_raw), C-contiguous, or None
+    y : ndarray of shape (n_samples, n_targets), C-contiguous, or None
     w : ndarray of shape (n_samples,), contiguous, or None
     scales : (mean, scale), float64 ndarrays of shape (n_features,), contiguous, or None
         The network sees (X - mean) / scale.
@@ -191,7 +196,7 @@ cdef class Tape:
                 self.input = NULL if dry else base + used
                 used += room(rows * layers.width[0] * itemsize)
                 self.y_room = NULL if dry else base + used
-                used += room(rows * layers.n_raw * itemsize)
+                used += room(rows * layers.n_targets * itemsize)
                 self.w_room = NULL if dry else base + used
                 used += room(rows * itemsize)
                 self.order = NULL if dry else <Py_ssize_t *> (base + used)
@@ -260,7 +265,7 @@ cdef int check_signals(double *last) except -1 nogil:
 
 
 cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
-               Py_ssize_t rows, Py_ssize_t n_raw, real *dummy) noexcept nogil:
+               Py_ssize_t rows, Py_ssize_t n_targets, real *dummy) noexcept nogil:
     """Rows index[start : start + rows] into the tape; without an index, rows from start on, in
     place if the source is direct.
 
@@ -270,7 +275,7 @@ cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t sta
     if index == NULL and source.direct:
         tape.a[0] = <real *> source.X + start * source.row_stride
         tape.stride = source.row_stride
-        tape.y = NULL if source.y == NULL else <real *> source.y + start * n_raw
+        tape.y = NULL if source.y == NULL else <real *> source.y + start * n_targets
         tape.w = NULL if source.w == NULL else <real *> source.w + start
         return
     if index == NULL:
@@ -284,8 +289,8 @@ cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t sta
     load_rows(<real *> tape.input, source, index, rows, rows, source.n_features)
     tape.y = tape.w = NULL
     if source.y != NULL:
-        kernels.gather(<real *> tape.y_room, <const real *> source.y, index, rows, rows, n_raw,
-                       n_raw, n_raw, 1)
+        kernels.gather(<real *> tape.y_room, <const real *> source.y, index, rows, rows,
+                       n_targets, n_targets, n_targets, 1)
         tape.y = tape.y_room
     if source.w != NULL:
         kernels.gather(<real *> tape.w_room, <const real *> source.w, index, rows, rows, 1, 1, 1,
@@ -379,8 +384,10 @@ cdef double squared_weights(Layers layers, const real *theta) noexcept nogil:
 
 def raw(Layers layers, Source source, Tape tape, const real[::1] theta, real[:, ::1] out,
         const Py_ssize_t[::1] index, bint apply_output):
-    """The network's output for every row, before or after the output activation."""
-    cdef Py_ssize_t tile, start, rows, n = out.shape[0], n_raw = layers.n_raw
+    """For every row its raw outputs, or (n_targets columns) its prediction: the output activation
+    of the first raw of each target."""
+    cdef Py_ssize_t tile, start, rows, r, n = out.shape[0], cols = out.shape[1]
+    cdef const real *z
     cdef const Py_ssize_t *rows_of = first_of(index)
     cdef double last = 0
     with nogil:
@@ -388,13 +395,15 @@ def raw(Layers layers, Source source, Tape tape, const real[::1] theta, real[:, 
             start = tile * tape.rows
             rows = min(tape.rows, n - start)
             check_signals(&last)
-            load(source, tape, rows_of, start, rows, n_raw, &out[0, 0])
+            load(source, tape, rows_of, start, rows, layers.n_targets, &out[0, 0])
             forward(layers, &theta[0], tape, rows, False)
-            if apply_output:
-                kernels.output(&out[start, 0], <const real *> tape.a[layers.n_layers], rows,
-                               n_raw, &layers.loss.output)
-            else:
-                memcpy(&out[start, 0], tape.a[layers.n_layers], rows * n_raw * sizeof(real))
+            z = <const real *> tape.a[layers.n_layers]
+            for r in range(rows):
+                memcpy(&out[start + r, 0], z + r * layers.n_raw, cols * sizeof(real))
+            if apply_output and layers.n_targets == layers.n_raw:
+                kernels.output(&out[start, 0], z, rows, cols, &layers.loss.output)
+            elif apply_output:
+                kernels.output(&out[start, 0], &out[start, 0], rows, cols, &layers.loss.output)
 
 
 def value_grad(Layers layers, Source source, Tape tape, const real[::1] theta, real[::1] grad,
@@ -410,7 +419,7 @@ def value_grad(Layers layers, Source source, Tape tape, const real[::1] theta, r
             start = tile * tape.rows
             rows = min(tape.rows, n - start)
             check_signals(&last)
-            load(source, tape, rows_of, start, rows, n_raw, <real *> NULL)
+            load(source, tape, rows_of, start, rows, layers.n_targets, <real *> NULL)
             forward(layers, theta_, tape, rows, grad_ != NULL)
             value += kernels.loss(<real *> tape.delta, <const real *> tape.a[layers.n_layers],
                                   <const real *> tape.y, <const real *> tape.w, rows, n_raw,
@@ -445,7 +454,7 @@ def backprop(Layers layers, Source source, Tape tape, const real[::1] theta, rea
             start = tile * tape.rows
             rows = min(tape.rows, n - start)
             check_signals(&last)
-            load(source, tape, rows_of, start, rows, n_raw, &grad[0])
+            load(source, tape, rows_of, start, rows, layers.n_targets, &grad[0])
             forward(layers, &theta[0], tape, rows, True)
             memcpy(tape.delta, &delta[start, 0], rows * n_raw * sizeof(real))
             backward_sweep(layers, &theta[0], &grad[0], tape, rows, start > 0)

@@ -72,7 +72,7 @@ cdef class PanelTape:
                     self.z[l] = take(base, &used, rows * self.ld[l] * itemsize, dry)
             self.delta = take(base, &used, rows * widest * itemsize, dry)
             self.spare = take(base, &used, rows * widest * itemsize, dry)
-            self.y = take(base, &used, rows * layers.n_raw * itemsize, dry)
+            self.y = take(base, &used, rows * layers.n_targets * itemsize, dry)
             self.w = take(base, &used, rows * itemsize, dry)
             self.grad = take(base, &used, self.offset[n] * itemsize, dry)
             if leader is None:
@@ -140,11 +140,11 @@ cdef void turn(Layers layers, PanelTape tape, real *dummy) noexcept nogil:
 cdef void load_tile(Layers layers, Source source, PanelTape tape, const Py_ssize_t *index,
                     Py_ssize_t rows, Py_ssize_t left, real *dummy) noexcept nogil:
     """Rows, targets and weights by index, which goes on for left >= rows entries."""
-    cdef Py_ssize_t n_raw = layers.n_raw
+    cdef Py_ssize_t cols = layers.n_targets
     load_rows(<real *> tape.a[0], source, index, rows, left, tape.ld[0])
     if source.y != NULL:
-        kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, left, n_raw,
-                       n_raw, n_raw, 1)
+        kernels.gather(<real *> tape.y, <const real *> source.y, index, rows, left, cols,
+                       cols, cols, 1)
     if source.w != NULL:
         kernels.gather(<real *> tape.w, <const real *> source.w, index, rows, rows, 1, 1, 1, 1)
 

@@ -38,7 +38,7 @@ cdef class Packed:
     theta : ndarray of shape (n_params,), float32 or float64, contiguous
         Copied.
     x_scales, y_scales : (mean, scale), float64 ndarrays, or None
-        Of n_features: the network sees (x - mean) / scale. Of n_raw: what comes out is
+        Of n_features: the network sees (x - mean) / scale. Of n_targets: what comes out is
         output * scale + mean. Copied.
     """
     cdef readonly Layers layers
@@ -54,7 +54,7 @@ cdef class Packed:
     cdef Py_ssize_t widest                # row of a tile, in bytes
     cdef double *x_mean                   # (n_features,) or NULL
     cdef double *x_scale
-    cdef double *y_mean                   # (n_raw,) or NULL
+    cdef double *y_mean                   # (n_targets,) or NULL
     cdef double *y_scale
 
     def __cinit__(self, Layers layers, theta, x_scales=None, y_scales=None):
@@ -97,8 +97,8 @@ cdef class Packed:
             self.x_mean = copied(x_scales[0], layers.n_features)
             self.x_scale = copied(x_scales[1], layers.n_features)
         if y_scales is not None:
-            self.y_mean = copied(y_scales[0], layers.n_raw)
-            self.y_scale = copied(y_scales[1], layers.n_raw)
+            self.y_mean = copied(y_scales[0], layers.n_targets)
+            self.y_scale = copied(y_scales[1], layers.n_targets)
 
     cdef Py_ssize_t padded(self, Py_ssize_t cols) noexcept:
         if self.single:
@@ -132,7 +132,7 @@ cdef class Packed:
     @property
     def y_scales(self):
         """Mean and scale of the outputs, as a tuple of copies, or None."""
-        return scales_of(self.y_mean, self.y_scale, self.layers.n_raw)
+        return scales_of(self.y_mean, self.y_scale, self.layers.n_targets)
 
     def outputs(self, x, bint flat=False, out=None):
         """Outputs for a plain x: an exact, aligned, C-contiguous ndarray of the packed type.
@@ -148,7 +148,7 @@ cdef class Packed:
         Returns
         -------
         ndarray or None
-            (n, n_raw) or (n_raw,). None where x or out is not plain, has another shape, or where x
+            (n, n_targets) or (n_targets,). None where x or out is not plain, has another shape, or where x
             has no rows or holds NaN or infinity: that needs a closer look.
         """
         cdef int ndim, finite
@@ -162,9 +162,9 @@ cdef class Packed:
         if cnp.PyArray_DIM(<cnp.ndarray> x, ndim - 1) != self.layers.n_features:
             return None
         shape[0] = n = cnp.PyArray_DIM(<cnp.ndarray> x, 0) if ndim == 2 else 1
-        if n == 0 or (flat and self.layers.n_raw != 1):
+        if n == 0 or (flat and self.layers.n_targets != 1):
             return None
-        shape[ndim - 1] = self.layers.n_raw
+        shape[ndim - 1] = self.layers.n_targets
         if out is None:
             out = cnp.PyArray_SimpleNew(ndim - flat, shape, self.type_num)
         elif not takes(out, self.type_num, ndim - flat, shape, <cnp.ndarray> x):
@@ -174,13 +174,13 @@ cdef class Packed:
         return out if finite else None
 
     def fill(self, x, out):
-        """Fill out (n, n_raw) for rows x (n, n_features) of the packed type.
+        """Fill out (n, n_targets) for rows x (n, n_features) of the packed type.
 
         Parameters
         ----------
         x : ndarray of shape (n, n_features) or (n_features,)
             Rows; unit stride within a row.
-        out : ndarray of shape (n, n_raw) or (n_raw,), C-contiguous
+        out : ndarray of shape (n, n_targets) or (n_targets,), C-contiguous
             Where the outputs go: memory that x has no part in.
 
         Returns
@@ -197,9 +197,9 @@ cdef class Packed:
                 n = rows.shape[0] if rows.ndim == 2 else 1
                 stride = rows.strides[0] // itemsize if rows.ndim == 2 else 0
                 self.check(&rows, "x", n, self.layers.n_features, itemsize)
-                self.check(&result, "out", n, self.layers.n_raw, itemsize)
+                self.check(&result, "out", n, self.layers.n_targets, itemsize)
                 if result.ndim != rows.ndim or (
-                        n > 1 and result.strides[0] != self.layers.n_raw * itemsize):
+                        n > 1 and result.strides[0] != self.layers.n_targets * itemsize):
                     raise ValueError("out must be C-contiguous and have as many axes as x.")
                 return forward(self, rows.buf, stride, n, result.buf) == 1
             finally:
@@ -305,7 +305,7 @@ cdef void pack(Packed self, const real *theta) noexcept:
 
 cdef int forward(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
                  void *out) except -1:
-    """All rows into out, (n, n_raw): 1, or 0 where x is not finite."""
+    """All rows into out, (n, n_targets): 1, or 0 where x is not finite."""
     cdef int finite
     if n * self.layers.n_params < BRIEF:
         finite = run(self, x, stride, n, out)
@@ -345,12 +345,12 @@ cdef int run_tiles(Packed self, Layers layers, const real *x, Py_ssize_t stride,
         rows = min(TILE, n - start)
         if rows == 1:
             finite = run_row(layers, self.W, self.b, x + start * stride, self.x_mean,
-                             self.x_scale, out + start * layers.n_raw)
+                             self.x_scale, out + start * layers.n_targets)
         else:
             finite = run_tile(self, layers, x + start * stride, stride, rows,
-                              out + start * layers.n_raw, base, room)
+                              out + start * layers.n_targets, base, room)
         if self.y_mean != NULL:
-            unscale(out + start * layers.n_raw, self.y_mean, self.y_scale, rows, layers.n_raw)
+            unscale(out + start * layers.n_targets, self.y_mean, self.y_scale, rows, layers.n_targets)
         start += rows
     free(far)
     return finite
@@ -403,10 +403,10 @@ cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
         a = z
         z = swap
     for r in range(rows):
-        memcpy(out + r * layers.n_raw, z + r * self.ld[L], layers.n_raw * sizeof(real))
+        memcpy(out + r * layers.n_targets, z + r * self.ld[L], layers.n_targets * sizeof(real))
     if layers.loss.output.kind == kernels.FM_softmax:
-        memcpy(spare, out, rows * layers.n_raw * sizeof(real))
-        kernels.output(out, spare, rows, layers.n_raw, &layers.loss.output)
+        memcpy(spare, out, rows * layers.n_targets * sizeof(real))
+        kernels.output(out, spare, rows, layers.n_targets, &layers.loss.output)
     elif layers.loss.output.kind != kernels.FM_identity:
-        kernels.output(out, out, rows, layers.n_raw, &layers.loss.output)
+        kernels.output(out, out, rows, layers.n_targets, &layers.loss.output)
     return True

@@ -28,7 +28,7 @@ def outputs_of_row(Layers layers, coefs, intercepts, x, mean=None, scale=None):
 
     Returns
     -------
-    ndarray of shape (1, n_raw) or None
+    ndarray of shape (1, n_targets) or None
         None where x is no single row or not finite, or where an array is not plain: an exact,
         aligned, C-contiguous ndarray of x's type (float32 or float64; float64 for mean and
         scale), in the layers' shape.
@@ -61,7 +61,7 @@ def outputs_of_row(Layers layers, coefs, intercepts, x, mean=None, scale=None):
         scale_ = <const double *> data_of(scale, cnp.NPY_DOUBLE, -1, layers.n_features)
         if mean_ == NULL or scale_ == NULL:
             return None
-    shape[0], shape[1] = 1, layers.n_raw
+    shape[0], shape[1] = 1, layers.n_targets
     out = cnp.PyArray_SimpleNew(2, shape, type_num)
     if type_num == cnp.NPY_FLOAT:
         finite = row_of(layers, W, b, <const float *> row, mean_, scale_,
@@ -107,7 +107,7 @@ cdef const void *data_of(x, int type_num, Py_ssize_t rows, Py_ssize_t cols) noex
 
 cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
                  const double *mean, const double *scale, real *out) noexcept nogil:
-    """out (n_raw,) for x (n_features,): 1, or 0 where x is not finite, or -1 without memory.
+    """out (n_targets,) for x (n_features,): 1, or 0 where x is not finite, or -1 without memory.
 
     The network sees (x - mean) / scale, unless mean is NULL.
     """
@@ -153,8 +153,8 @@ cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
                              &layers.activation[l])
             a = spare
     if layers.loss.output.kind == FM_identity:
-        memcpy(out, z, layers.n_raw * sizeof(real))
+        memcpy(out, z, layers.n_targets * sizeof(real))
     else:
-        kernels.output(out, z, 1, layers.n_raw, &layers.loss.output)
+        kernels.output(out, z, 1, layers.n_targets, &layers.loss.output)
     free(far)
     return 1
