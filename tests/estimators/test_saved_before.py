@@ -1,8 +1,8 @@
 """Models saved by an earlier revision still load, predict the same numbers and train on.
 
 ``saved/expected.json`` names the revision and holds, for each file, some rows and what the model
-made of them then. fastmlp's estimators are pickled without scikit-learn's version, so that no release of
-it warns; their arrays are NumPy's, in the form that NumPy 2 began to write.
+made of them then. fastmlp's estimators are pickled without scikit-learn's version, so that no
+release of it warns; their arrays are NumPy's, in the form that NumPy 2 began to write.
 """
 
 import json
