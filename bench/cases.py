@@ -12,7 +12,7 @@ SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 
 @dataclass(frozen=True)
 class Case:
-    """One training problem; ``n_classes`` of 0 stands for a regression with one output."""
+    """One training problem; ``n_classes`` of 0 stands for a regression with ``n_targets``."""
 
     name: str
     n_samples: int
@@ -24,11 +24,18 @@ class Case:
     activation: str = "relu"
     alpha: float = 1e-4
     rate: float = 1e-3
+    n_targets: int = 1
+    shuffle: bool = True
 
     @property
     def layers(self):
         """Widths from the features to the raw outputs."""
-        return (self.n_features, *self.hidden, self.n_classes or 1)
+        return (self.n_features, *self.hidden, self.n_classes or self.n_targets)
+
+    @property
+    def n_batches(self):
+        """Of one epoch."""
+        return -(-self.n_samples // self.batch_size)
 
     @property
     def n_params(self):
@@ -56,7 +63,7 @@ class Case:
         return replace(self, n_samples=min(self.n_samples, 10 * self.batch_size), epochs=2)
 
     def data(self, dtype):
-        """X of shape (n_samples, n_features), y of shape (n_samples,)."""
+        """X of shape (n_samples, n_features), y of (n_samples,), or (n_samples, n_targets)."""
         if self.name == "digits":
             from sklearn.datasets import load_digits
 
@@ -65,13 +72,13 @@ class Case:
             return X.astype(dtype), y
         rng = np.random.default_rng(0)
         X = rng.standard_normal((self.n_samples, self.n_features))
-        scores = X @ rng.standard_normal((self.n_features, self.n_classes or 1))
+        scores = X @ rng.standard_normal((self.n_features, self.layers[-1]))
         if self.n_classes:
             y = scores.argmax(axis=1)
             y[: self.n_classes] = np.arange(self.n_classes)  # a class that never wins is there, too
             return X.astype(dtype), y
-        y = np.tanh(scores[:, 0] / np.sqrt(self.n_features)) + 0.1 * rng.standard_normal(len(X))
-        return X.astype(dtype), y.astype(dtype)
+        y = np.tanh(scores / np.sqrt(self.n_features)) + 0.1 * rng.standard_normal(scores.shape)
+        return X.astype(dtype), (y if self.n_targets > 1 else y[:, 0]).astype(dtype)
 
 
 CASES = (

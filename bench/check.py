@@ -46,7 +46,7 @@ def loss(case, coefs, intercepts, X, y):
     raw = outputs(case, coefs, intercepts, X)
     if case.n_classes:
         return float((special.logsumexp(raw, axis=1) - raw[np.arange(len(y)), y]).mean())
-    return float(np.square(raw[:, 0] - y).mean() / 2)
+    return float(np.square(raw - y.reshape(raw.shape)).sum() / (2 * len(y)))
 
 
 def wrong_losses(losses, dtype, begun):

@@ -35,7 +35,9 @@ def arguments(argv):
     parser.add_argument("--dtype", choices=[*DTYPES, "both"], default="both")
     parser.add_argument("--threads", type=int, default=1, help="of BLAS and OpenMP (1)")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each peer (5)")
-    parser.add_argument("--cases", nargs="+", default=[], metavar="CASE", help="of training")
+    parser.add_argument(
+        "--cases", nargs="+", default=[], metavar="CASE", help="of training, published"
+    )
     parser.add_argument("--peers", nargs="+", metavar="PEER", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--seed", type=int, help="of the random shapes (drawn and printed)")
     parser.add_argument("--json", metavar="FILE", help="write every figure there")
@@ -62,10 +64,12 @@ def prepare(options):
     machine.hold_to(options.threads, cpus)
     from bench import peers
     from bench.cases import CASES
+    from bench.published_cases import PUBLISHED
 
-    unknown = set(options.cases) - {case.name for case in CASES}
+    known = [case.name for case in (*CASES, *(each.case for each in PUBLISHED))]
+    unknown = sorted(set(options.cases) - set(known))
     if unknown:
-        sys.exit(f"unknown case {sorted(unknown)}; known: {[case.name for case in CASES]}")
+        sys.exit(f"unknown case {', '.join(unknown)}; known: {', '.join(known)}")
     names = None if options.peers is None else dict.fromkeys(["fastmlp", *options.peers])
     found, missing = peers.load(names)
     if "fastmlp" not in [peer.NAME for peer in found]:

@@ -4,4 +4,14 @@
     Measures, prints its table line by line, and returns a list of ``timing.Row``.
 """
 
-NAMES = ("training", "random", "sweep", "threads", "latency", "batch", "memory", "denormals")
+NAMES = (
+    "training",
+    "published",
+    "random",
+    "sweep",
+    "threads",
+    "latency",
+    "batch",
+    "memory",
+    "denormals",
+)

@@ -14,6 +14,7 @@ def make(module, case, seed, **extras):
         alpha=case.alpha,
         learning_rate_init=case.rate,
         max_iter=case.epochs,
+        shuffle=case.shuffle,
         n_iter_no_change=case.epochs,
         tol=0.0,
         random_state=seed,
@@ -35,7 +36,8 @@ def fitted(module, case, coefs, intercepts, **extras):
     """An estimator with these parameters, written into the arrays that its fit has made."""
     estimator = make(module, replace(case, batch_size=2, epochs=1), 0, **extras)
     X = np.eye(2, case.n_features, dtype=coefs[0].dtype)
-    estimator.fit(X, np.zeros(2, X.dtype))
+    y = np.zeros((2, case.n_targets), X.dtype)
+    estimator.fit(X, y if case.n_targets > 1 else y[:, 0])
     kept = [*estimator.coefs_, *estimator.intercepts_]
     for array, given in zip(kept, [*coefs, *intercepts], strict=True):
         array[...] = given

@@ -1,4 +1,4 @@
-"""JAX with the whole step compiled: gather, forward, backward, adam."""
+"""JAX with the whole epoch compiled: one scan over its batches, on buffers that it may reuse."""
 
 import functools
 
@@ -40,44 +40,65 @@ def loss_of(params, x, y, case):
         chosen = jnp.take_along_axis(raw, y[:, None], axis=1)[:, 0]
         loss = (jax.nn.logsumexp(raw, axis=1) - chosen).mean()
     else:
-        loss = jnp.square(raw[:, 0] - y).mean() / 2
+        loss = jnp.square(raw - y.reshape(raw.shape)).sum() / (2 * len(y))
     return loss + case.alpha / (2 * len(y)) * sum(jnp.vdot(W, W) for W, _ in params)
 
 
-@functools.partial(jax.jit, static_argnames="case", donate_argnums=(0, 1, 2))
-def step(params, first, second, X, y, rows, rate, case):
+def step(case, X, y, state, batch):
+    """One batch of adam; batch: rows (n,), and the rate with scikit-learn's corrections."""
+    params, first, second = state
+    rows, rate = batch
     grad = jax.grad(loss_of)(params, X[rows], y[rows], case)
     first = jax.tree.map(lambda m, g: 0.9 * m + (1 - 0.9) * g, first, grad)
     second = jax.tree.map(lambda v, g: 0.999 * v + (1 - 0.999) * g * g, second, grad)
     params = jax.tree.map(
         lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8), params, first, second
     )
-    return params, first, second
+    return (params, first, second), None
+
+
+@functools.partial(jax.jit, static_argnames="case", donate_argnums=0)
+def epoch(state, X, y, order, rates, case):
+    """The batches of one order of the rows, the last of which may be short."""
+    size = case.batch_size
+    full = len(order) // size
+    one = functools.partial(step, case, X, y)
+    batches = order[: full * size].reshape(full, -1), rates[:full]
+    state, _ = jax.lax.scan(one, state, batches)
+    if len(order) > full * size:
+        state, _ = one(state, (order[full * size :], rates[full]))
+    return state
+
+
+def rates_of(case, done, n, dtype):
+    """The rates of the next n batches, (n,), after ``done`` of them."""
+    t = np.arange(done + 1, done + n + 1)
+    return (case.rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)).astype(dtype)
 
 
 def prepare(case, X, y, seed, threads):
     coefs, intercepts, rng = start.initial(case, X.dtype, seed)
-    params = [(jnp.array(W), jnp.array(b)) for W, b in zip(coefs, intercepts, strict=True)]
-    dtype = X.dtype.type
-    X, y, size = jnp.asarray(X), jnp.asarray(y), case.batch_size
+    n, n_batches, dtype = len(X), -(-len(X) // case.batch_size), X.dtype
+    X, y = jnp.asarray(X), jnp.asarray(y)
 
-    def zeros():
-        return jax.tree.map(jnp.zeros_like, params)
+    def initial():
+        params = [(jnp.array(W), jnp.array(b)) for W, b in zip(coefs, intercepts, strict=True)]
+        return params, jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)
 
-    for n in {min(size, len(X)), len(X) % size} - {0}:  # the compiler runs here
-        rows = np.zeros(n, np.int32)
-        jax.block_until_ready(step(zeros(), zeros(), zeros(), X, y, rows, dtype(0), case))
+    def after(state, done, order):
+        rates = rates_of(case, done, n_batches, dtype)
+        return epoch(state, X, y, order.astype(np.int32), rates, case)
+
+    jax.block_until_ready(after(initial(), 0, np.arange(n)))  # the compiler runs here
+    state = initial()
 
     def train():
-        state, t = (params, zeros(), zeros()), 0
-        for order in start.orders(case, rng, len(X)):
-            order = order.astype(np.int32)
-            for begin in range(0, len(X), size):
-                t += 1
-                rate = dtype(case.rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t))
-                state = step(*state, X, y, order[begin : begin + size], rate, case)
-        trained = jax.block_until_ready(state[0])
-        return [np.asarray(W) for W, _ in trained], [np.asarray(b) for _, b in trained]
+        trained, done = state, 0
+        for order in start.orders(case, rng, n):
+            trained = after(trained, done, order)
+            done += n_batches
+        params = jax.block_until_ready(trained)[0]
+        return [np.asarray(W) for W, _ in params], [np.asarray(b) for _, b in params]
 
     return train
 

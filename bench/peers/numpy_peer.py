@@ -90,7 +90,7 @@ class Network:
     def output_delta(self, delta, raw, y):
         """delta = d (mean loss) / d raw; raw is used up."""
         if not self.case.n_classes:
-            np.subtract(raw, y[:, None], out=delta)
+            np.subtract(raw, y.reshape(raw.shape), out=delta)
         else:
             raw -= raw.max(axis=1, keepdims=True)
             np.exp(raw, out=delta)

@@ -19,7 +19,8 @@ def orders(case, rng, n):
     """For each epoch, the rows in the order of the visit, (n,)."""
     order = np.arange(n)
     for _ in range(case.epochs):
-        shuffled = np.arange(n)
-        rng.shuffle(shuffled)
-        order = order[shuffled]
+        if case.shuffle:
+            shuffled = np.arange(n)
+            rng.shuffle(shuffled)
+            order = order[shuffled]
         yield order

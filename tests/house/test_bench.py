@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = """
-    cases check compare machine run settings table timing
-    parts.latency parts.random parts.sweep parts.training
+    cases check compare machine published_cases run settings table timing
+    parts.latency parts.published parts.random parts.sweep parts.training
     peers peers.fastmlp_peer peers.compiled_peer peers.numpy_peer peers.sklearn_peer peers.start
 """.split()
 
@@ -191,3 +191,44 @@ def test_medians_take_turns(bench):
     runs, answers = bench.timing.interleaved({name: preparing(name) for name in "ab"}, 3)
     assert order == list("ababab") and answers == {"a": "a", "b": "b"}
     assert all(len(times) == 3 for times in runs.values())
+
+
+def test_published_figures_are_set_beside_ours(bench, settings, capsys):
+    settings.dtypes, settings.cases = ("float32",), ("Candle", "SimpleChains")
+    rows = bench.published.run(settings)
+    assert [row.case for row in rows] == ["SimpleChains", "Candle"]
+    assert [row.wrong for row in rows] == [[], []]
+    words = capsys.readouterr().out
+    for said in ("Apple M4", "i9-10980XE", "simple-chains", "us/step", "ns x core/sample"):
+        assert said in words
+
+
+def test_units_of_published_figures(bench):
+    """1,000 rows, 10 batches, in 2 ms on 2 threads."""
+    case = toy(bench, n_samples=1_000, batch_size=100)
+    ours = {unit: f(2e-3, case, 2) for unit, f in bench.published_cases.UNITS.items()}
+    assert ours == pytest.approx({"samples/s": 5e5, "ns x core/sample": 4e3, "us/step": 200})
+    assert bench.published_cases.gain(5e5, 1e5, "samples/s") == pytest.approx(5)
+    assert bench.published_cases.gain(200, 1_000, "us/step") == pytest.approx(5)
+
+
+def test_shapes_of_published_cases(bench):
+    cases = {each.case.name: each.case for each in bench.published_cases.PUBLISHED}
+    assert cases["OpenNN"].layers == (28, 300, 300, 300, 300, 300, 1)
+    assert cases["SimpleChains"].layers == (4, 32, 16, 4)
+    assert cases["Candle"].layers == (4, 64, 64, 2)
+    assert cases["shinrin-50k-classes"].layers == (100, 100, 3)
+    assert (
+        cases["SimpleChains"].flops_per_row == 3_968
+    )  # of 704 multiply-adds forward, and no delta of X
+    assert cases["OpenNN"].flops_per_row == 2 * (3 * 368_700 - 8_400)
+
+
+@pytest.mark.parametrize("changes", [{"n_targets": 2}, {"n_classes": 3}, {"batch_size": 70}])
+def test_jax_trains_the_same(bench, settings, changes):
+    """Also where the last batch of an epoch is short (70 rows, 16 a batch)."""
+    pytest.importorskip("jax")
+    settings.peers.append(importlib.import_module("bench.peers.jax_peer"))
+    row = bench.training.measure("training", toy(bench, **changes), "float64", settings)
+    assert row.wrong == [] and "jax" in row.values
+    assert row.facts["losses"]["jax"] == pytest.approx(row.facts["losses"]["fastmlp"], rel=1e-9)
