@@ -5,7 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import draw_case, relative_error
+from cases import drawn, relative_error
+from sklearn import neural_network
 
 from fastmlp import Network
 from fastmlp.solvers import minimize
@@ -57,7 +58,6 @@ def test_pack_refuses_wrong_shapes(rng):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_glorot_is_sklearns(activation, dtype):
-    neural_network = pytest.importorskip("sklearn.neural_network")
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(10, 4)).astype(dtype), rng.normal(size=(10, 2)).astype(dtype)
     theirs = neural_network.MLPRegressor(
@@ -112,9 +112,8 @@ def test_init_from_zeros_and_arrays(rng):
         net.init(init="xavier")
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_pickle_and_copy(seed):
-    case = draw_case(seed)
+@drawn(range(5))
+def test_pickle_and_copy(case):
     net = Network(**case.arguments)
     expected = net.value_grad(case.theta, *case.data)[1]
     for twin in (pickle.loads(pickle.dumps(net)), copy.copy(net), copy.deepcopy(net)):

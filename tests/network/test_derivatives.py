@@ -9,7 +9,7 @@ answer moves by when every parameter and input moves by one unit in the last pla
 import numpy as np
 import pytest
 import reference
-from cases import HIDDEN, draw_case, relative_error
+from cases import HIDDEN, draw_case, drawn, relative_error
 
 from fastmlp import Network
 
@@ -58,9 +58,9 @@ def agree_product(actual, matrix, v):
     assert np.abs(actual - matrix @ v).max() <= 1e-10 * scale
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_drawn_networks(seed):
-    check_all(draw_case(seed))
+@drawn(range(60))
+def test_drawn_networks(case):
+    check_all(case)
 
 
 @pytest.mark.parametrize("pair", reference.PAIRS, ids="-".join)
@@ -145,9 +145,8 @@ def test_products_are_directional_derivatives(name):
         agree(actual, expected)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_float32(seed):
-    case = draw_case(3000 + seed)
+@drawn(range(3000, 3040))
+def test_float32(case):
     theta, X = case.theta.astype(np.float32), case.X.astype(np.float32)
     net, twin = product(case, np.float32), case.twin
     y = case.y.astype(np.float32) if case.y.dtype == float else case.y

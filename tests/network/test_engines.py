@@ -5,11 +5,12 @@ import signal
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from epochs import fresh_state, hyper
 
 import fastmlp._arrays
 import fastmlp.objective
@@ -35,12 +36,76 @@ LOSSES = [
     ("poisson", None, 2),
     ("huber", None, 17),
 ]
+LAYOUTS = {
+    "rows": np.ascontiguousarray,
+    "fortran": np.asfortranarray,
+    "csr": lambda X: sp.csr_array(np.where(X > 0, X, 0)),
+}
 
 
-def targets(loss, n_raw, n, rng):
-    if loss == "log_loss":
-        return rng.integers(0, max(2, n_raw), n) if n_raw in (1, 11) else rng.uniform(size=(n, 4))
-    return rng.uniform(0.1, 2, (n, n_raw))
+class Case(NamedTuple):
+    """A network, data and an update; its text is the id of a test."""
+
+    seed: int
+    loss: str
+    output: str | None
+    layers: list
+    hidden: list
+    dtype: type
+    n: int
+    layout: str
+    weighted: bool
+    update: str
+    max_norm: float
+
+    def __str__(self):
+        words = [
+            self.loss,
+            self.output,
+            self.dtype.__name__,
+            self.layout,
+            self.update,
+            *self.hidden,
+        ]
+        words += ["-".join(map(str, self.layers)), f"of {self.n}"]
+        words += ["weighted"] * self.weighted + ["clipped"] * (self.max_norm < np.inf)
+        return " ".join(filter(None, words))
+
+    def data(self):
+        rng = np.random.default_rng(self.seed)
+        n_raw = self.layers[-1]
+        X = rng.normal(size=(self.n, self.layers[0])).astype(self.dtype)
+        if self.loss != "log_loss":
+            y = rng.uniform(0.1, 2, (self.n, n_raw))
+        elif self.output is None:
+            y = rng.integers(0, max(2, n_raw), self.n)
+        else:
+            y = rng.uniform(size=(self.n, n_raw))
+        weight = rng.uniform(0, 2, self.n) if self.weighted else None
+        return LAYOUTS[self.layout](X), y, weight
+
+
+def draw(seed):
+    """Each loss comes round; all else is drawn by itself, so that nothing goes with anything."""
+    rng = np.random.default_rng(seed)
+    loss, output, n_raw = LOSSES[seed % len(LOSSES)]
+    hidden = [str(name) for name in rng.choice(HIDDEN_NAMES, rng.integers(4))]
+    return Case(
+        seed,
+        loss,
+        output,
+        [*map(int, rng.integers(1, 40, len(hidden) + 1)), n_raw],
+        hidden,
+        (np.float64, np.float32)[rng.integers(2)],
+        int(rng.integers(60, 150)),
+        str(rng.choice(list(LAYOUTS))),
+        bool(rng.integers(2)),
+        str(rng.choice(["sgd", "nesterov", "adam"])),
+        float(rng.choice([np.inf, 0.1])),
+    )
+
+
+CASES = [draw(seed) for seed in range(28)]
 
 
 def after_epochs(monkeypatch, engine, net, X, y, w, update, max_norm, batch_size):
@@ -52,45 +117,36 @@ def after_epochs(monkeypatch, engine, net, X, y, w, update, max_norm, batch_size
     objective = net.objective(X, y, w, alpha=0.01)
     objective.n_threads = n_threads
     theta = net.init(random_state=3)
-    state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
-    n_batches = -(-X.shape[0] // batch_size)
-    hyper = SimpleNamespace(
-        update=update,
-        batch_size=batch_size,
-        rates=np.full(n_batches, 0.01),
-        momentum=0.9,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        weight_decay=0.1,
-        max_norm=max_norm,
-    )
+    state = fresh_state(theta)
+    rates = np.full(-(-X.shape[0] // batch_size), 0.01)
+    step = hyper(update, batch_size, len(rates), rates=rates, weight_decay=0.1, max_norm=max_norm)
     order = np.random.default_rng(5).permutation(X.shape[0])
-    losses = [objective.epoch(theta, state, order, hyper) for _ in range(2)]
+    losses = [objective.epoch(theta, state, order, step) for _ in range(2)]
     return np.array(losses), theta, state
 
 
-@pytest.mark.parametrize("case", range(24))
+def test_the_cases_are_spread():
+    for field, values in {
+        "dtype": {np.float64, np.float32},
+        "layout": set(LAYOUTS),
+        "weighted": {False, True},
+        "update": {"sgd", "nesterov", "adam"},
+        "max_norm": {np.inf, 0.1},
+    }.items():
+        assert {getattr(case, field) for case in CASES} == values
+    assert {len(case.hidden) for case in CASES} == {0, 1, 2, 3}
+    assert {case.weighted for case in CASES if case.dtype is np.float32} == {False, True}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_engines_agree(monkeypatch, case):
-    rng = np.random.default_rng(case)
-    loss, output, n_raw = LOSSES[case % len(LOSSES)]
-    hidden = rng.integers(1, 40, rng.integers(0, 4)).tolist()
-    activation = [str(rng.choice(HIDDEN_NAMES[:-1])) for _ in hidden]
-    dtype = (np.float64, np.float32)[case % 2]
-    n_features = int(rng.integers(1, 20))
-    net = Network([n_features, *hidden, n_raw], activation, output, loss, dtype)
-    n = int(rng.integers(60, 150))
-    X = rng.normal(size=(n, n_features)).astype(dtype)
-    if case % 3 == 1:
-        X = np.asfortranarray(X)
-    if case % 3 == 2:
-        X = sp.csr_array(X * (rng.uniform(size=X.shape) < 0.5))
-    y = targets(loss, n_raw, n, rng)
-    w = rng.uniform(0, 2, n) if case % 2 else None
-    update = ("sgd", "nesterov", "adam")[case % 3]
-    max_norm = (np.inf, 0.1)[case % 4 == 3]
+    net = Network(case.layers, case.hidden, case.output, case.loss, case.dtype)
+    X, y, w = case.data()
+    n, dtype = case.n, case.dtype
     runs = {
-        name: after_epochs(monkeypatch, name, net, X, y, w, update, max_norm, batch_size=70)
+        name: after_epochs(
+            monkeypatch, name, net, X, y, w, case.update, case.max_norm, batch_size=70
+        )
         for name in ENGINES
     }
     losses, theta, state = runs["blas"]
@@ -113,14 +169,10 @@ def test_weights_of_zero_leave_theta_alone_on_panels(rng):
     objective = net.objective(X, y, w)
     theta = net.init(random_state=0)
     start = theta.copy()
-    state = SimpleNamespace(first=np.zeros_like(theta), second=None, t=0)
-    hyper = SimpleNamespace(
-        update="sgd", batch_size=4, rates=np.full(1, 0.1), momentum=0.0, beta_1=0.0, beta_2=0.0,
-        epsilon=0.0, weight_decay=0.0, max_norm=np.inf,
-    )  # fmt: skip
-    objective.epoch(theta, state, np.arange(4), hyper)
+    state, step = fresh_state(theta), hyper("sgd", 4, 1, momentum=0.0)
+    objective.epoch(theta, state, np.arange(4), step)
     assert (theta == start).all() and state.t == 0
-    objective.epoch(theta, state, np.arange(4, 8), hyper)
+    objective.epoch(theta, state, np.arange(4, 8), step)
     assert (theta != start).any() and state.t == 1
 
 
@@ -132,17 +184,14 @@ def test_ctrl_c_sends_the_assistants_home(monkeypatch, rng):
     objective = net.objective(X, y)
     objective.n_threads = 2
     theta = net.init(random_state=0)
-    state = SimpleNamespace(first=np.zeros_like(theta), second=None, t=0)
-    hyper = SimpleNamespace(
-        update="sgd", batch_size=100, rates=np.full(4000, 1e-4), momentum=0.0, beta_1=0.0,
-        beta_2=0.0, epsilon=0.0, weight_decay=0.0, max_norm=np.inf,
-    )  # fmt: skip
+    state = fresh_state(theta)
+    step = hyper("sgd", 100, 4000, rates=np.full(4000, 1e-4), momentum=0.0)
     order = np.tile(np.arange(4000), 100)
     before = threading.active_count()
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        objective.epoch(theta, state, order, hyper)
+        objective.epoch(theta, state, order, step)
     timer.join()
     assert threading.active_count() == before
     assert 0 < state.t < 4000

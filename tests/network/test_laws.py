@@ -4,14 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import draw_case, relative_error
+from cases import draw_case, drawn, relative_error
 from reference import FLAT_LOSSES, PAIRS
 from scipy import sparse
 
 from fastmlp import Network
+from fastmlp._threads import blas_threads
 from fastmlp.solvers import LBFGS, GradientDescent, Newton, minimize
 
-CASES = [draw_case(seed, pair=PAIRS[(7 * seed) % len(PAIRS)], n_samples=12) for seed in range(20)]
+each_loss = drawn(range(len(PAIRS)), lambda seed: draw_case(seed, pair=PAIRS[seed], n_samples=12))
 QUANTITIES = ("value", "grad", "hessian", "ggn")
 
 
@@ -25,7 +26,7 @@ def evaluate(case, name, X, y, sample_weight):
 
 
 @pytest.mark.parametrize("name", QUANTITIES)
-@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+@each_loss
 def test_weight_zero_is_a_removed_row(case, name):
     weight = np.where(np.arange(12) % 3 == 1, 0.0, 1.0)
     kept = weight > 0
@@ -61,7 +62,7 @@ def test_weight_zero_removes_numbers_that_stand_for_nothing(pair, dtype, rng):
 
 
 @pytest.mark.parametrize("name", QUANTITIES)
-@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+@each_loss
 def test_weight_two_is_a_row_twice(case, name):
     weight = np.where(np.arange(12) % 4 == 2, 2.0, 1.0)
     rows = np.repeat(np.arange(12), weight.astype(int))
@@ -95,7 +96,7 @@ def test_weights_and_rows_along_a_trajectory(solver, max_iter, rng):
     assert relative_error(weighted.theta, repeated.theta) < 1e-5
 
 
-@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+@each_loss
 def test_the_order_of_rows_does_not_matter(case):
     order = np.random.default_rng(0).permutation(12)
     for name in QUANTITIES:
@@ -148,14 +149,13 @@ def test_calls_from_many_threads(rng):
 
 
 def test_the_number_of_threads_does_not_matter(rng):
-    threads = pytest.importorskip("fastmlp._threads")
     net = Network([40, 80, 60, 5], "relu", loss="log_loss")
     theta = net.init(random_state=0)
     X, y = rng.normal(size=(600, 40)), rng.integers(5, size=600)
     v = rng.normal(size=net.n_params)
     results = []
     for n_threads in (1, 2):
-        with threads.blas_threads(n_threads):
+        with blas_threads(n_threads):
             results.append((net.value_grad(theta, X, y)[1], net.hess_mul(theta, X, y, v)))
     for one, two in zip(*results, strict=True):
         assert relative_error(two, one) < 1e-12

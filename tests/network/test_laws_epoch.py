@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cases import draw_case, relative_error
+from cases import drawn, relative_error
+from epochs import fresh_state, hyper
 from reference import Reference
 from reference_epoch import epoch as reference_epoch
 from scipy import sparse
+from sklearn.linear_model import Perceptron
 
 from fastmlp import Network
 from fastmlp import objective as objective_module
@@ -30,21 +32,6 @@ def engine(request, monkeypatch):
     return chosen
 
 
-def hyper(update, batch_size, n_batches, **changes):
-    values = {
-        "update": update,
-        "batch_size": batch_size,
-        "rates": 0.03 / (1.0 + 0.1 * np.arange(n_batches)),
-        "momentum": 0.9,
-        "beta_1": 0.85,
-        "beta_2": 0.99,
-        "epsilon": 1e-7,
-        "weight_decay": 0.0,
-        "max_norm": np.inf,
-    }
-    return SimpleNamespace(**{**values, **changes})
-
-
 def check_epochs(net, twin, X, y, step, rng, weight=None, alpha=0.0, form=np.asarray, rows=None):
     """Three epochs in fresh orders, ours against the plain NumPy loop; returns both thetas."""
     dtype = net.dtype
@@ -52,7 +39,7 @@ def check_epochs(net, twin, X, y, step, rng, weight=None, alpha=0.0, form=np.asa
     subset = np.arange(len(X)) if rows is None else rows
     objective = net.objective(form(X), y, weight, alpha=alpha, rows=rows)
     theta = net.init(random_state=1)
-    state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
+    state = fresh_state(theta)
     expected, first, second, t = theta.astype(float), 0 * state.first, 0.0 * state.first, 0
     part = None if weight is None else weight[subset]
     for _ in range(3):
@@ -95,11 +82,11 @@ def test_epochs_equal_a_plain_loop(name, dtype, rng):
     check_epochs(net, twin, X, y, step, rng, weight=weight, alpha=0.4)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_epochs_of_drawn_networks(seed):
-    case = draw_case(100 + seed, n_samples=11)
-    net, rng = Network(**case.arguments), np.random.default_rng(seed)
-    step = hyper(["sgd", "nesterov", "adam"][seed % 3], 4, 3, rates=np.full(3, 1e-3))
+@pytest.mark.parametrize("update", ["sgd", "nesterov", "adam"])
+@drawn(range(100, 104), n_samples=11)
+def test_epochs_of_drawn_networks(case, update, rng):
+    net = Network(**case.arguments)
+    step = hyper(update, 4, 3, rates=np.full(3, 1e-3))
     check_epochs(net, case.twin, case.X, case.y, step, rng, case.sample_weight + 0.1, 0.2)
 
 
@@ -139,7 +126,7 @@ def test_a_batch_of_weight_zero_is_skipped(rng):
     weight[:6] = 0.0
     objective = net.objective(X, y, weight, alpha=0.1)
     theta = net.init(random_state=1)
-    state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
+    state = fresh_state(theta)
     step = hyper("adam", 3, 4)
     expected, _, _, t, expected_loss = reference_epoch(
         twin, theta, 0 * theta, 0 * theta, 0, X, y, np.arange(12), step, weight, 0.1
@@ -166,8 +153,7 @@ def test_bad_epochs(rng):
     in_order = np.arange(12)
 
     def run(theta=theta, order=in_order, state=None, step=None, on=objective):
-        fresh = SimpleNamespace(first=np.zeros(4), second=np.zeros(4), t=0)
-        return on.epoch(theta, state or fresh, order, step or hyper("adam", 5, 3))
+        return on.epoch(theta, state or fresh_state(theta), order, step or hyper("adam", 5, 3))
 
     before = theta.copy()
     for wrong, words in [
@@ -191,15 +177,14 @@ def test_bad_epochs(rng):
 
 def test_the_perceptron_loss_is_rosenblatts_rule(rng):
     """Pass by pass the same numbers as scikit-learn's Perceptron, from zero weights."""
-    linear_model = pytest.importorskip("sklearn.linear_model")
     X, y = rng.normal(size=(40, 3)), rng.choice([-1.0, 1.0], size=40)
     net = Network([3, 1], loss="perceptron")
     objective, theta = net.objective(X, y), net.init(init="zeros")
-    state = SimpleNamespace(first=np.zeros_like(theta), second=None, t=0)
+    state = fresh_state(theta)
     step = hyper("sgd", 1, 40, rates=np.ones(40), momentum=0.0)
     for n_passes in range(1, 6):
         objective.epoch(theta, state, np.arange(40), step)
-        theirs = linear_model.Perceptron(shuffle=False, max_iter=n_passes, tol=None).fit(X, y)
+        theirs = Perceptron(shuffle=False, max_iter=n_passes, tol=None).fit(X, y)
         np.testing.assert_allclose(theta[:3], theirs.coef_[0], rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(theta[3], theirs.intercept_[0])
 

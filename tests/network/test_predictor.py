@@ -14,19 +14,22 @@ from fastmlp.predictor import Predictor
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 
 
+def draw(seed):
+    """Layers, hidden activations and output activation; every output comes round."""
+    rng = np.random.default_rng(seed)
+    hidden = [str(name) for name in rng.choice(HIDDEN_NAMES, seed % 4, replace=False)]
+    widths = [rng.integers(1, 30), *rng.integers(1, 70, len(hidden)), rng.integers(2, 20)]
+    return list(map(int, widths)), hidden, OUTPUT_NAMES[seed % len(OUTPUT_NAMES)]
+
+
+NETWORKS = {" ".join(map(str, drawn)): drawn for drawn in map(draw, range(len(OUTPUT_NAMES)))}
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("case", range(12))
-def test_outputs_are_those_of_the_network(case, dtype):
-    rng = np.random.default_rng(case)
-    hidden = rng.integers(1, 70, case % 4).tolist()
-    n_raw = int(rng.integers(2, 20))
-    net = Network(
-        [int(rng.integers(1, 30)), *hidden, n_raw],
-        [HIDDEN_NAMES[(case + k) % len(HIDDEN_NAMES)] for k in range(len(hidden))],
-        OUTPUT_NAMES[case % len(OUTPUT_NAMES)],
-        dtype=dtype,
-    )
-    theta = net.init(random_state=case)
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_outputs_are_those_of_the_network(network, dtype, rng):
+    net = Network(*network, dtype=dtype)
+    theta = net.init(random_state=0)
     predictor = Predictor(net, theta)
     for n in (1, 2, 47, 48, 49, 200):
         X = rng.normal(size=(n, net.n_features)).astype(dtype)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 import reference
 
 HIDDEN = [name for name in reference.ACTIVATIONS if name != "exp"]
@@ -38,6 +39,13 @@ class Case:
     l2: float
     v: np.ndarray
     twin: reference.Reference = field(repr=False)
+
+    def __str__(self):
+        """What a failing test's id says: loss, output, hidden activations, sizes."""
+        hidden = [name for name, _ in self.twin.hidden]
+        words = [self.twin.loss[0], self.twin.output[0], *hidden]
+        sizes = "-".join(map(str, self.arguments["layers"]))
+        return f"{' '.join(words)} {sizes} of {len(self.X)}"
 
     @property
     def data(self):
@@ -86,6 +94,13 @@ def draw_case(seed, pair=None, hidden=None, n_samples=None, widest=9, deepest=3)
         v=rng.normal(size=twin.n_params),
         twin=twin,
     )
+
+
+def drawn(seeds, draw=draw_case, **options):
+    """Parametrize a test with ``case``: one for each seed, which its id names and describes."""
+    cases = [(seed, draw(seed, **options)) for seed in seeds]
+    named = [pytest.param(case, id=f"seed {seed}: {case}") for seed, case in cases]
+    return pytest.mark.parametrize("case", named)
 
 
 def relative_error(actual, expected):

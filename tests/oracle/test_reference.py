@@ -1,14 +1,17 @@
 """The oracle against finite differences, SciPy and scikit-learn: it must not be wrong itself."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import reference
-from cases import HIDDEN, draw_case, draw_targets, relative_error
+from cases import HIDDEN, draw_case, draw_targets, drawn, relative_error
+from epochs import hyper
 from reference import ACTIVATIONS, PAIRS, Reference, loss_terms, output
 from reference_epoch import epoch, update
 from scipy import special
+from sklearn import metrics, neural_network
+from sklearn._loss import loss as loss_module
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import _stochastic_optimizers as optimizers
 
 GRID = np.concatenate([np.linspace(-6, 6, 241) + 0.0137, [-30.0, -15.0, 15.0, 30.0]])
 
@@ -99,7 +102,6 @@ def test_loss_derivatives(loss, name):
 
 
 def test_losses_agree_with_sklearn():
-    loss_module = pytest.importorskip("sklearn._loss.loss")
     rng = np.random.default_rng(2)
     raw = rng.normal(size=(50, 1))
     for loss, name, cls in [
@@ -124,7 +126,6 @@ def test_losses_agree_with_sklearn():
 
 
 def test_cross_entropy_agrees_with_sklearn():
-    loss_module = pytest.importorskip("sklearn._loss.loss")
     rng = np.random.default_rng(6)
     raw, codes = 3 * rng.normal(size=(50, 4)), rng.integers(4, size=50)
     value, grad, _, _ = loss_terms("log_loss", "softmax", raw, np.eye(4)[codes])
@@ -134,7 +135,6 @@ def test_cross_entropy_agrees_with_sklearn():
 
 
 def test_deviances_agree_with_sklearn():
-    metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(3)
     raw = rng.normal(size=(50, 1))
     for loss, deviance in [
@@ -159,12 +159,13 @@ def smooth_case(seed):
         if pair[0] not in (*reference.FLAT_LOSSES, "huber")
         and pair[1] in (*smooth, "exp", "softmax")
     ]
-    return draw_case(seed, pair=pairs[seed % len(pairs)], hidden=smooth[seed % len(smooth)])
+    rng = np.random.default_rng(seed)
+    pair, hidden = pairs[seed % len(pairs)], smooth[rng.integers(len(smooth))]
+    return draw_case(seed, pair=pair, hidden=hidden)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_gradient_and_curvature(seed):
-    case = smooth_case(seed)
+@drawn(range(20), smooth_case)
+def test_gradient_and_curvature(case):
     net, v = case.twin, case.v
     value, grad = net.value_grad(case.theta, *case.data, **case.extras)
     assert np.isfinite(value)
@@ -175,7 +176,7 @@ def test_gradient_and_curvature(seed):
     jac = net.jacobian(case.theta, case.X)
     turn = directional(lambda theta: net.raw(theta, case.X), case.theta, v, 1e-4)
     assert relative_error(jac @ v, turn) < 1e-7
-    direction = np.random.default_rng(seed).normal(size=case.X.shape)
+    direction = np.random.default_rng(0).normal(size=case.X.shape)
     turn = directional(lambda X: net.raw(case.theta, X), case.X, direction, 1e-4)
     product = np.einsum("nkf,nf->nk", net.input_jacobian(case.theta, case.X), direction)
     assert relative_error(product, turn) < 1e-7
@@ -212,43 +213,24 @@ def test_draws_are_spread():
 
 @pytest.mark.parametrize("name", ["sgd", "nesterov", "adam"])
 def test_updates_agree_with_sklearn(name):
-    optimizers = pytest.importorskip("sklearn.neural_network._stochastic_optimizers")
     rng = np.random.default_rng(4)
-    theta, hyper = rng.normal(size=6), hyper_parameters(name)
+    theta, step = rng.normal(size=6), hyper(name, 6, 7)
     theirs = [theta.copy()]
     if name == "adam":
-        optimizer = optimizers.AdamOptimizer(
-            theirs, 0.05, hyper.beta_1, hyper.beta_2, hyper.epsilon
-        )
+        optimizer = optimizers.AdamOptimizer(theirs, 0.05, step.beta_1, step.beta_2, step.epsilon)
     else:
         optimizer = optimizers.SGDOptimizer(
-            theirs, 0.05, "constant", hyper.momentum, name == "nesterov"
+            theirs, 0.05, "constant", step.momentum, name == "nesterov"
         )
     first, second = np.zeros(6), np.zeros(6)
     for t in range(1, 8):
         grad = rng.normal(size=6)
         optimizer.update_params(theirs, [grad])
-        theta, first, second = update(theta, grad, first, second, t, 0.05, hyper, np.ones(6))
+        theta, first, second = update(theta, grad, first, second, t, 0.05, step, np.ones(6))
         np.testing.assert_allclose(theta, theirs[0], rtol=1e-13, atol=1e-15)
 
 
-def hyper_parameters(name, **changes):
-    values = {
-        "update": name,
-        "batch_size": 4,
-        "rates": np.full(9, 0.05),
-        "momentum": 0.9,
-        "beta_1": 0.9,
-        "beta_2": 0.999,
-        "epsilon": 1e-8,
-        "weight_decay": 0.0,
-        "max_norm": np.inf,
-    }
-    return SimpleNamespace(**{**values, **changes})
-
-
 def test_epoch_agrees_with_sklearn():
-    neural_network = pytest.importorskip("sklearn.neural_network")
     rng = np.random.default_rng(5)
     X, y = rng.normal(size=(22, 3)), rng.normal(size=22)
     theirs = neural_network.MLPRegressor(
@@ -261,7 +243,7 @@ def test_epoch_agrees_with_sklearn():
         alpha=0.1,
     )
     theirs.set_params(solver="sgd", learning_rate_init=0.05)
-    with pytest.warns(pytest.importorskip("sklearn.exceptions").ConvergenceWarning):
+    with pytest.warns(ConvergenceWarning):
         after = theirs.fit(X, y)
     net = Reference([3, 4, 1], activation="tanh")
     draws = np.random.RandomState(0)
@@ -271,8 +253,8 @@ def test_epoch_agrees_with_sklearn():
         coefs.append(draws.uniform(-bound, bound, (fan_in, fan_out)))
         intercepts.append(draws.uniform(-bound, bound, fan_out))
     theta = net.pack(coefs, intercepts)
-    hyper = hyper_parameters("nesterov", batch_size=5)
+    step = hyper("nesterov", 5, 5, rates=np.full(5, 0.05))
     zero = np.zeros_like(theta)
-    theta, _, _, _, loss = epoch(net, theta, zero, zero, 0, X, y, np.arange(22), hyper, alpha=0.1)
+    theta, _, _, _, loss = epoch(net, theta, zero, zero, 0, X, y, np.arange(22), step, alpha=0.1)
     np.testing.assert_allclose(loss, after.loss_curve_[0], rtol=1e-12)
     np.testing.assert_allclose(theta, net.pack(after.coefs_, after.intercepts_), rtol=1e-11)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.sparse
+from epochs import hyper
 
 from fastmlp import Network
 from fastmlp.solvers import (
@@ -246,17 +247,14 @@ def test_arguments_of_an_epoch(objective):
     n = objective.n_params
     theta = np.full(n, 0.1)
     before = theta.copy()
-    good = {
-        "update": "adam", "batch_size": 25, "rates": np.full(2, 0.01), "momentum": 0.9,
-        "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8, "weight_decay": 0.0, "max_norm": np.inf,
-    }  # fmt: skip
+    good = vars(hyper("adam", 25, 2))
 
     def epoch(order=tuple(range(50)), t=0, theta=theta, **changes):
         state = SimpleNamespace(first=np.zeros(n), second=np.zeros(n), t=t)
-        hyper = SimpleNamespace(**{**good, **changes})
+        step = SimpleNamespace(**{**good, **changes})
         for name in [name for name, value in changes.items() if value is epoch]:
-            delattr(hyper, name)
-        return objective.epoch(theta, state, np.array(order), hyper)
+            delattr(step, name)
+        return objective.epoch(theta, state, np.array(order), step)
 
     number = [0.5, -1, HUGE, np.nan, "0.9", None, 1j, [0.9]]
     for changes in [
