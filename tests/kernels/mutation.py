@@ -13,11 +13,11 @@ unchanged copy has to pass first. Takes about half a minute per mutation.
 import argparse
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from mutations import MUTATIONS
@@ -52,7 +52,18 @@ def build(tree):
     return None if status == 0 else output
 
 
-def prepare(tree):
+def places(source, text):
+    """Where a text stands in a source, however its tokens are spaced and broken into lines."""
+    tokens = re.findall(r"\w+|[^\w\s]", text)
+    return list(re.finditer(r"\s*".join(map(re.escape, tokens)), source))
+
+
+def stale(mutations):
+    """Those whose text does not occur exactly once."""
+    return [m for m in mutations if len(places((ROOT / m[0]).read_text(), m[1])) != 1]
+
+
+def prepare(tree, tests):
     """A built copy of the source tree, with a build script that has less to do per mutation."""
     shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
     script = (tree / "setup.py").read_text()
@@ -64,31 +75,32 @@ def prepare(tree):
         script = script.replace(old, new)
     (tree / "setup.py").write_text(script)
     run([sys.executable, "setup.py", "-q", "egg_info"], tree)
-    return build(tree) or first_failure(tree)
+    return build(tree) or first_failure(tree, tests)
 
 
-def first_failure(tree):
+def first_failure(tree, tests):
     """The name of the first failing test, or None if all pass."""
     pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no"]
-    status, output = run([*pytest, *TESTS], tree)
+    status, output = run([*pytest, *tests], tree)
     if status == 0:
         return None
     failed = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return failed[0].split(" - ")[0] if failed else f"pytest ended with status {status}"
 
 
-def try_one(tree, mutation):
+def try_one(tree, mutation, tests):
     """Apply, build, test, undo; returns the verdict as a string."""
     path, old, new = mutation
     original = (tree / path).read_text()
-    (tree / path).write_text(original.replace(old, new))
+    (place,) = places(original, old)
+    (tree / path).write_text(original[: place.start()] + new + original[place.end() :])
     for untested in tree.glob("build/temp*/src_c/kernels_*.o"):
         if untested.stem != f"kernels_{isa(tree)}":
             os.utime(untested)  # other instruction sets stay as they were built: less to wait for
     try:
         if (errors := build(tree)) is not None:
             return "does not build: " + errors.strip().splitlines()[-1]
-        failure = first_failure(tree)
+        failure = first_failure(tree, tests)
         return f"killed by {failure}" if failure else "SURVIVED"
     finally:
         (tree / path).write_text(original)
@@ -99,6 +111,16 @@ def isa(tree):
     """The instruction set that the tests run on."""
     code = "from fastmlp._core import kernels; print(kernels.isa())"
     return run([sys.executable, "-c", code], tree)[1].strip()
+
+
+def verdicts(mutations, tests=TESTS):
+    """Yield (mutation, verdict) for each, in one copied tree."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        if (errors := prepare(tree, tests)) is not None:
+            sys.exit(f"the unchanged tree fails: {errors}")
+        for mutation in mutations:
+            yield mutation, try_one(tree, mutation, tests)
 
 
 def selected(words):
@@ -113,24 +135,15 @@ def main():
     parser.add_argument("--list", action="store_true", help="print them and stop")
     options = parser.parse_args()
     chosen = selected(options.words)
-    for path, old, _ in MUTATIONS:  # a stale entry shows at once, not after an hour
-        if (ROOT / path).read_text().count(old) != 1:
-            sys.exit(f"{path}: {old!r} does not occur exactly once")
+    for path, old, _ in stale(MUTATIONS):  # shows at once, not after an hour
+        sys.exit(f"{path}: {old!r} does not occur exactly once")
     if options.list:
         print("\n".join(f"{path}: {old!r} -> {new!r}" for path, old, new in chosen))
         return 0
     survivors = 0
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        if (errors := prepare(tree)) is not None:
-            sys.exit(f"the unchanged tree fails: {errors}")
-        for mutation in chosen:
-            start = time.perf_counter()
-            verdict = try_one(tree, mutation)
-            survivors += not verdict.startswith("killed")
-            seconds = time.perf_counter() - start
-            change = f"{mutation[0]}: {mutation[1]!r} -> {mutation[2]!r}"
-            print(f"{change}: {verdict} ({seconds:.0f} s)", flush=True)
+    for (path, old, new), verdict in verdicts(chosen):
+        survivors += not verdict.startswith("killed")
+        print(f"{path}: {old!r} -> {new!r}: {verdict}", flush=True)
     print(f"{len(chosen) - survivors} of {len(chosen)} killed")
     return 1 if survivors else 0
 

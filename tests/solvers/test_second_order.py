@@ -13,6 +13,7 @@ from fastmlp.solvers import (
     least_squares_objective,
     minimize,
 )
+from fastmlp.solvers._least_squares import DenseGram
 
 EPS = np.finfo(np.float64).eps
 SECOND_ORDER = {
@@ -226,16 +227,26 @@ def test_weight_two_is_a_row_twice():
     assert np.abs(runs[0] - runs[1]).max() < 1e-8
 
 
-@every
-def test_flat_losses_are_refused_by_name(solver):
-    net = Network([2, 3, 1], loss="absolute_error")
-    objective = net.objective(np.ones((4, 2)), np.arange(4.0))
-    if isinstance(solver, Newton) or getattr(solver, "curvature", "") == "hessian":
-        # the Hessian exists: the residuals have no curvature, the network has
-        minimize(objective, net.init(random_state=0), solver=solver, max_iter=2)
-        return
+def flat_problem(rng):
+    net = Network([2, 3, 1], "tanh", loss="absolute_error")
+    objective = net.objective(rng.normal(size=(40, 2)), rng.normal(size=40))
+    return objective, net.init(random_state=0)
+
+
+@pytest.mark.parametrize("name", ["lm", "lm plain", "lm marquardt", "newton-cg"])
+def test_flat_losses_are_refused_by_name(name, rng):
     with pytest.raises(ValueError, match="'absolute_error' has no curvature"):
-        minimize(objective, net.init(random_state=0), solver=solver)
+        minimize(*flat_problem(rng), solver=SECOND_ORDER[name])
+
+
+@pytest.mark.parametrize("name", ["newton trust-region", "newton-cg exact"])
+def test_flat_losses_have_a_hessian(name, rng):
+    """The loss has no curvature, the network has: the exact solvers descend by it."""
+    objective, theta0 = flat_problem(rng)
+    assert np.abs(objective.hessian(theta0)).max() > 0.1
+    result = minimize(objective, theta0, solver=SECOND_ORDER[name], max_iter=20)
+    assert result.loss < 0.8 * objective.value(theta0)
+    assert np.all(np.diff(result.history["loss"]) < 0)
 
 
 class TestLeastSquares:
@@ -258,13 +269,32 @@ class TestLeastSquares:
         assert result.status.converged
         assert np.allclose(result.theta, scipys.x, atol=1e-2 if solver == "lbfgs" else 1e-5)
 
-    def test_fewer_residuals_than_parameters(self):
-        objective = least_squares_objective(
-            lambda x: np.array([x[0] * x[1] - 2, x[2] - 1]),
-            lambda x: np.array([[x[1], x[0], 0.0], [0.0, 0.0, 1.0]]),
+    @pytest.mark.parametrize("acceleration", [True, False])
+    def test_fewer_residuals_than_parameters(self, acceleration, monkeypatch):
+        """Solved in the space of the residuals, on the same path as in that of the parameters."""
+        factorised = []
+        kernel = DenseGram.kernel
+        monkeypatch.setattr(
+            DenseGram, "kernel", lambda self, damping: factorised.append(1) or kernel(self, damping)
         )
-        result = minimize(objective, np.ones(3), solver="lm", tol=1e-12)
-        assert result.loss < 1e-20
+        problem = (
+            lambda x: np.array([x[0] * x[1] - 2, x[2] ** 2 - 3]),
+            lambda x: np.array([[x[1], x[0], 0.0], [0.0, 0.0, 2 * x[2]]]),
+        )
+        solver = LevenbergMarquardt(scaling="identity", acceleration=acceleration)
+        run = {"solver": solver, "tol": 1e-12, "max_iter": 30}
+        dual = minimize(least_squares_objective(*problem), np.ones(3), **run)
+        assert dual.loss < 1e-20
+        assert len(factorised) >= dual.n_iter > 3
+        factorised.clear()
+        padded = (  # a residual that is always zero makes them as many as parameters
+            lambda x: np.r_[problem[0](x), 0.0],
+            lambda x: np.r_[problem[1](x), np.zeros((1, 3))],
+        )
+        primal = minimize(least_squares_objective(*padded), np.ones(3), **run)
+        assert not factorised
+        np.testing.assert_allclose(primal.theta, dual.theta, rtol=1e-9)
+        np.testing.assert_allclose(primal.history["loss"][:2], dual.history["loss"][:2], rtol=1e-9)
 
     @pytest.mark.parametrize(
         ("fun", "jac", "message"),
