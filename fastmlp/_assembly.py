@@ -62,10 +62,10 @@ class CurvatureSweep:
         self._order: np.ndarray | None = None
         self._kept: dict[tuple, list] = {}
 
-    def product(self, theta, v, second, weight_sum) -> np.ndarray:
-        """The exact Hessian or the Gauss-Newton matrix times v, without the l2 term."""
+    def product(self, theta, v, second) -> np.ndarray:
+        """The exact Hessian or the Gauss-Newton matrix times v."""
         if second.curvature == _curvature.GGN and fits_panels(tuple(self._layers.widths), 8):
-            return self._along(_tangents.ggn_mul, theta, v, second) / weight_sum
+            return self._along(_tangents.ggn_mul, theta, v, second)
         layers = self._layers
         rows = min(self._n, VECTOR_ROWS)
         parts = self._ranges(WORK_PER_PARAM * layers.n_params)
@@ -78,9 +78,9 @@ class CurvatureSweep:
             )
 
         in_threads(work, len(parts), calls_blas=True, watch=self._watches["product"])
-        return sums.sum(axis=0) / weight_sum
+        return sums.sum(axis=0)
 
-    def matrix(self, theta, second, weight_sum, l2) -> np.ndarray:
+    def matrix(self, theta, second) -> np.ndarray:
         """The exact Hessian or the Gauss-Newton matrix, by layer pairs."""
         layers = self._layers
         exact = second.curvature == _curvature.HESS
@@ -97,10 +97,10 @@ class CurvatureSweep:
 
         in_threads(work, len(parts), calls_blas=True, watch=self._watches["matrix"])
         H = np.empty((layers.n_params, layers.n_params))
-        _matrix.collect(blocks, layers, H, weight_sum, l2, exact)
+        _matrix.collect(blocks, layers, H, exact)
         return H
 
-    def panel_matrix(self, theta, second, weight_sum, l2):
+    def panel_matrix(self, theta, second):
         """Sum of losses, gradient and Gauss-Newton matrix from rows of J~."""
         layers = self._layers
         n_params, side = layers.n_params, _gauss_newton.padded(layers.n_params)
@@ -121,9 +121,9 @@ class CurvatureSweep:
         grads = np.zeros((n_threads, n_params))
         build = self._build_together if together else self._build_apart
         values = build(matrices, strips, grads, rows, theta, second)
-        G, grad = np.empty((n_params, n_params)), grads.sum(axis=0)
-        _gauss_newton.collect(G, grad, matrices, layers, theta, weight_sum, l2)
-        return sum(values), grad, G
+        G = np.empty((n_params, n_params))
+        _gauss_newton.collect(G, matrices)
+        return sum(values), grads.sum(axis=0), G
 
     def _build_apart(self, matrices, strips, grads, rows, theta, second):
         """Each thread sums a matrix of its own over its share of the rows."""
@@ -183,9 +183,9 @@ class CurvatureSweep:
             in_threads(add, n_threads, watch=self._watches["add"])
         return values
 
-    def bend(self, theta, v, second, weight_sum) -> np.ndarray:
-        """``J' Q d2 raw / dv2 / weight_sum``, (n_params,)."""
-        return self._along(_tangents.bend, theta, v, second) / weight_sum
+    def bend(self, theta, v, second) -> np.ndarray:
+        """``J' Q d2 raw / dv2``, (n_params,)."""
+        return self._along(_tangents.bend, theta, v, second)
 
     def _along(self, sweep, theta, v, second) -> np.ndarray:
         """A sweep along v on panels, its rows divided among threads; (n_params,)."""
@@ -231,7 +231,7 @@ class CurvatureSweep:
         return value, grad, pairs
 
     def diagonal(self, theta, second, seed=0) -> np.ndarray:
-        """The diagonal of J~' J~, not divided by the weights.
+        """The diagonal of J~' J~.
 
         Exact up to MOST_EXACT raw outputs. Beyond, an unbiased estimate: the mean over DRAWS draws
         of random signs from ``seed``, the same at every theta. Its relative standard deviation is

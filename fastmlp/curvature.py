@@ -47,10 +47,7 @@ class CurvedObjective:
     @property
     def decayed(self) -> np.ndarray:
         """Mask (n_params,) of the parameters that the L2 term holds for: weights, not biases."""
-        mask = np.ones(self.n_params, dtype=bool)
-        for bias in self._network.unpack(np.arange(self.n_params, dtype=self.dtype))[1]:
-            mask[bias.astype(np.intp)] = False
-        return mask
+        return self.penalty.groups.index == 0
 
     @property
     def shrinking(self) -> np.ndarray:
@@ -132,27 +129,19 @@ class CurvedObjective:
         if self._network.n_raw < MOST_PANEL_COST:
             wide, sweep, second = self._curved(theta, _curvature.GGN)
             self._check_room()
-            value, grad, G = sweep.panel_matrix(wide, second, self._weight_sum, self._l2)
-            return self._complete(theta, wide, value), grad, G
+            value, grad, G = self._penalised(wide, *sweep.panel_matrix(wide, second))
+            return self._complete(theta, value), grad, G
         value, grad = self.value_grad(theta)
         return value, grad.astype(np.float64, copy=False), self.ggn(theta)
 
-    def _complete(self, theta, wide, value) -> float:
-        """A sum of losses as the objective's value; a custom loss is asked."""
-        if self._network._loss.is_custom:
-            return self.value(theta)
-        decay = 0.5 * self._l2 * float(np.sum(wide[self._decayed_index()] ** 2))
-        return value / self._weight_sum + decay
-
-    def _decayed_index(self) -> np.ndarray:
-        if self._decayed is None:
-            self._decayed = np.flatnonzero(self.decayed)
-        return self._decayed
+    def _complete(self, theta, value) -> float:
+        """The value that came with a matrix; a custom loss is asked."""
+        return self.value(theta) if self._network._loss.is_custom else value
 
     def _matrix(self, theta: Any, kind: int) -> np.ndarray:
         theta, sweep, second = self._curved(theta, kind)
         self._check_room()
-        return sweep.matrix(theta, second, self._weight_sum, self._l2)
+        return self._penalised(theta, 0.0, np.zeros(self.n_params), sweep.matrix(theta, second))[2]
 
     def _check_room(self) -> None:
         try:
@@ -177,10 +166,7 @@ class CurvedObjective:
     def _product(self, theta: Any, v: Any, kind: int) -> np.ndarray:
         theta, sweep, second = self._curved(theta, kind)
         v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
-        out = sweep.product(theta, v, second, self._weight_sum)
-        decayed = self._decayed_index()
-        out[decayed] += self._l2 * v[decayed]
-        return out
+        return self._penalised(v, 0.0, sweep.product(theta, v, second))[1]
 
     def bend(self, theta: Any, v: Any) -> np.ndarray:
         """``J' Q d2 raw / dv2``, (n_params,) float64: how the outputs bend along ``theta + t v``.
@@ -190,7 +176,7 @@ class CurvedObjective:
         """
         theta, sweep, second = self._curved(theta, _curvature.GGN)
         v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
-        return sweep.bend(theta, v, second, self._weight_sum)
+        return sweep.bend(theta, v, second) / self._weight_sum
 
     def ggn_diagonal(self, theta: Any) -> np.ndarray:
         """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64.
@@ -199,20 +185,14 @@ class CurvedObjective:
         random signs, the same ones every time (Chapelle and Erhan 2011).
         """
         theta, sweep, second = self._curved(theta, _curvature.GGN)
-        diagonal = sweep.diagonal(theta, second)
-        diagonal /= self._weight_sum
-        diagonal[self._decayed_index()] += self._l2
-        return diagonal
+        return sweep.diagonal(theta, second) / self._weight_sum + self.penalty.diagonal
 
     def value_grad_gram(self, theta: Any) -> tuple[float, np.ndarray, Gram]:
         """The loss, its gradient, and the Gauss-Newton matrix as a :class:`Gram`, without P x P."""
         wide, sweep, second = self._curved(theta, _curvature.GGN)
         value, grad, pairs = sweep.factors(wide, second)
-        grad /= self._weight_sum
-        decayed = self._decayed_index()
-        grad[decayed] += self._l2 * wide[decayed]
-        value = self._complete(theta, wide, value)
-        return value, grad, Gram(pairs, self._weight_sum, self._l2)
+        value, grad = self._penalised(wide, value, grad)
+        return self._complete(theta, value), grad, Gram(pairs, self._weight_sum, self._l2)
 
     # -- parts of the data -----------------------------------------------------------------------
 

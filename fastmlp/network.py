@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from fastmlp._arrays import check_rows, check_scales, check_vector, n_rows
 from fastmlp._core.network import Layers
 from fastmlp._names import shown
 from fastmlp._sizes import check_sizes, integers
+from fastmlp._sweeps import Sweep
 from fastmlp.activations import Activation, resolve_hidden
 from fastmlp.losses import resolve_loss, resolve_output
-from fastmlp.objective import NetworkObjective, Sweep
+from fastmlp.objective import NetworkObjective
+from fastmlp.segments import BIASES, WEIGHTS, Segment, segments_of
 from fastmlp.trace import Trace, trace, value_slope
 
 
@@ -112,7 +115,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         own = {"layers": self.layers, "dtype": self.dtype}
-        derived = ("_layers", "_widths", "_n_targets", "_dtype")
+        derived = ("_layers", "_widths", "_n_targets", "_dtype", "segments")
         return own | {name: part for name, part in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -162,6 +165,18 @@ class Network:
         """Length of theta."""
         return self._layers.n_params
 
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The map of theta: W1, b1, W2, b2, ..., each with where it begins and its shape.
+
+        Examples
+        --------
+        >>> from fastmlp import Network
+        >>> [(s.name, s.at, s.rows, s.cols) for s in Network([2, 3, 1]).segments]
+        [('W1', 0, 2, 3), ('b1', 6, 1, 3), ('W2', 9, 3, 1), ('b2', 12, 1, 1)]
+        """
+        return segments_of(self._widths)
+
     @property
     def activation(self) -> Any:
         """The hidden activations: one spec if all layers share it, else a list."""
@@ -210,7 +225,9 @@ class Network:
         """
         if isinstance(init, str):
             first: Activation | None = self._hidden[0] if self._hidden else None
-            init = initialisation.draw(self._widths, first.name if first else "", init, random_state)
+            init = initialisation.draw(
+                self._widths, first.name if first else "", init, random_state
+            )
         elif not isinstance(init, (tuple, list)) or len(init) != 2:
             raise ValueError(
                 f"init must be one of {', '.join(initialisation.NAMES)}, or (coefs, intercepts); "
@@ -302,13 +319,10 @@ class Network:
                [1.]])], [array([2.])])
         """
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
-        coefs, intercepts, at = [], [], 0
-        for fan_in, fan_out in zip(self._widths[:-1], self._widths[1:], strict=True):
-            bias = at + fan_in * fan_out
-            coefs.append(theta[at:bias].reshape(fan_in, fan_out))
-            intercepts.append(theta[bias : bias + fan_out])
-            at = bias + fan_out
-        return coefs, intercepts
+        parts: dict[str, list[np.ndarray]] = {WEIGHTS: [], BIASES: []}
+        for segment in self.segments:
+            parts[segment.group].append(segment.of(theta))
+        return parts[WEIGHTS], parts[BIASES]
 
     # -- predictions -------------------------------------------------------------------------
 
@@ -785,8 +799,8 @@ def _check_widths(layers: Any) -> tuple[int, ...]:
     widths = integers(layers)
     if widths is None or len(widths) < 2 or min(widths) < 1:
         raise ValueError(
-            "layers must be at least two positive integers, [n_features, hidden..., n_targets]; got "
-            f"{shown(layers)}."
+            "layers must be at least two positive integers, [n_features, hidden..., n_targets]; "
+            f"got {shown(layers)}."
         )
     check_sizes(widths)
     return tuple(widths)

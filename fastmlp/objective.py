@@ -16,25 +16,20 @@ from fastmlp._arrays import (
     check_scales,
     check_vector,
     check_weights,
-    fits_panels,
     n_rows,
-    panel_rows,
-    tile_rows,
 )
-from fastmlp._assembly import CurvatureSweep, cut
-from fastmlp._core import curvature as _curvature
+from fastmlp._assembly import CurvatureSweep
 from fastmlp._core import minibatch as _minibatch
-from fastmlp._core import network as _sweeps
-from fastmlp._core import panels as _panels
-from fastmlp._core.crew import gather
 from fastmlp._core.kernels import UPDATES
-from fastmlp._core.team import LARGEST_TEAM, Team, assist
+from fastmlp._core.team import LARGEST_TEAM
 from fastmlp._hyper import MOST, check_fields, check_hyper
 from fastmlp._numbers import check_integer, check_strength
-from fastmlp._threads import available_cpus, in_threads, threads_in_force
+from fastmlp._sweeps import Sweep, with_team
+from fastmlp._threads import available_cpus, threads_in_force
 from fastmlp._watch import Watch
 from fastmlp.curvature import CurvedObjective
 from fastmlp.losses import check_targets
+from fastmlp.penalties import L2, weights
 
 # What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an
 # epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.5 times
@@ -99,7 +94,6 @@ class NetworkObjective(CurvedObjective):
         self._sweep64: Sweep | None = self._sweep if self.dtype == np.float64 else None
         self._workspace: np.ndarray | None = None
         self._curvature_sweep: CurvatureSweep | None = None
-        self._decayed: np.ndarray | None = None
         # By kind of work; those of the subsets outlive them.
         self._watches: defaultdict[str, Watch] = defaultdict(Watch)
         self._watches_of_subsets: defaultdict[str, Watch] = defaultdict(Watch)
@@ -114,13 +108,30 @@ class NetworkObjective(CurvedObjective):
 
     # -- value and gradient ----------------------------------------------------------------
 
+    @functools.cached_property
+    def penalty(self) -> L2:
+        """The L2 term."""
+        return L2(weights(self._network.segments), self._l2)
+
+    def _penalised(self, theta, value: float, *sums: np.ndarray) -> tuple:
+        """The mean of sums over the data, with the L2 term: value, gradient, matrix."""
+        mean = value / self._weight_sum + self.penalty.value(theta)
+        for array in sums:
+            array *= 1 / self._weight_sum
+        if sums:
+            self.penalty.add_to(sums[0], theta)
+        for matrix in sums[1:]:
+            matrix.reshape(-1)[:: self.n_params + 1] += self.penalty.diagonal
+        return (mean, *sums)
+
     def value(self, theta: Any) -> float:
         """The loss at theta, an array of shape (n_params,)."""
         theta = self._check_theta(theta)
         if self._network._loss.is_custom:
             value, _ = self._custom(theta)
-            return value
-        return self._sweep_value_grad(theta, None)
+        else:
+            value = self._sweep_value_grad(theta, None)
+        return self._penalised(theta, value)[0]
 
     def value_grad(self, theta: Any) -> tuple[float, np.ndarray]:
         """The loss and its gradient, of shape (n_params,)."""
@@ -128,10 +139,10 @@ class NetworkObjective(CurvedObjective):
         grad = np.empty(self.n_params, self.dtype)
         if self._network._loss.is_custom:
             value, delta = self._custom(theta)
-            self._sweep.backprop(theta, grad, delta, self._l2)
+            self._sweep.backprop(theta, grad, delta)
         else:
             value = self._sweep_value_grad(theta, grad)
-        return value, grad
+        return self._penalised(theta, value, grad)
 
     def predict(self, theta: Any) -> np.ndarray:
         """Outputs of the network for the rows that count, (n_samples, n_outputs)."""
@@ -149,8 +160,6 @@ class NetworkObjective(CurvedObjective):
             theta,
             grad,
             self.n_samples,
-            self._weight_sum,
-            self._l2,
             n_threads,
             self._watches["value" if grad is None else "value_grad"],
         )
@@ -169,15 +178,12 @@ class NetworkObjective(CurvedObjective):
         return most
 
     def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Mean loss, l2 term included, and w_i dl/draw / sum w of a loss of the user's."""
+        """The sum of a user's loss and w_i dl/draw."""
         raw = self._sweep.raw(theta, self.n_samples, self._network.n_raw, False)
         y, w = self._selected()
         value, grad = _custom.value_grad(self._network._loss, raw, y)
-        share = np.full(self.n_samples, 1.0) if w is None else w.astype(np.float64)
-        share /= self._weight_sum
-        norm2 = _sweeps.weights_norm2(self._network._layers, theta)
-        delta = np.ascontiguousarray(share[:, None] * grad, self.dtype)
-        return float(share @ value) + 0.5 * self._l2 * norm2, delta
+        share = np.ones(self.n_samples) if w is None else w.astype(np.float64)
+        return float(share @ value), np.ascontiguousarray(share[:, None] * grad, self.dtype)
 
     def _selected(self):
         """Targets and weights of the rows that count."""
@@ -317,134 +323,3 @@ class NetworkObjective(CurvedObjective):
 
     def _check_theta(self, theta: Any) -> np.ndarray:
         return check_vector(theta, self.n_params, self.dtype, "theta")
-
-
-class Sweep:
-    """Layers bound to data of one element type, with the tape that serves them.
-
-    Parameters
-    ----------
-    layers : Layers
-        The network's shape.
-    X : ndarray or parts of a CSR matrix
-        As ``check_rows`` returns it.
-    y, w : ndarray or None
-        Targets (n_samples, n_targets) and weights (n_samples,).
-    index : ndarray of intp or None
-        The rows that count.
-    scales : tuple (mean, scale) or None
-        As ``check_scales`` returns it: the network sees (X - mean) / scale.
-    """
-
-    def __init__(self, layers, X, y=None, w=None, index=None, scales=None):
-        self.layers = layers
-        self.source = _sweeps.Source(X, y, w, scales)
-        self._itemsize = (X[0] if isinstance(X, tuple) else X).itemsize
-        self._n = index.size if index is not None else self.source.n_samples
-        self._index = index
-        self.gathers = index is not None or not self.source.direct
-        self._tapes: dict[int, Any] = {}
-        self._batch: tuple[tuple[int, int], tuple] | None = None
-        self._order: np.ndarray | None = None
-        self._panels: list[_panels.PanelTape] = []
-
-    def batch_tapes(self, batch_size: int, n_threads: int):
-        """What an epoch needs: a tape for BLAS and none in panels, or None and one per thread."""
-        key = (batch_size, n_threads)
-        if self._batch is None or self._batch[0] != key:
-            widths = tuple(self.layers.widths)
-            if fits_panels(widths, self._itemsize):
-                rows = min(batch_size, panel_rows(widths, self._itemsize))
-                leader = _panels.PanelTape(self.layers, rows, self._itemsize)
-                others = [
-                    _panels.PanelTape(self.layers, rows, self._itemsize, leader)
-                    for _ in range(n_threads - 1)
-                ]
-                tapes = (None, [leader, *others])
-            else:
-                rows = min(batch_size, tile_rows(widths, self._itemsize))
-                tapes = (_sweeps.Tape(self.layers, rows, self._itemsize, True), [])
-            self._batch = (key, tapes)
-        return self._batch[1]
-
-    def tape_and_index(self, most: int | None = None):
-        """The tape, kept for the next call, and the index for a sweep over all rows."""
-        rows = min(self._n, most or tile_rows(tuple(self.layers.widths), self._itemsize))
-        if rows not in self._tapes:
-            self._tapes = {rows: _sweeps.Tape(self.layers, rows, self._itemsize, self.gathers)}
-        return self._tapes[rows], self._index
-
-    def raw(self, theta, n, columns, apply_output):
-        """Raw outputs (n, n_raw), or predictions (n, n_targets)."""
-        out = np.empty((n, columns), theta.dtype)
-        tape, index = self.tape_and_index()
-        _sweeps.raw(self.layers, self.source, tape, theta, out, index, apply_output)
-        return out
-
-    def value_grad(self, theta, grad, n, weight_sum, l2, n_threads=1, watch=None):
-        """The loss; its gradient into grad unless that is None."""
-        widths = tuple(self.layers.widths)
-        if fits_panels(widths, self._itemsize, whole=True):
-            return self._panel_value_grad(theta, grad, n, weight_sum, l2, n_threads, watch)
-        tape, index = self.tape_and_index()
-        return _sweeps.value_grad(
-            self.layers, self.source, tape, theta, grad, index, n, weight_sum, l2
-        )
-
-    def _panel_value_grad(self, theta, grad, n, weight_sum, l2, n_threads, watch):
-        rows = min(n, panel_rows(tuple(self.layers.widths), self._itemsize))
-        if self._order is None:
-            self._order = np.arange(n, dtype=np.intp) if self._index is None else self._index
-        while len(self._panels) < n_threads:
-            self._panels.append(_panels.PanelTape(self.layers, rows, self._itemsize))
-        grads = [
-            grad,
-            *(None if grad is None else np.empty_like(grad) for _ in range(1, n_threads)),
-        ]
-        values = [0.0] * n_threads
-        parts = cut(0, n, n_threads)
-
-        def work(k):
-            begin, end = parts[k]
-            values[k] = _panels.value_grad(
-                self.layers,
-                self.source,
-                self._panels[k],
-                theta,
-                grads[k],
-                self._order[begin:end],
-                weight_sum,
-                l2 if k == 0 else 0.0,
-            )
-
-        in_threads(work, n_threads, watch=watch)
-        if grad is not None:
-            for part in grads[1:]:
-                grad += part
-        return sum(values)
-
-    def backprop(self, theta, grad, delta, l2):
-        """The gradient for given d loss / d raw into grad."""
-        tape, index = self.tape_and_index()
-        _sweeps.backprop(self.layers, self.source, tape, theta, grad, delta, index, l2)
-
-    def jacobian(self, theta, out, of_inputs):
-        """d raw / d theta, or d raw / d x, into out."""
-        tape, index = self.tape_and_index(256)
-        _curvature.jacobian(self.layers, self.source, tape, theta, out, index, of_inputs)
-
-
-def with_team(work, layers, source, panels, theta, alone=False):
-    """work(team) while a thread for every tape but the first assists, or none if alone."""
-    team = Team(panels)
-
-    def lead():
-        try:
-            work(team)
-        finally:
-            team.close()
-
-    def assistant(t):
-        assist(layers, source, team, t, theta)
-
-    gather(lead, assistant, 0 if alone else team.size - 1, team.close)

@@ -235,25 +235,16 @@ def accumulate(double[:, ::1] G, double[::1] strips, double[::1] grad, Layers la
     return value
 
 
-def collect(double[:, ::1] out, double[::1] grad, list parts, Layers layers,
-            const double[::1] theta, double weight_sum, double l2):
-    """out = the sum of the parts (upper triangles) over weight_sum, plus l2 on weights; so grad."""
-    cdef Py_ssize_t l, i, k, bias
-    cdef double scale = 1 / weight_sum
+def collect(double[:, ::1] out, list parts):
+    """out = the sum of the parts, of which the upper triangles count."""
+    cdef Py_ssize_t i, k, n = out.shape[0]
     cdef double[:, ::1] G = parts[0]
     for part in parts[1:]:
         np.add(G, part, out=np.asarray(G))
     with nogil:
-        for i in range(layers.n_params):
-            grad[i] *= scale
-            for k in range(i, layers.n_params):
-                out[i, k] = scale * G[i, k]
-                out[k, i] = out[i, k]
-        for l in range(layers.n_layers):
-            bias = layers.offset[l + 1] - layers.width[l + 1]
-            for i in range(layers.offset[l], bias):
-                out[i, i] += l2
-                grad[i] += l2 * theta[i]
+        for i in range(n):
+            for k in range(i, n):
+                out[i, k] = out[k, i] = G[i, k]
 
 
 # ---- without the matrix ----

@@ -145,20 +145,17 @@ def accumulate(Blocks b, Layers layers, Source source, Tape tape, const double[:
             start += rows
 
 
-def collect(list parts, Layers layers, double[:, ::1] H, double weight_sum, double l2, bint exact):
-    """H = the sums of all parts / weight_sum, plus l2 on weights."""
+def collect(list parts, Layers layers, double[:, ::1] H, bint exact):
+    """H = the sums of all parts."""
     cdef Blocks b = parts[0]
-    cdef Py_ssize_t l, m, i
+    cdef Py_ssize_t l, m
     for part in parts[1:]:
         np.add(b.sums, (<Blocks> part).sums, out=np.asarray(b.sums))
-    np.multiply(b.sums, 1 / weight_sum, out=np.asarray(b.sums))
     with nogil:
         for m in range(1, layers.n_layers + 1):
             sort_diagonal(b, layers, H, m)
             for l in range(1, m):
                 sort_block(b, layers, H, l, m, exact)
-            for i in range(layers.offset[m - 1], layers.offset[m] - layers.width[m]):
-                H[i, i] += l2
 
 
 cdef void prepare(Blocks b, Layers layers, const double *theta, Tape tape, Second second,

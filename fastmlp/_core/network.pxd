@@ -56,6 +56,3 @@ cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,
                   bint slopes) noexcept nogil
 cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape,
                          Py_ssize_t rows, bint accumulate) noexcept nogil
-cdef void penalise(Layers layers, const real *theta, real *grad, double scale,
-                   double l2) noexcept nogil
-cdef double squared_weights(Layers layers, const real *theta) noexcept nogil

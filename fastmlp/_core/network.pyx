@@ -16,6 +16,7 @@ from fastmlp._core.kernels cimport FM_identity, FM_softmax, real
 import math
 
 from fastmlp._sizes import MOST_FOR_BLAS, MOST_PARAMS, check_sizes
+from fastmlp.segments import segments_of
 from fastmlp._core.kernels import ACTIVATIONS, LOSSES
 
 cdef extern from "<time.h>" nogil:
@@ -71,8 +72,10 @@ cdef class Layers:
         self.n_layers = n
         for l in range(n + 1):
             self.width[l] = widths[l]
+        segments = segments_of(widths)
         for l in range(n):
-            self.offset[l + 1] = self.offset[l] + (self.width[l] + 1) * self.width[l + 1]
+            self.offset[l] = segments[2 * l].at
+        self.offset[n] = segments[2 * n - 1].end
         for l in range(n - 1):
             code, params = activations[l]
             if code == FM_softmax:
@@ -372,16 +375,6 @@ cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape
             spare = swap
 
 
-cdef double squared_weights(Layers layers, const real *theta) noexcept nogil:
-    """||W||^2 over all layers, biases left out."""
-    cdef Py_ssize_t l, i
-    cdef double total = 0
-    for l in range(layers.n_layers):
-        for i in range(layers.offset[l], layers.offset[l + 1] - layers.width[l + 1]):
-            total += <double> theta[i] * theta[i]
-    return total
-
-
 def raw(Layers layers, Source source, Tape tape, const real[::1] theta, real[:, ::1] out,
         const Py_ssize_t[::1] index, bint apply_output):
     """For every row its raw outputs, or (n_targets columns) its prediction: the output activation
@@ -407,8 +400,8 @@ def raw(Layers layers, Source source, Tape tape, const real[::1] theta, real[:, 
 
 
 def value_grad(Layers layers, Source source, Tape tape, const real[::1] theta, real[::1] grad,
-               const Py_ssize_t[::1] index, Py_ssize_t n, double weight_sum, double l2):
-    """sum_i w_i l_i / weight_sum + l2/2 ||W||^2 over n rows; its gradient unless grad is None."""
+               const Py_ssize_t[::1] index, Py_ssize_t n):
+    """sum_i w_i l_i over n rows; its gradient unless grad is None."""
     cdef Py_ssize_t tile, start, rows, n_raw = layers.n_raw
     cdef const Py_ssize_t *rows_of = first_of(index)
     cdef const real *theta_ = &theta[0]
@@ -426,26 +419,12 @@ def value_grad(Layers layers, Source source, Tape tape, const real[::1] theta, r
                                   &layers.loss)
             if grad_ != NULL:
                 backward_sweep(layers, theta_, grad_, tape, rows, start > 0)
-        if grad_ != NULL:
-            penalise(layers, theta_, grad_, 1 / weight_sum, l2)
-    return value / weight_sum + 0.5 * l2 * squared_weights(layers, theta_)
-
-
-cdef void penalise(Layers layers, const real *theta, real *grad, double scale,
-                   double l2) noexcept nogil:
-    """grad = scale grad + l2 theta on weights, scale grad on biases."""
-    cdef Py_ssize_t l, begin, bias
-    cdef double[2] sums
-    sums[0] = sums[1] = 0
-    for l in range(layers.n_layers):
-        begin, bias = layers.offset[l], layers.offset[l + 1] - layers.width[l + 1]
-        kernels.regularise(grad + begin, sums, theta + begin, bias - begin, l2 / scale, scale)
-        kernels.regularise(grad + bias, sums, theta + bias, layers.width[l + 1], 0, scale)
+    return value
 
 
 def backprop(Layers layers, Source source, Tape tape, const real[::1] theta, real[::1] grad,
-             const real[:, ::1] delta, const Py_ssize_t[::1] index, double l2):
-    """The gradient for d loss / d raw given as delta, one row per row of data, l2 term added."""
+             const real[:, ::1] delta, const Py_ssize_t[::1] index):
+    """The gradient for d loss / d raw given as delta, one row per row of data."""
     cdef Py_ssize_t tile, start, rows, n = delta.shape[0], n_raw = layers.n_raw
     cdef const Py_ssize_t *rows_of = first_of(index)
     cdef double last = 0
@@ -458,9 +437,3 @@ def backprop(Layers layers, Source source, Tape tape, const real[::1] theta, rea
             forward(layers, &theta[0], tape, rows, True)
             memcpy(tape.delta, &delta[start, 0], rows * n_raw * sizeof(real))
             backward_sweep(layers, &theta[0], &grad[0], tape, rows, start > 0)
-        penalise(layers, &theta[0], &grad[0], 1, l2)
-
-
-def weights_norm2(Layers layers, const real[::1] theta):
-    """||W||^2 over all layers, biases left out."""
-    return squared_weights(layers, &theta[0])

@@ -11,14 +11,7 @@ from libc.stdlib cimport calloc, free
 
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_relu, fm_update_t, real
-from fastmlp._core.network cimport (
-    Layers,
-    Source,
-    check_signals,
-    load_rows,
-    penalise,
-    squared_weights,
-)
+from fastmlp._core.network cimport Layers, Source, check_signals, load_rows
 
 
 cdef class PanelTape:
@@ -233,7 +226,7 @@ cdef const double *slopes_of(Layers layers, PanelTape tape, Py_ssize_t l, Py_ssi
 
 
 def value_grad(Layers layers, Source source, PanelTape tape, const real[::1] theta,
-               real[::1] grad, const Py_ssize_t[::1] index, double weight_sum, double l2):
+               real[::1] grad, const Py_ssize_t[::1] index):
     """As ``network.value_grad``, over the rows of index."""
     cdef Py_ssize_t start = 0, rows, n = index.shape[0]
     cdef real *theta_ = <real *> &theta[0]
@@ -254,8 +247,7 @@ def value_grad(Layers layers, Source source, PanelTape tape, const real[::1] the
             start += rows
         if grad_ != NULL:
             pack(layers, tape, tape.grad, grad_, True)
-            penalise(layers, theta_, grad_, 1 / weight_sum, l2)
-    return value / weight_sum + 0.5 * l2 * squared_weights(layers, theta_)
+    return value
 
 
 cdef double step(Layers layers, PanelTape tape, fm_update_t *u, double scale, double l2,

@@ -16,10 +16,13 @@ PACKAGE = ROOT / "fastmlp"
 MAX_LINES_OF_CODE = 400
 
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
-    {"_names", "_numbers", "_sizes", "_types"},
+    {"_names", "_numbers", "_sizes", "_types", "segments"},
     {"_core", "_threads", "_watch", "_arrays", "_scales", "_custom", "_hyper", "_sparse"},
-    {"activations", "losses", "initialisation"},
-    {"network", "objective", "curvature", "_assembly", "_linear", "trace", "predictor"},
+    {"activations", "losses", "initialisation", "penalties"},
+    {
+        *("network", "objective", "curvature", "_sweeps", "_assembly", "_linear", "trace"),
+        "predictor",
+    },
     {"solvers"},
     {"training", "_constant"},
     {"estimators", "config"},

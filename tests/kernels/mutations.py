@@ -14,7 +14,7 @@ SOFTMAX = "src_c/softmax_body.h"
 ROOTS = "src_c/roots_body.h"
 NETWORK = "fastmlp/_core/network.pyx"
 CURVATURE = "fastmlp/_core/curvature.pyx"
-CURVED = "fastmlp/curvature.py"
+PENALTIES = "fastmlp/penalties.py"
 TEAM = "fastmlp/_core/team.pyx"
 PREDICTOR = "fastmlp/_core/predictor.pyx"
 GAUSS_NEWTON = "fastmlp/_core/gauss_newton.pyx"
@@ -135,15 +135,12 @@ MUTATIONS = [
         "backward_sweep(layers, theta_, grad_, tape, rows, False)",
     ),
     (
-        NETWORK,
-        "kernels.regularise(grad + bias, sums, theta + bias, layers.width[l + 1], 0, scale)",
-        "kernels.regularise(grad + bias, sums, theta + bias, layers.width[l + 1], l2, scale)",
+        PENALTIES,
+        "0.5 * float(self.diagonal @ np.square(",
+        "float(self.diagonal @ np.square(",
     ),
-    (
-        NETWORK,
-        "return value / weight_sum + 0.5 * l2 * squared_weights(layers, theta_)",
-        "return value / weight_sum + l2 * squared_weights(layers, theta_)",
-    ),
+    (PENALTIES, "np.append(self.strengths, 0.0)", "np.append(self.strengths, self.strengths)"),
+    (PENALTIES, "grad += self.diagonal * theta", "grad += self.diagonal"),
     (
         CURVATURE,
         "m[(i * depth + d) * cols + c] *= s[i * cols + c]",
@@ -154,7 +151,6 @@ MUTATIONS = [
         "rda[i] = s[i] * rda[i] + c[i] * rz_room[at[l - 1] + i] * da[i]",
         "rda[i] = s[i] * rda[i] - c[i] * rz_room[at[l - 1] + i] * da[i]",
     ),
-    (CURVED, "out[decayed] += self._l2 * v[decayed]", "out[decayed] += self._l2"),
     (TEAM, "grad[i] += more[i]", "grad[i] = more[i]"),
     (PREDICTOR, "z[r * ld + width] = 1", "z[r * ld + width] = 0"),
     (GRAM, "store(row + j, a[p] * load(d + j", "store(row + j, a[0] * load(d + j"),
@@ -184,7 +180,6 @@ MUTATIONS = [
         "b.diagonal[(i * h + j) * h + j] += b.c[l, j]",
     ),
     (MATRIX, "b.a[l, i * (h + 1) + h] = 1", "b.a[l, i * (h + 1) + h] = 0"),
-    (MATRIX, "H[i, i] += l2", "H[i, i] += 2 * l2"),
     # on BLAS
     (
         MINIBATCH,

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from epochs import fresh_state, hyper
 
 import fastmlp._arrays
+import fastmlp._sweeps
 import fastmlp.objective
 from fastmlp import MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES
@@ -223,13 +224,13 @@ def test_the_engine_decides_on_threads(monkeypatch, rng, hidden, batch_size, exp
     """A number of threads is a limit: small batches are swept by one thread whatever it is."""
     monkeypatch.setattr(fastmlp.training, "threads_in_force", lambda n: n)
     seen = []
-    batch_tapes = fastmlp.objective.Sweep.batch_tapes
+    batch_tapes = fastmlp._sweeps.Sweep.batch_tapes
 
     def spy(self, size, n_threads):
         seen.append(n_threads)
         return batch_tapes(self, size, n_threads)
 
-    monkeypatch.setattr(fastmlp.objective.Sweep, "batch_tapes", spy)
+    monkeypatch.setattr(fastmlp._sweeps.Sweep, "batch_tapes", spy)
     X, y = rng.normal(size=(256, 20)), rng.normal(size=256)
     model = MLPRegressor(hidden_layer_sizes=hidden, batch_size=batch_size, max_iter=2, n_threads=2)
     with warnings.catch_warnings():

@@ -11,15 +11,14 @@ from reference_epoch import epoch as reference_epoch
 from scipy import sparse
 from sklearn.linear_model import Perceptron
 
-from fastmlp import Network
-from fastmlp import objective as objective_module
+from fastmlp import Network, _sweeps
 from fastmlp.solvers import Adam, Status, minimize
 
 
 @pytest.fixture(params=["panels", "blas"], autouse=True)
 def engine(request, monkeypatch):
     """Both ways through the layers; "by size" leaves the choice and only keeps it in `chosen`."""
-    by_size, chosen = objective_module.fits_panels, []
+    by_size, chosen = _sweeps.fits_panels, []
 
     def choose(*arguments, **extras):
         fits = request.param == "panels"
@@ -28,7 +27,7 @@ def engine(request, monkeypatch):
         chosen.append("panels" if fits else "blas")
         return fits
 
-    monkeypatch.setattr(objective_module, "fits_panels", choose)
+    monkeypatch.setattr(_sweeps, "fits_panels", choose)
     return chosen
 
 
@@ -207,7 +206,7 @@ def test_epochs_at_the_edges_of_vectors_and_panels(width, dtype, rng):
 def test_a_batch_of_several_tiles(tile, dtype, rng, monkeypatch):
     """The gradients of a batch's tiles add up, whole tiles and the ragged last one."""
     for name in ("panel_rows", "tile_rows"):
-        monkeypatch.setattr(objective_module, name, lambda *_: tile)
+        monkeypatch.setattr(_sweeps, name, lambda *_: tile)
     net = Network([6, 9, 4, 2], ["relu", "gelu"], dtype=dtype)
     twin = Reference([6, 9, 4, 2], ["relu", "gelu"])
     X, y = rng.normal(size=(50, 6)).astype(dtype), rng.normal(size=(50, 2)).astype(dtype)

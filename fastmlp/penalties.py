@@ -1,0 +1,136 @@
+"""What the parameters cost: an L2 term with a strength for each group of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastmlp.segments import WEIGHTS, Segment
+
+
+class Groups(NamedTuple):
+    """Parameters by what they have in common.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the groups.
+    index : ndarray of shape (n_params,)
+        The number of each parameter's group; -1: it is in none.
+    """
+
+    names: tuple[str, ...]
+    index: np.ndarray
+
+
+def weights(segments: Sequence[Segment]) -> Groups:
+    """One group, "weights": all weights and no biases."""
+    index = np.full(segments[-1].end, -1)
+    for segment in segments:
+        if segment.group == WEIGHTS:
+            index[segment.at : segment.end] = 0
+    return Groups((WEIGHTS,), index)
+
+
+def by_segment(segments: Sequence[Segment]) -> Groups:
+    """A group for each segment, by its name."""
+    sizes = [segment.end - segment.at for segment in segments]
+    names = tuple(segment.name for segment in segments)
+    return Groups(names, np.repeat(np.arange(len(segments)), sizes))
+
+
+def by_feature(segments: Sequence[Segment]) -> Groups:
+    """A group for each row of W1, "W1[0]", "W1[1]", ..., and for each of the other segments."""
+    first, *others = segments
+    rows = np.repeat(np.arange(first.rows), first.cols)
+    sizes = [segment.end - segment.at for segment in others]
+    rest = np.repeat(first.rows + np.arange(len(others)), sizes)
+    names = tuple(f"{first.name}[{row}]" for row in range(first.rows))
+    return Groups((*names, *(s.name for s in others)), np.concatenate([rows, rest]))
+
+
+class L2:
+    """``1/2 sum_i strength_i theta_i^2``, strength_i being that of the group of theta_i.
+
+    Parameters
+    ----------
+    groups : Groups
+        Which parameters share a strength. Those in no group cost nothing.
+    strengths : float or array-like of shape (n_groups,)
+        Finite, >= 0; one number is for all groups.
+    relative : ndarray of shape (n_params,), optional
+        Finite factors >= 0 of the strengths within groups; 1 by default.
+
+    Raises
+    ------
+    ValueError
+        Not one strength for each group, or one that is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network, penalties
+    >>> penalty = penalties.L2(penalties.weights(Network([2, 1]).segments), 0.5)
+    >>> penalty.value(np.array([1.0, 2.0, 3.0]))
+    1.25
+    """
+
+    def __init__(self, groups: Groups, strengths: Any, relative: np.ndarray | None = None):
+        given = np.asarray(strengths, dtype=np.float64)
+        n_groups = len(groups.names)
+        if given.shape not in ((), (n_groups,)):
+            raise ValueError(
+                f"strengths must be one number or one for each of {n_groups} groups, "
+                f"{_some(groups.names)}; got shape {given.shape}."
+            )
+        strengths = np.broadcast_to(given, (n_groups,))
+        wrong = ~(np.isfinite(strengths) & (strengths >= 0))
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise ValueError(
+                f"Strengths must be finite and at least 0; that of {groups.names[k]} is "
+                f"{strengths[k]}."
+            )
+        self.groups = groups
+        self.strengths = strengths
+        self.relative = relative
+
+    def with_strengths(self, strengths: Any) -> L2:
+        """The same groups with other strengths."""
+        return L2(self.groups, strengths, self.relative)
+
+    @cached_property
+    def diagonal(self) -> np.ndarray:
+        """Strength of each parameter, (n_params,): the diagonal of the Hessian."""
+        strengths = np.append(self.strengths, 0.0)[self.groups.index]  # -1: the last, 0
+        return strengths if self.relative is None else strengths * self.relative
+
+    @cached_property
+    def _costs(self) -> bool:
+        return bool(self.strengths.any())
+
+    def value(self, theta: np.ndarray) -> float:
+        """What theta, (n_params,), costs."""
+        if not self._costs:
+            return 0.0
+        return 0.5 * float(self.diagonal @ np.square(theta, dtype=np.float64))
+
+    def add_to(self, grad: np.ndarray, theta: np.ndarray) -> None:
+        """Add its gradient at theta, or its Hessian times a vector theta, in place."""
+        if self._costs:
+            grad += self.diagonal * theta
+
+    def squares(self, theta: np.ndarray) -> np.ndarray:
+        """``sum theta_i^2`` of each group, with the factors within groups, (n_groups,)."""
+        squares = np.square(theta, dtype=np.float64)
+        if self.relative is not None:
+            squares *= self.relative
+        counts = np.bincount(self.groups.index + 1, squares, len(self.groups.names) + 1)
+        return counts[1:]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) < 8 else (*names[:4], "...", names[-1]))
