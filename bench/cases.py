@@ -26,6 +26,8 @@ class Case:
     rate: float = 1e-3
     n_targets: int = 1
     shuffle: bool = True
+    solver: str = "adam"
+    entries: int = 0  # of a row of compressed sparse rows; 0: X is dense
 
     @property
     def layers(self):
@@ -46,6 +48,8 @@ class Case:
     def flops_per_row(self):
         """Of the matrix products: forward, weight gradient, delta (not of X)."""
         products = [m * k for m, k in zip(self.layers, self.layers[1:], strict=False)]
+        if self.entries:
+            products[0] = self.entries * self.layers[1]
         return 2 * (3 * sum(products) - products[0])
 
     @property
@@ -60,7 +64,9 @@ class Case:
 
     def quick(self):
         """The same shapes on fewer rows, for a look at whether the bench still runs."""
-        return replace(self, n_samples=min(self.n_samples, 10 * self.batch_size), epochs=2)
+        columns = min(self.n_features, 2_000) if self.entries else self.n_features
+        n_samples = min(self.n_samples, 10 * self.batch_size)
+        return replace(self, n_samples=n_samples, n_features=columns, epochs=2)
 
     def data(self, dtype):
         """X of shape (n_samples, n_features), y of (n_samples,), or (n_samples, n_targets)."""
@@ -71,7 +77,10 @@ class Case:
             X, y = X[: self.n_samples] / 16, y[: self.n_samples]
             return X.astype(dtype), y
         rng = np.random.default_rng(0)
-        X = rng.standard_normal((self.n_samples, self.n_features))
+        if self.entries:
+            X = self._sparse(rng)
+        else:
+            X = rng.standard_normal((self.n_samples, self.n_features))
         scores = X @ rng.standard_normal((self.n_features, self.layers[-1]))
         if self.n_classes:
             y = scores.argmax(axis=1)
@@ -80,6 +89,18 @@ class Case:
         y = np.tanh(scores / np.sqrt(self.n_features)) + 0.1 * rng.standard_normal(scores.shape)
         return X.astype(dtype), (y if self.n_targets > 1 else y[:, 0]).astype(dtype)
 
+    def _sparse(self, rng):
+        """Compressed sparse rows of so many entries each."""
+        from scipy import sparse
+
+        shape = self.n_samples, self.n_features
+        columns = np.sort(rng.integers(self.n_features, size=(self.n_samples, self.entries)))
+        values = rng.standard_normal(columns.size)
+        indptr = self.entries * np.arange(self.n_samples + 1)
+        X = sparse.csr_matrix((values, columns.ravel(), indptr), shape=shape)
+        X.sum_duplicates()
+        return X
+
 
 CASES = (
     Case("tiny", 5_000, 5, (10, 10), 0, 32, 30),
@@ -87,6 +108,11 @@ CASES = (
     Case("tab64", 20_000, 20, (64, 64), 0, 128, 5),
     Case("tab256", 50_000, 50, (256, 256), 0, 256, 2),
     Case("wide", 20_000, 784, (512, 512), 10, 256, 2),
+)
+
+SPARSE = (
+    Case("sparse adam", 20_000, 20_000, (100,), 0, 200, 2, entries=10),
+    Case("sparse lbfgs", 20_000, 20_000, (100,), 0, 200, 20, entries=10, solver="lbfgs"),
 )
 
 PREDICTIONS = (

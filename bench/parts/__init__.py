@@ -10,6 +10,7 @@ NAMES = (
     "random",
     "sweep",
     "threads",
+    "sparse",
     "latency",
     "batch",
     "memory",

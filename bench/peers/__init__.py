@@ -8,8 +8,9 @@
     Returns ``predict``, a callable that takes an ndarray (n, n_features) of the dtype of the
     coefs and returns the network's outputs as an ndarray, (n, n_raw) or (n,).
 
-``ACTIVATIONS``, if there, names those that the peer knows. ``SLOW_START = True`` says that it
-compiles for many seconds per shape: it is left out of ``--quick``, of the random shapes and of
+``ACTIVATIONS``, if there, names those that the peer knows, ``SOLVERS`` what it trains by besides
+adam; ``SPARSE = True`` says that it takes compressed sparse rows. ``SLOW_START = True`` says that
+it compiles for many seconds per shape: it is left out of ``--quick``, of the random shapes and of
 the sweep, and of everything where it does not build.
 
 All draw their initial weights and their shuffles from ``RandomState(seed)`` as scikit-learn does,
@@ -42,11 +43,20 @@ def load(names=None):
 
 
 def able(peers, function, case=None, patient=True):
-    """Those of the peers that have the function, know the case's activation, and start fast."""
+    """Those of the peers that have the function, can do the case, and start fast."""
     return [
         peer
         for peer in peers
         if hasattr(peer, function)
-        and (case is None or case.activation in getattr(peer, "ACTIVATIONS", (case.activation,)))
+        and (case is None or can_do(peer, case))
         and (patient or not getattr(peer, "SLOW_START", False))
     ]
+
+
+def can_do(peer, case):
+    """Whether a peer knows the activation and the solver of a case and takes its X."""
+    return (
+        case.activation in getattr(peer, "ACTIVATIONS", (case.activation,))
+        and case.solver in ("adam", *getattr(peer, "SOLVERS", ()))
+        and (not case.entries or getattr(peer, "SPARSE", False))
+    )

@@ -10,6 +10,7 @@ def make(module, case, seed, **extras):
     return cls(
         hidden_layer_sizes=case.hidden,
         activation=case.activation,
+        solver=case.solver,
         batch_size=case.batch_size,
         alpha=case.alpha,
         learning_rate_init=case.rate,

@@ -4,6 +4,7 @@ import fastmlp
 from bench.peers import estimator
 
 NAME, LIBRARY = "fastmlp", fastmlp
+SOLVERS, SPARSE = ("lbfgs",), True
 
 
 def prepare(case, X, y, seed, threads):

@@ -6,6 +6,7 @@ from bench.cases import SKLEARN_ACTIVATIONS as ACTIVATIONS  # noqa: F401
 from bench.peers import estimator
 
 NAME, LIBRARY = "sklearn", neural_network
+SOLVERS, SPARSE = ("lbfgs",), True
 
 
 def prepare(case, X, y, seed, threads):

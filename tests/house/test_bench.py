@@ -3,6 +3,7 @@
 No timing is judged here, and no peer is needed but NumPy and scikit-learn.
 """
 
+import dataclasses
 import importlib
 import json
 import sys
@@ -15,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = """
     cases check compare machine published_cases run settings table timing
-    parts.latency parts.published parts.random parts.sweep parts.training
+    parts.latency parts.published parts.random parts.sparse parts.sweep parts.training
     peers peers.fastmlp_peer peers.compiled_peer peers.numpy_peer peers.sklearn_peer peers.start
 """.split()
 
@@ -232,3 +233,14 @@ def test_jax_trains_the_same(bench, settings, changes):
     row = bench.training.measure("training", toy(bench, **changes), "float64", settings)
     assert row.wrong == [] and "jax" in row.values
     assert row.facts["losses"]["jax"] == pytest.approx(row.facts["losses"]["fastmlp"], rel=1e-9)
+
+
+def test_sparse_rows_by_both_solvers(bench, settings, monkeypatch):
+    """NumPy's peer is left out: it takes dense rows."""
+    small = {"n_samples": 300, "n_features": 200, "hidden": (5,)}
+    cases = [dataclasses.replace(case, **small) for case in bench.cases.SPARSE]
+    monkeypatch.setattr(bench.sparse, "SPARSE", cases)
+    rows = bench.sparse.run(settings)
+    assert [row.wrong for row in rows] == 4 * [[]]
+    assert {row.case for row in rows} == {"sparse adam", "sparse lbfgs"}
+    assert all(set(row.values) == {"fastmlp", "sklearn"} for row in rows)
