@@ -34,7 +34,7 @@ COMMON_FLAGS += SANITIZER_FLAGS
 
 C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", *COMMON_FLAGS]
 
-# instruction set: flags; every name has a kernels_<name>.c
+# instruction set: flags; every name has a kernels_<name>_f.c and a kernels_<name>_d.c
 ISAS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     ISAS["avx2"] = ["-mavx2", "-mfma"]
@@ -54,14 +54,14 @@ LIBRARIES = [
     (
         f"fastmlp_{name}",
         {
-            "sources": [f"src_c/{source}.c"],
+            "sources": [f"src_c/{source}.c" for source in sources],
             "obj_deps": {"": HEADERS},
             "cflags": C_FLAGS + flags,
         },
     )
-    for name, source, flags in [
-        ("dispatch", "dispatch", []),
-        *((isa, f"kernels_{isa}", flags) for isa, flags in ISAS.items()),
+    for name, sources, flags in [
+        ("dispatch", ["dispatch"], []),
+        *((isa, [f"kernels_{isa}_{t}" for t in "fd"], flags) for isa, flags in ISAS.items()),
     ]
 ]
 
@@ -83,7 +83,7 @@ MODULES = [
 ]
 
 # Every extension is offered the static libraries; only `kernels` refers to them and links them.
-LINKED = {"_core.kernels": [library["sources"][0] for _, library in LIBRARIES]}
+LINKED = {"_core.kernels": [file for _, library in LIBRARIES for file in library["sources"]]}
 EXTENSIONS = [
     Extension(
         f"fastmlp.{name}",

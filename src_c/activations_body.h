@@ -1,103 +1,101 @@
 /* Value, slope and curvature of each activation as functions of (z, a) and its parameters p. Where
  * the slope needs z (FROM_Z), it shares an exponential with the value and comes with it. */
 
-typedef const real *NAME(params);
-#define params NAME(params)
+typedef const real *params;
 typedef struct {
     vec value, slope;
-} NAME(value_slope);
-#define value_slope NAME(value_slope)
+} value_slope;
 #define SELU_SCALE ((real)1.0507009873554805)
 #define SELU_ALPHA ((real)1.6732632423543772)
 
-static inline vec NAME(value_identity)(vec z, params p) { (void)p; return z; }
-static inline vec NAME(slope_identity)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(1); }
-static inline vec NAME(curv_identity)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
+static inline vec value_identity(vec z, params p) { (void)p; return z; }
+static inline vec slope_identity(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(1); }
+static inline vec curv_identity(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
-static inline vec NAME(value_logistic)(vec z, params p) { (void)p; return vlogistic(z); }
-static inline vec NAME(slope_logistic)(vec z, vec a, params p) { (void)z, (void)p; return a * (1 - a); }
-static inline vec NAME(curv_logistic)(vec z, vec a, params p) {
+static inline vec value_logistic(vec z, params p) { (void)p; return vlogistic(z); }
+static inline vec slope_logistic(vec z, vec a, params p) { (void)z, (void)p; return a * (1 - a); }
+static inline vec curv_logistic(vec z, vec a, params p) {
     (void)z, (void)p;
     return a * (1 - a) * (1 - 2 * a);
 }
 
-static inline vec NAME(value_tanh)(vec z, params p) { (void)p; return vtanh(z); }
-static inline vec NAME(slope_tanh)(vec z, vec a, params p) { (void)z, (void)p; return 1 - a * a; }
-static inline vec NAME(curv_tanh)(vec z, vec a, params p) { (void)z, (void)p; return -2 * a * (1 - a * a); }
+static inline vec value_tanh(vec z, params p) { (void)p; return vtanh(z); }
+static inline vec slope_tanh(vec z, vec a, params p) { (void)z, (void)p; return 1 - a * a; }
+static inline vec curv_tanh(vec z, vec a, params p) { (void)z, (void)p; return -2 * a * (1 - a * a); }
 
 /* NaN is kept, so that a diverged network shows it. */
-static inline vec NAME(value_relu)(vec z, params p) { (void)p; return select_(z <= 0, splat(0), z); }
-static inline vec NAME(slope_relu)(vec z, vec a, params p) {
+static inline vec value_relu(vec z, params p) { (void)p; return select_(z <= 0, splat(0), z); }
+static inline vec slope_relu(vec z, vec a, params p) {
     (void)z, (void)p;
     return select_(a > 0, splat(1), splat(0));
 }
-static inline vec NAME(curv_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
+static inline vec curv_relu(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
 /* log(1 + e^z) = max(z, 0) + log1p(e^-|z|) */
-static inline value_slope NAME(value_slope_softplus)(vec z, params p) {
+static inline value_slope value_slope_softplus(vec z, params p) {
     (void)p;
     const logistic_pair l = vlogistic_pair(z);
-    return (value_slope){vmax_(z, 0) + vlog1p_unit(l.e), l.s};
+    return (value_slope){vmax(z, 0) + vlog1p_unit(l.e), l.s};
 }
-static inline vec NAME(curv_softplus)(vec z, vec a, params p) {
+static inline vec curv_softplus(vec z, vec a, params p) {
     (void)a, (void)p;
     const logistic_pair l = vlogistic_pair(z);
     return l.s * l.r;
 }
 
 /* eps z + (1 - eps) max(0, z), 0 <= eps <= 1: a has the sign of z, or is 0 with it. */
-static inline vec NAME(value_leaky_relu)(vec z, params p) { return select_(z <= 0, p[0] * z, z); }
-static inline vec NAME(slope_leaky_relu)(vec z, vec a, params p) {
+static inline vec value_leaky_relu(vec z, params p) { return select_(z <= 0, p[0] * z, z); }
+static inline vec slope_leaky_relu(vec z, vec a, params p) {
     (void)z;
     return select_(a > 0, splat(1), splat(p[0]));
 }
-static inline vec NAME(curv_leaky_relu)(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
+static inline vec curv_leaky_relu(vec z, vec a, params p) { (void)z, (void)a, (void)p; return splat(0); }
 
 /* z for z > 0, alpha (e^z - 1) below (Clevert et al. 2016) */
-static inline value_slope NAME(value_slope_elu)(vec z, params p) {
+static inline value_slope value_slope_elu(vec z, params p) {
     vec e;
-    const vec below = NAME(vexpm1_and_exp)(vmin_(z, 0), &e);
+    const vec below = vexpm1_and_exp(vmin(z, 0), &e);
     return (value_slope){select_(z > 0, z, p[0] * below), select_(z > 0, splat(1), p[0] * e)};
 }
-static inline vec NAME(curv_elu)(vec z, vec a, params p) {
+static inline vec curv_elu(vec z, vec a, params p) {
     (void)a;
-    return select_(z > 0, splat(0), p[0] * vexp(vmin_(z, 0)));
+    return select_(z > 0, splat(0), p[0] * vexp(vmin(z, 0)));
 }
 
 /* Klambauer et al. 2017 */
-static inline value_slope NAME(value_slope_selu)(vec z, params p) {
+static inline value_slope value_slope_selu(vec z, params p) {
     (void)p;
     const real alpha = SELU_ALPHA;
-    const value_slope elu = NAME(value_slope_elu)(z, &alpha);
+    const value_slope elu = value_slope_elu(z, &alpha);
     return (value_slope){SELU_SCALE * elu.value, SELU_SCALE * elu.slope};
 }
-static inline vec NAME(curv_selu)(vec z, vec a, params p) {
+static inline vec curv_selu(vec z, vec a, params p) {
     (void)p;
     const real alpha = SELU_ALPHA;
-    return SELU_SCALE * NAME(curv_elu)(z, a, &alpha);
+    return SELU_SCALE * curv_elu(z, a, &alpha);
 }
 
 /* z Phi(z), Phi the normal distribution function (Hendrycks & Gimpel 2016) */
 #define NORMAL_PEAK ((real)0.3989422804014327) /* 1/sqrt(2 pi) */
-static inline value_slope NAME(value_slope_gelu)(vec z, params p) {
+static inline value_slope value_slope_gelu(vec z, params p) {
     (void)p;
     vec e; /* exp(-z^2/2) */
-    const vec cdf = (real)0.5 * NAME(verfc_and_exp)((real)-0.7071067811865476 * z, &e);
+    const vec cdf = (real)0.5 * verfc_and_exp((real)-0.7071067811865476 * z, &e);
     return (value_slope){z * cdf, cdf + z * (NORMAL_PEAK * e)};
 }
-static inline vec NAME(curv_gelu)(vec z, vec a, params p) {
+static inline vec curv_gelu(vec z, vec a, params p) {
     (void)a, (void)p;
     return (2 - z * z) * (NORMAL_PEAK * vexp((real)-0.5 * z * z));
 }
 
 /* z s(z), s the logistic function */
-static inline value_slope NAME(value_slope_silu)(vec z, params p) {
+static inline value_slope value_slope_silu(vec z, params p) {
     (void)p;
     const vec e = vexp(-z), s = 1 / (1 + e);
     const vec rest = select_(z > 0, e * s, 1 - s); /* s(-z), without cancellation */
     return (value_slope){z * s, s * (1 + z * rest)};
 }
-static inline vec NAME(curv_silu)(vec z, vec a, params p) {
+static inline vec curv_silu(vec z, vec a, params p) {
     (void)a, (void)p;
     const logistic_pair l = vlogistic_pair(z);
     return l.s * l.r * (2 + z * (l.r - l.s));
@@ -107,21 +105,21 @@ static inline vec NAME(curv_silu)(vec z, vec a, params p) {
  * dt/dz = 4 e (e + 1)/(n + 2)^2. Past z = 20, t is 1 to the last bit. */
 typedef struct {
     vec e, t, slope;
-} NAME(mish_parts);
+} mish_parts;
 
-static inline NAME(mish_parts) NAME(mish_at)(vec z) {
-    const vec e = vexp(vmin_(z, 20)), n = e * (e + 2), inverse = 1 / (n + 2);
-    return (NAME(mish_parts)){e, n * inverse, 4 * e * (e + 1) * inverse * inverse};
+static inline mish_parts mish_at(vec z) {
+    const vec e = vexp(vmin(z, 20)), n = e * (e + 2), inverse = 1 / (n + 2);
+    return (mish_parts){e, n * inverse, 4 * e * (e + 1) * inverse * inverse};
 }
-static inline value_slope NAME(value_slope_mish)(vec z, params p) {
+static inline value_slope value_slope_mish(vec z, params p) {
     (void)p;
-    const NAME(mish_parts) m = NAME(mish_at)(z);
+    const mish_parts m = mish_at(z);
     return (value_slope){z * m.t, m.t + z * m.slope};
 }
 /* 2 dt/dz + z d2t/dz2 = dt/dz (2 + z (1 - s - 2 t s)), s = logistic(z) = e/(1 + e) */
-static inline vec NAME(curv_mish)(vec z, vec a, params p) {
+static inline vec curv_mish(vec z, vec a, params p) {
     (void)a, (void)p;
-    const NAME(mish_parts) m = NAME(mish_at)(z);
+    const mish_parts m = mish_at(z);
     return m.slope * (2 + z * (1 - 2 * m.t * m.e) / (1 + m.e));
 }
 
@@ -132,20 +130,20 @@ static inline vec NAME(curv_mish)(vec z, vec a, params p) {
 #else
 #define EXP_SAFE 700.0
 #endif
-static inline vec NAME(value_exp)(vec z, params p) { (void)p; return vexp(vmin_(z, EXP_SAFE)); }
-static inline vec NAME(slope_exp)(vec z, vec a, params p) { (void)z, (void)p; return a; }
-static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; return a; }
+static inline vec value_exp(vec z, params p) { (void)p; return vexp(vmin(z, EXP_SAFE)); }
+static inline vec slope_exp(vec z, vec a, params p) { (void)z, (void)p; return a; }
+static inline vec curv_exp(vec z, vec a, params p) { (void)z, (void)p; return a; }
 
 #define FM_PARAMS(g) const real p[2] = {(real)(g)->param[0], (real)(g)->param[1]}
 
 /* Value and slope of those, one by one; the compiler drops the arithmetic of the other. */
 #define ROW_ACTIVATION(name, tape, range, n_params)
 #define EACH_FROM_A(name)
-#define EACH_FROM_Z(name)                                                                       \
-    static inline vec NAME(value_##name)(vec z, params p) { return NAME(value_slope_##name)(z, p).value; } \
-    static inline vec NAME(slope_##name)(vec z, vec a, params p) {                               \
+#define EACH_FROM_Z(name)                                                                        \
+    static inline vec value_##name(vec z, params p) { return value_slope_##name(z, p).value; }   \
+    static inline vec slope_##name(vec z, vec a, params p) {                                     \
         (void)a;                                                                                 \
-        return NAME(value_slope_##name)(z, p).slope;                                                    \
+        return value_slope_##name(z, p).slope;                                                   \
     }
 #define ACTIVATION(name, tape, range, n_params) EACH_##tape(name)
 #include "activations.def"
@@ -154,92 +152,90 @@ static inline vec NAME(curv_exp)(vec z, vec a, params p) { (void)z, (void)p; ret
 #undef EACH_FROM_Z
 
 /* A loop of its own for each activation, so that none pays for the constants of the others. */
-#define FM_LOOP static __attribute__((noinline)) void
 #define VALUES_SLOPES_FROM_A(name)
-#define VALUES_SLOPES_FROM_Z(name)                                                                       \
-    FM_LOOP NAME(values_slopes_##name)(real *a, real *z, ptrdiff_t n, params p) {                        \
+#define VALUES_SLOPES_FROM_Z(name)                                                               \
+    FM_APART void values_slopes_##name(real *a, real *z, ptrdiff_t n, params p) {                \
         FM_EACH(n, {                                                                             \
-            const value_slope g = NAME(value_slope_##name)(load(z + i, k, 0), p);                              \
+            const value_slope g = value_slope_##name(load(z + i, k, 0), p);                      \
             store(a + i, g.value, k);                                                            \
             store(z + i, g.slope, k);                                                            \
         });                                                                                      \
     }
 #define SLOPES_MUL_FROM_Z(name)
-#define SLOPES_MUL_FROM_A(name)                                                                       \
-    FM_LOOP NAME(slopes_mul_##name)(real *delta, const real *a, ptrdiff_t n, params p) {         \
+#define SLOPES_MUL_FROM_A(name)                                                                  \
+    FM_APART void slopes_mul_##name(real *delta, const real *a, ptrdiff_t n, params p) {         \
         FM_EACH(n, {                                                                             \
             const vec x = load(a + i, k, 0);                                                     \
-            store(delta + i, load(delta + i, k, 0) * NAME(slope_##name)(x, x, p), k);            \
+            store(delta + i, load(delta + i, k, 0) * slope_##name(x, x, p), k);                  \
         });                                                                                      \
     }
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    VALUES_SLOPES_##tape(name)                                                                           \
-    SLOPES_MUL_##tape(name)                                                                           \
-    FM_LOOP NAME(values_##name)(real *a, const real *z, ptrdiff_t n, params p) {                 \
-        FM_EACH(n, store(a + i, NAME(value_##name)(load(z + i, k, 0), p), k););                  \
+    VALUES_SLOPES_##tape(name)                                                                   \
+    SLOPES_MUL_##tape(name)                                                                      \
+    FM_APART void values_##name(real *a, const real *z, ptrdiff_t n, params p) {                 \
+        FM_EACH(n, store(a + i, value_##name(load(z + i, k, 0), p), k););                        \
     }                                                                                            \
-    FM_LOOP NAME(slopes_##name)(real *out, const real *z, const real *a, ptrdiff_t n,            \
+    FM_APART void slopes_##name(real *out, const real *z, const real *a, ptrdiff_t n,            \
                                 params p) {                                                      \
         FM_EACH(n, {                                                                             \
-            store(out + i, NAME(slope_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);      \
+            store(out + i, slope_##name(load(z + i, k, 0), load(a + i, k, 0), p), k);            \
         });                                                                                      \
     }                                                                                            \
-    FM_LOOP NAME(curvs_##name)(real *out, const real *z, const real *a, ptrdiff_t n, params p) { \
+    FM_APART void curvs_##name(real *out, const real *z, const real *a, ptrdiff_t n, params p) { \
         FM_EACH(n, {                                                                             \
-            store(out + i, NAME(curv_##name)(load(z + i, k, 0), load(a + i, k, 0), p), k);       \
+            store(out + i, curv_##name(load(z + i, k, 0), load(a + i, k, 0), p), k);             \
         });                                                                                      \
     }
 #include "activations.def"
 #undef ACTIVATION
-#undef FM_LOOP
 #undef VALUES_SLOPES_FROM_A
 #undef VALUES_SLOPES_FROM_Z
 #undef SLOPES_MUL_FROM_A
 #undef SLOPES_MUL_FROM_Z
 
 /* delta *= slopes */
-static void NAME(times)(real *delta, const real *slopes, ptrdiff_t n) {
+static void times(real *delta, const real *slopes, ptrdiff_t n) {
     FM_EACH(n, store(delta + i, load(delta + i, k, 0) * load(slopes + i, k, 0), k););
 }
 
-static void NAME(value)(real *a, const real *z, ptrdiff_t n, const fm_activation_t *g) {
+static void value(real *a, const real *z, ptrdiff_t n, const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name: NAME(values_##name)(a, z, n, p); break;
+    case FM_##name: values_##name(a, z, n, p); break;
 #include "activations.def"
 #undef ACTIVATION
     }
 }
 
-static void NAME(slope)(real *out, const real *z, const real *a, ptrdiff_t n,
+static void slope(real *out, const real *z, const real *a, ptrdiff_t n,
                         const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name: NAME(slopes_##name)(out, z, a, n, p); break;
+    case FM_##name: slopes_##name(out, z, a, n, p); break;
 #include "activations.def"
 #undef ACTIVATION
     }
 }
 
-static void NAME(curv)(real *out, const real *z, const real *a, ptrdiff_t n,
+static void curv(real *out, const real *z, const real *a, ptrdiff_t n,
                        const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name: NAME(curvs_##name)(out, z, a, n, p); break;
+    case FM_##name: curvs_##name(out, z, a, n, p); break;
 #include "activations.def"
 #undef ACTIVATION
     }
 }
 
 /* a = g(z), and z = g'(z) where the slope needs z */
-static void NAME(values_and_slopes)(real *a, real *z, ptrdiff_t n, const fm_activation_t *g) {
+static void values_and_slopes(real *a, real *z, ptrdiff_t n, const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
-#define BOTH_FROM_A(name) NAME(values_##name)(a, z, n, p)
-#define BOTH_FROM_Z(name) NAME(values_slopes_##name)(a, z, n, p)
+#define BOTH_FROM_A(name) values_##name(a, z, n, p)
+#define BOTH_FROM_Z(name) values_slopes_##name(a, z, n, p)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name: BOTH_##tape(name); break;
 #include "activations.def"
@@ -250,13 +246,13 @@ static void NAME(values_and_slopes)(real *a, real *z, ptrdiff_t n, const fm_acti
 }
 
 /* delta *= g', from a or from the slopes that values_and_slopes has left */
-static void NAME(slope_mul)(real *delta, const real *slopes, const real *a, ptrdiff_t n,
+static void slope_mul(real *delta, const real *slopes, const real *a, ptrdiff_t n,
                             const fm_activation_t *g) {
     FM_PARAMS(g);
     if (g->kind == FM_identity) return;
     switch (g->kind) {
-#define MUL_FROM_A(name) NAME(slopes_mul_##name)(delta, a, n, p)
-#define MUL_FROM_Z(name) NAME(times)(delta, slopes, n)
+#define MUL_FROM_A(name) slopes_mul_##name(delta, a, n, p)
+#define MUL_FROM_Z(name) times(delta, slopes, n)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name: MUL_##tape(name); break;
 #include "activations.def"
@@ -268,15 +264,15 @@ static void NAME(slope_mul)(real *delta, const real *slopes, const real *a, ptrd
 }
 
 /* Rows are taken in blocks that stay in the first-level cache between the two passes. */
-enum { NAME(BLOCK) = 16384 / sizeof(real) };
+enum { BLOCK = 16384 / sizeof(real) };
 
-static ptrdiff_t NAME(block_rows)(ptrdiff_t cols) {
-    return cols < NAME(BLOCK) ? NAME(BLOCK) / cols : 1;
+static ptrdiff_t block_rows(ptrdiff_t cols) {
+    return cols < BLOCK ? BLOCK / cols : 1;
 }
 
-static void NAME(activate)(real *a, real *z, const real *bias, ptrdiff_t rows, ptrdiff_t cols,
+static void activate(real *a, real *z, const real *bias, ptrdiff_t rows, ptrdiff_t cols,
                            int slopes, const fm_activation_t *g) {
-    const ptrdiff_t block = NAME(block_rows)(cols);
+    const ptrdiff_t block = block_rows(cols);
     for (ptrdiff_t first = 0; first < rows; first += block) {
         const ptrdiff_t end = first + block < rows ? first + block : rows;
         if (bias)
@@ -284,24 +280,24 @@ static void NAME(activate)(real *a, real *z, const real *bias, ptrdiff_t rows, p
                 for (ptrdiff_t c = 0; c < cols; c++) z[r * cols + c] += bias[c];
         if (a == z && g->kind == FM_identity) continue;
         if (slopes)
-            NAME(values_and_slopes)(a + first * cols, z + first * cols, (end - first) * cols, g);
+            values_and_slopes(a + first * cols, z + first * cols, (end - first) * cols, g);
         else
-            NAME(value)(a + first * cols, z + first * cols, (end - first) * cols, g);
+            value(a + first * cols, z + first * cols, (end - first) * cols, g);
     }
 }
 
-static void NAME(column_sums)(real *sums, const real *m, ptrdiff_t rows, ptrdiff_t cols) {
+static void column_sums(real *sums, const real *m, ptrdiff_t rows, ptrdiff_t cols) {
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = 0; c < cols; c++) sums[c] += m[r * cols + c];
 }
 
-static void NAME(backward)(real *delta, real *grad_b, const real *slopes, const real *a,
+static void backward(real *delta, real *grad_b, const real *slopes, const real *a,
                            ptrdiff_t rows, ptrdiff_t cols, const fm_activation_t *g) {
-    const ptrdiff_t block = NAME(block_rows)(cols);
+    const ptrdiff_t block = block_rows(cols);
     for (ptrdiff_t first = 0; first < rows; first += block) {
         const ptrdiff_t n = first + block < rows ? block : rows - first;
         const ptrdiff_t at = first * cols;
-        NAME(slope_mul)(delta + at, slopes + at, a + at, n * cols, g);
-        if (grad_b) NAME(column_sums)(grad_b, delta + at, n, cols);
+        slope_mul(delta + at, slopes + at, a + at, n * cols, g);
+        if (grad_b) column_sums(grad_b, delta + at, n, cols);
     }
 }

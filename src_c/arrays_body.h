@@ -1,9 +1,9 @@
 /* Rows of the user's X, by index, into a contiguous tile. */
 
 /* Rows lie anywhere: so many are asked for ahead, those of the next batch while this one is swept. */
-enum { NAME(AHEAD) = 8 };
+enum { AHEAD = 8 };
 
-static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
+static inline void copy_row(real *to, const real *from, ptrdiff_t cols) {
     for (; cols >= LANES; cols -= LANES, to += LANES, from += LANES)
         memcpy(to, from, sizeof(vec));
 #pragma GCC unroll 4
@@ -14,9 +14,8 @@ static inline void NAME(copy_row)(real *to, const real *from, ptrdiff_t cols) {
         }
 }
 
-static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows,
-                         ptrdiff_t left, ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride,
-                         ptrdiff_t col_stride) {
+static void gather(real *out, const real *X, const ptrdiff_t *index, ptrdiff_t rows, ptrdiff_t left,
+                   ptrdiff_t cols, ptrdiff_t ld, ptrdiff_t row_stride, ptrdiff_t col_stride) {
     if (cols == 1) {
         for (ptrdiff_t r = 0; r < rows; r++) out[r * ld] = X[index[r] * row_stride];
         return;
@@ -27,18 +26,18 @@ static void NAME(gather)(real *out, const real *X, const ptrdiff_t *index, ptrdi
             for (ptrdiff_t c = 0; c < cols; c++) out[r * ld + c] = from[c * col_stride];
             continue;
         }
-        if (r + NAME(AHEAD) < left) {
-            const real *const next = X + index[r + NAME(AHEAD)] * row_stride;
+        if (r + AHEAD < left) {
+            const real *const next = X + index[r + AHEAD] * row_stride;
             for (ptrdiff_t c = 0; c < cols; c += 64 / (ptrdiff_t)sizeof(real))
                 __builtin_prefetch(next + c);
         }
-        NAME(copy_row)(out + r * ld, from, cols);
+        copy_row(out + r * ld, from, cols);
     }
 }
 
-static void NAME(gather_csr)(real *out, const real *data, const ptrdiff_t *indices,
-                             const ptrdiff_t *indptr, const ptrdiff_t *index, ptrdiff_t rows,
-                             ptrdiff_t cols, ptrdiff_t ld) {
+static void gather_csr(real *out, const real *data, const ptrdiff_t *indices,
+                       const ptrdiff_t *indptr, const ptrdiff_t *index, ptrdiff_t rows,
+                       ptrdiff_t cols, ptrdiff_t ld) {
     for (ptrdiff_t r = 0; r < rows; r++) {
         memset(out + r * ld, 0, (size_t)cols * sizeof(real));
         for (ptrdiff_t k = indptr[index[r]]; k < indptr[index[r] + 1]; k++)
@@ -48,8 +47,8 @@ static void NAME(gather_csr)(real *out, const real *data, const ptrdiff_t *indic
 
 /* x[r, c] = (x[r, c] - mean[c]) / scale[c], reckoned in double: a float32 column whose mean is large
  * beside its spread loses nothing but the rounding of the result. */
-static void NAME(standardise)(real *x, const double *mean, const double *scale, ptrdiff_t rows,
-                              ptrdiff_t cols, ptrdiff_t ld) {
+static void standardise(real *x, const double *mean, const double *scale, ptrdiff_t rows,
+                        ptrdiff_t cols, ptrdiff_t ld) {
     for (ptrdiff_t r = 0; r < rows; r++) {
         real *const restrict row = x + r * ld;
         for (ptrdiff_t c = 0; c < cols; c++)
@@ -58,7 +57,7 @@ static void NAME(standardise)(real *x, const double *mean, const double *scale, 
 }
 
 /* 1 if every entry is finite: 0 x differs from 0 exactly where x is NaN or infinite. */
-static int NAME(all_finite)(const real *x, ptrdiff_t n) {
+static int all_finite(const real *x, ptrdiff_t n) {
     ivec odd = (ivec)splat(0);
     for (ptrdiff_t i = 0; i < n; i += LANES) odd |= load(x + i, n - i, 0) * 0 != 0;
     for (int i = 0; i < LANES; i++)

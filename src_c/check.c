@@ -416,8 +416,8 @@ CHECKS(double, _d, 1e-7, fm_kernels_d)
 int main(void) {
     for (const char *const *name = fm_available(); *name; name++) {
         isa = *name;
-        check_all_f(&fm_find(isa)->f);
-        check_all_d(&fm_find(isa)->d);
+        check_all_f(fm_find(isa)->f);
+        check_all_d(fm_find(isa)->d);
     }
     expect(fm_find("none") == NULL, "dispatch", "unknown name", 0);
     printf("%d passed, %d failed\n", n_passed, n_failed);

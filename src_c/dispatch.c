@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-extern const fm_table fm_table_baseline;
-#if defined(__x86_64__)
-extern const fm_table fm_table_avx2, fm_table_avx512;
-#endif
-
 static int cpu_has(const char *isa) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -21,11 +16,21 @@ static int cpu_has(const char *isa) {
     return strcmp(isa, "baseline") == 0;
 }
 
+#define ISA(name)                                                                                \
+    extern const fm_kernels_f fm_##name##_f;                                                     \
+    extern const fm_kernels_d fm_##name##_d;                                                     \
+    static const fm_table name = {#name, &fm_##name##_f, &fm_##name##_d};
+#if defined(__x86_64__)
+ISA(avx512)
+ISA(avx2)
+#endif
+ISA(baseline)
+
 static const fm_table *const tables[] = {
 #if defined(__x86_64__)
-    &fm_table_avx512, &fm_table_avx2,
+    &avx512, &avx2,
 #endif
-    &fm_table_baseline,
+    &baseline,
 };
 enum { N_TABLES = sizeof tables / sizeof tables[0] };
 

@@ -7,18 +7,17 @@
 
 /* Columns on the broadcast side, TILE x 3 accumulators; they divide a vector. */
 #if VECTOR_BYTES == 16
-enum { NAME(TILE) = 2 };
+enum { TILE = 2 };
 #elif VECTOR_BYTES == 32
-enum { NAME(TILE) = 4 };
+enum { TILE = 4 };
 #else
-enum { NAME(TILE) = 8 };
+enum { TILE = 8 };
 #endif
-#define TILE NAME(TILE)
 
 /* row[:(fan_in + 1) fan_out] = (a, 1) d', the one being part of a. Whole vectors are stored: the next
  * ones, and the row's end, take what sticks out. */
-static inline void NAME(outer_row)(real *row, const real *a, const real *d, ptrdiff_t fan_in,
-                                   ptrdiff_t fan_out) {
+static inline void outer_row(real *row, const real *a, const real *d, ptrdiff_t fan_in,
+                             ptrdiff_t fan_out) {
     if (fan_out == 1) {
         for (ptrdiff_t p = 0; p <= fan_in; p += LANES)
             store(row + p, d[0] * load(a + p, fan_in + 1 - p, 0), LANES);
@@ -29,16 +28,15 @@ static inline void NAME(outer_row)(real *row, const real *a, const real *d, ptrd
             store(row + j, a[p] * load(d + j, LANES, 0), LANES);
 }
 
-static void NAME(jacobian_rows)(real *strips, real *row, const fm_stretch *layers,
-                                ptrdiff_t n_layers, ptrdiff_t n_raw, ptrdiff_t rows,
-                                ptrdiff_t first, ptrdiff_t total) {
+static void jacobian_rows(real *strips, real *row, const fm_stretch *layers, ptrdiff_t n_layers,
+                          ptrdiff_t n_raw, ptrdiff_t rows, ptrdiff_t first, ptrdiff_t total) {
     strips += first * LANES;
     for (ptrdiff_t i = 0; i < rows; i++) {
         ptrdiff_t cols = 0;
         for (ptrdiff_t l = 0; l < n_layers; l++) {
             const fm_stretch s = layers[l];
-            NAME(outer_row)(row + cols, (const real *)s.a + i / n_raw * s.lda,
-                            (const real *)s.delta + i * s.ld_delta, s.fan_in, s.fan_out);
+            outer_row(row + cols, (const real *)s.a + i / n_raw * s.lda,
+                      (const real *)s.delta + i * s.ld_delta, s.fan_in, s.fan_out);
             cols += (s.fan_in + 1) * s.fan_out;
         }
         store(row + cols, splat(0), LANES);
@@ -48,10 +46,8 @@ static void NAME(jacobian_rows)(real *strips, real *row, const fm_stretch *layer
 }
 
 /* G[:TILE, :vectors LANES] += A' B over `rows` rows; strips of B lie one after another. */
-static inline __attribute__((always_inline)) void NAME(gram_tile)(real *G, ptrdiff_t ldg,
-                                                                  const real *A, const real *B,
-                                                                  ptrdiff_t rows,
-                                                                  const int vectors) {
+FM_INLINE void gram_tile(real *G, ptrdiff_t ldg, const real *A, const real *B, ptrdiff_t rows,
+                         const int vectors) {
     vec acc[TILE][3];
 #pragma GCC unroll 8
     for (int r = 0; r < TILE; r++)
@@ -80,8 +76,8 @@ static inline __attribute__((always_inline)) void NAME(gram_tile)(real *G, ptrdi
         }
 }
 
-static void NAME(gram_add)(real *G, const real *strips, ptrdiff_t rows, ptrdiff_t cols,
-                           ptrdiff_t share, ptrdiff_t shares) {
+static void gram_add(real *G, const real *strips, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t share,
+                     ptrdiff_t shares) {
     const ptrdiff_t n = (cols + LANES - 1) / LANES, ldg = n * LANES;
     /* Strips by threes; what is left over comes first, where there is the least beside it. */
     ptrdiff_t end = (n + 2) % 3 + 1;
@@ -93,9 +89,9 @@ static void NAME(gram_add)(real *G, const real *strips, ptrdiff_t rows, ptrdiff_
             const real *const B = strips + first * LANES * rows;
             real *const g = G + p * ldg + first * LANES;
             switch (end - first) {
-            case 1: NAME(gram_tile)(g, ldg, A, B, rows, 1); break;
-            case 2: NAME(gram_tile)(g, ldg, A, B, rows, 2); break;
-            case 3: NAME(gram_tile)(g, ldg, A, B, rows, 3); break;
+            case 1: gram_tile(g, ldg, A, B, rows, 1); break;
+            case 2: gram_tile(g, ldg, A, B, rows, 2); break;
+            case 3: gram_tile(g, ldg, A, B, rows, 3); break;
             }
         }
     }

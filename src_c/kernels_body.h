@@ -1,5 +1,17 @@
-/* The kernels for one element type `real`; no include guard, included once per type. */
+/* The kernels of one instruction set for one element type. The file that includes this says which:
+ * KERNELS (the name of the table), VECTOR_BYTES, TILE_ROWS, REAL_IS_FLOAT. */
+#include "fastmlp.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 #include "simd_body.h"
+
+#include "coefficients.h"
 
 #include "math_body.h"
 
@@ -23,52 +35,7 @@
 
 #include "gram_body.h"
 
-/* Names that the parts above share, given back for the next type. */
-#undef bits
-#undef vec
-#undef ivec
-#undef LANES
-#undef FM_INTRINSIC
-#undef FM_INTRINSIC_NAME
-#undef splat
-#undef select_
-#undef vabs
-#undef vcopysign
-#undef vmin_
-#undef vmax_
-#undef load
-#undef store
-#undef sum_
-#undef vexp
-#undef vexpm1
-#undef vlog
-#undef vlog1p
-#undef vlog1p_unit
-#undef vtanh
-#undef vlogistic
-#undef vlogistic_pair
-#undef logistic_pair
-#undef verf
-#undef verfc
-#undef params
-#undef value_slope
-#undef point
-#undef entries
-#undef vsqrt
-#undef SELU_SCALE
-#undef SELU_ALPHA
-#undef NORMAL_PEAK
-#undef EXP_SAFE
-#undef FM_PARAMS
-#undef POLY
-#undef FM_LOSS_BLOCK
-#undef FM_LOSS_MUL_BLOCK
-#undef FM_PREDICTION_LOSSES
-#undef FM_CANONICAL_LOSSES
-#undef FM_UPDATE_LOOP
-#undef FM_EACH
-#undef PANEL
-#undef layout
-#undef ROW_VECTORS
-#undef ROW_BLOCK
-#undef TILE
+const fm_kernels KERNELS = {
+#define KERNEL(returns, name, ...) .name = name,
+#include "kernels.def"
+};

@@ -9,62 +9,55 @@
 /* What one entry of the loss gives; a caller's unused members cost nothing once inlined. */
 typedef struct {
     vec value, grad, hess, curv;
-} NAME(point);
-#define point NAME(point)
+} point;
 
-#if REAL_IS_FLOAT
-#define SMALLEST 1.17549435e-38f
-#else
-#define SMALLEST 2.2250738585072014e-308
-#endif
-
-static inline vec NAME(y_log_y)(vec y) { return select_(y > 0, y * vlog(vmax_(y, 0)), splat(0)); }
+static inline vec y_log_y(vec y) { return select_(y > 0, y * vlog(vmax(y, 0)), splat(0)); }
 
 /* ---- canonical, from raw ---------------------------------------------------------------- */
 
 /* max(raw, 0) - y raw + log1p(e^-|raw|) */
-static inline point NAME(raw_log_loss)(vec raw, vec y, params p) {
+static inline point raw_log_loss(vec raw, vec y, params p) {
     (void)p;
     const logistic_pair l = vlogistic_pair(raw);
     const vec hess = l.s * l.r;
-    return (point){vmax_(raw, 0) - y * raw + vlog1p_unit(l.e), l.s - y, hess, hess};
+    return (point){vmax(raw, 0) - y * raw + vlog1p_unit(l.e), l.s - y, hess, hess};
 }
 
 /* y log(y / mu) - y + mu, mu = e^raw */
-static inline point NAME(raw_poisson)(vec raw, vec y, params p) {
-    const vec mu = NAME(value_exp)(raw, p);
-    return (point){NAME(y_log_y)(y) - y * raw - y + mu, mu - y, mu, mu};
+static inline point raw_poisson(vec raw, vec y, params p) {
+    const vec mu = value_exp(raw, p);
+    return (point){y_log_y(y) - y * raw - y + mu, mu - y, mu, mu};
 }
 
 /* y / mu - log(y / mu) - 1, mu = e^raw */
-static inline point NAME(raw_gamma)(vec raw, vec y, params p) {
-    const vec ratio = y * NAME(value_exp)(-raw, p);
+static inline point raw_gamma(vec raw, vec y, params p) {
+    const vec ratio = y * value_exp(-raw, p);
     return (point){ratio - vlog(y) + raw - 1, 1 - ratio, ratio, ratio};
 }
 
 /* ---- as functions of the prediction a ---------------------------------------------------- */
 
-static inline point NAME(at_squared_error)(vec a, vec y, params p) {
+static inline point at_squared_error(vec a, vec y, params p) {
     (void)p;
     const vec r = a - y;
     return (point){(real)0.5 * r * r, r, splat(1), splat(1)};
 }
 
-static inline point NAME(at_poisson)(vec a, vec y, params p) {
+static inline point at_poisson(vec a, vec y, params p) {
     (void)p;
-    const vec mu = vmax_(a, SMALLEST), ratio = y / mu;
-    return (point){NAME(y_log_y)(y) - y * vlog(mu) - y + mu, 1 - ratio, ratio / mu, ratio / mu};
+    const vec mu = vmax(a, SMALLEST_NORMAL), ratio = y / mu;
+    return (point){y_log_y(y) - y * vlog(mu) - y + mu, 1 - ratio, ratio / mu, ratio / mu};
 }
 
 /* l'' = (2 y - mu) / mu^3 changes sign; curv is its expectation, the Fisher information. */
-static inline point NAME(at_gamma)(vec a, vec y, params p) {
+static inline point at_gamma(vec a, vec y, params p) {
     (void)p;
-    const vec mu = vmax_(a, SMALLEST), ratio = y / mu, inverse = 1 / mu;
+    const vec mu = vmax(a, SMALLEST_NORMAL), ratio = y / mu, inverse = 1 / mu;
     return (point){ratio - vlog(y) + vlog(mu) - 1, (1 - ratio) * inverse,
                    (2 * ratio - 1) * inverse * inverse, inverse * inverse};
 }
 
-static inline point NAME(at_absolute_error)(vec a, vec y, params p) {
+static inline point at_absolute_error(vec a, vec y, params p) {
     (void)p;
     const vec r = a - y;
     const vec sign = select_(r == 0, r, vcopysign(splat(1), r));
@@ -72,7 +65,7 @@ static inline point NAME(at_absolute_error)(vec a, vec y, params p) {
 }
 
 /* r^2 / 2 for |r| <= epsilon, epsilon (|r| - epsilon / 2) beyond (Huber 1964) */
-static inline point NAME(at_huber)(vec a, vec y, params p) {
+static inline point at_huber(vec a, vec y, params p) {
     const vec r = a - y, size = vabs(r);
     const ivec inside = size <= p[0];
     const vec hess = select_(inside, splat(1), splat(0));
@@ -81,76 +74,75 @@ static inline point NAME(at_huber)(vec a, vec y, params p) {
 }
 
 /* pinball: q (y - a) for a < y, (1 - q) (a - y) for a > y (Koenker & Bassett 1978) */
-static inline point NAME(at_quantile)(vec a, vec y, params p) {
+static inline point at_quantile(vec a, vec y, params p) {
     const vec r = a - y;
     const vec side = select_(r > 0, splat(1 - p[0]), splat(-p[0]));
     return (point){side * r, select_(r == 0, r, side), splat(0), splat(0)};
 }
 
 /* max(0, -y a); at a = 0 the gradient is -y, so that zero weights start to learn (Rosenblatt). */
-static inline point NAME(at_perceptron)(vec a, vec y, params p) {
+static inline point at_perceptron(vec a, vec y, params p) {
     (void)p;
     const vec margin = y * a;
-    return (point){vmax_(-margin, 0), select_(margin > 0, splat(0), -y), splat(0), splat(0)};
+    return (point){vmax(-margin, 0), select_(margin > 0, splat(0), -y), splat(0), splat(0)};
 }
 
 /* ---- element-wise losses over blocks of entries ------------------------------------------ */
 
-enum { NAME(ENTRIES) = 512 };
+enum { ENTRIES = 512 };
 
 /* x where w counts; a row of weight 0 is no row at all, also where its loss is infinite. */
-static inline vec NAME(weighted)(vec w, vec x) { return select_(w != 0, w * x, splat(0)); }
+static inline vec weighted(vec w, vec x) { return select_(w != 0, w * x, splat(0)); }
 
 /* One block: inputs by entry, slope and curvature of the output activation where they matter. */
 typedef struct {
     const real *raw, *a, *slope, *curv, *y, *w;
     ptrdiff_t n;
-} NAME(entries);
-#define entries NAME(entries)
+} entries;
 
 /* delta = w l' g'; value += sum w l */
-#define FM_LOSS_BLOCK(f, from, chain)                                                            \
-    FM_EACH(e->n, {                                                                              \
-        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
-        const vec w = load(e->w + i, k, 0);                                                      \
-        value += sum_(NAME(weighted)(w, t.value), k);                                            \
-        store(delta + i, NAME(weighted)(w, t.grad chain), k);                                    \
-    });                                                                                          \
+#define FM_LOSS_BLOCK(f, from, chain)                                                              \
+    FM_EACH(e->n, {                                                                                \
+        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                          \
+        const vec w = load(e->w + i, k, 0);                                                        \
+        value += sum_of(weighted(w, t.value), k);                                                  \
+        store(delta + i, weighted(w, t.grad chain), k);                                            \
+    });                                                                                            \
     break;
 
 /* rdelta = w l'' rraw */
-#define FM_LOSS_MUL_BLOCK(f, from, second)                                                       \
-    FM_EACH(e->n, {                                                                              \
-        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                        \
-        const vec w = load(e->w + i, k, 0), r = load(rraw + i, k, 0);                            \
-        store(rdelta + i, NAME(weighted)(w, r * (second)), k);                                   \
-    });                                                                                          \
+#define FM_LOSS_MUL_BLOCK(f, from, second)                                                         \
+    FM_EACH(e->n, {                                                                                \
+        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                          \
+        const vec w = load(e->w + i, k, 0), r = load(rraw + i, k, 0);                              \
+        store(rdelta + i, weighted(w, r * (second)), k);                                           \
+    });                                                                                            \
     break;
 
-#define FM_PREDICTION_LOSSES(BLOCK)                                                              \
-    case FM_LOSS_squared_error: BLOCK(NAME(at_squared_error))                                    \
-    case FM_LOSS_poisson: BLOCK(NAME(at_poisson))                                                \
-    case FM_LOSS_gamma: BLOCK(NAME(at_gamma))                                                    \
-    case FM_LOSS_absolute_error: BLOCK(NAME(at_absolute_error))                                  \
-    case FM_LOSS_huber: BLOCK(NAME(at_huber))                                                    \
-    case FM_LOSS_quantile: BLOCK(NAME(at_quantile))                                              \
-    case FM_LOSS_perceptron: BLOCK(NAME(at_perceptron))
+#define FM_PREDICTION_LOSSES(BLOCK)                                                                \
+    case FM_LOSS_squared_error: BLOCK(at_squared_error)                                            \
+    case FM_LOSS_poisson: BLOCK(at_poisson)                                                        \
+    case FM_LOSS_gamma: BLOCK(at_gamma)                                                            \
+    case FM_LOSS_absolute_error: BLOCK(at_absolute_error)                                          \
+    case FM_LOSS_huber: BLOCK(at_huber)                                                            \
+    case FM_LOSS_quantile: BLOCK(at_quantile)                                                      \
+    case FM_LOSS_perceptron: BLOCK(at_perceptron)
 
-#define FM_CANONICAL_LOSSES(BLOCK)                                                               \
-    case FM_LOSS_log_loss: BLOCK(NAME(raw_log_loss))                                             \
-    case FM_LOSS_poisson: BLOCK(NAME(raw_poisson))                                               \
-    case FM_LOSS_gamma: BLOCK(NAME(raw_gamma))
+#define FM_CANONICAL_LOSSES(BLOCK)                                                                 \
+    case FM_LOSS_log_loss: BLOCK(raw_log_loss)                                                     \
+    case FM_LOSS_poisson: BLOCK(raw_poisson)                                                       \
+    case FM_LOSS_gamma: BLOCK(raw_gamma)
 
-static int NAME(is_canonical)(const fm_loss_t *loss) {
+static int is_canonical(const fm_loss_t *loss) {
     return loss->kind == FM_LOSS_log_loss ||
            (loss->output.kind == FM_exp &&
             (loss->kind == FM_LOSS_poisson || loss->kind == FM_LOSS_gamma));
 }
 
-static double NAME(loss_block)(real *delta, const entries *e, const fm_loss_t *loss) {
+static double loss_block(real *delta, const entries *e, const fm_loss_t *loss) {
     FM_PARAMS(loss);
     double value = 0;
-    if (NAME(is_canonical)(loss)) {
+    if (is_canonical(loss)) {
         switch (loss->kind) {
 #define FM_BLOCK(f) FM_LOSS_BLOCK(f, e->raw, )
             FM_CANONICAL_LOSSES(FM_BLOCK)
@@ -172,11 +164,11 @@ static double NAME(loss_block)(real *delta, const entries *e, const fm_loss_t *l
     return value;
 }
 
-static void NAME(loss_mul_block)(real *rdelta, const real *rraw, const entries *e,
-                                 const fm_loss_t *loss, int curvature) {
+static void loss_mul_block(real *rdelta, const real *rraw, const entries *e, const fm_loss_t *loss,
+                           int curvature) {
     FM_PARAMS(loss);
     const int exact = curvature == FM_HESS;
-    if (NAME(is_canonical)(loss)) {
+    if (is_canonical(loss)) {
         switch (loss->kind) {
 #define FM_BLOCK(f) FM_LOSS_MUL_BLOCK(f, e->raw, t.hess)
             FM_CANONICAL_LOSSES(FM_BLOCK)
@@ -205,7 +197,7 @@ static void NAME(loss_mul_block)(real *rdelta, const real *rraw, const entries *
 /* ---- softmax ------------------------------------------------------------------------------ */
 
 /* l, l' and l'' of entry (a, y) of an element-wise loss under a softmax output. */
-static inline point NAME(under_softmax)(real a, real y, const fm_loss_t *loss) {
+static inline point under_softmax(real a, real y, const fm_loss_t *loss) {
     FM_PARAMS(loss);
     switch (loss->kind) {
 #define FM_BLOCK(f) return f(splat(a), splat(y), p);
@@ -217,25 +209,24 @@ static inline point NAME(under_softmax)(real a, real y, const fm_loss_t *loss) {
 
 /* Cross-entropy of at most SOFTMAX_ROWS rows: value sum_k y_k (log sum exp(raw) - raw_k), gradient
  * w (p - y); p is in delta. */
-static double NAME(cross_entropy)(real *delta, const real *raw, const real *y, const real *w,
-                                  const real *log_sum, ptrdiff_t rows, ptrdiff_t n,
-                                  ptrdiff_t ld) {
+static double cross_entropy(real *delta, const real *raw, const real *y, const real *w,
+                            const real *log_sum, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t ld) {
     vec value = splat(0);
     for (ptrdiff_t r = 0; r < rows; r++, delta += ld, raw += ld, y += n) {
         const vec weight = splat(w ? w[r] : 1);
         for (ptrdiff_t c = 0; c < n; c += LANES) {
             const vec t = load(y + c, n - c, 0);
             const vec wrong = log_sum[r] - load(raw + c, ld - c, 0);
-            value += NAME(weighted)(weight, select_(t != 0, t * wrong, splat(0)));
-            store(delta + c, NAME(weighted)(weight, load(delta + c, ld - c, 0) - t), ld - c);
+            value += weighted(weight, select_(t != 0, t * wrong, splat(0)));
+            store(delta + c, weighted(weight, load(delta + c, ld - c, 0) - t), ld - c);
         }
     }
-    return sum_(value, LANES);
+    return sum_of(value, LANES);
 }
 
 /* Any other loss under softmax: gradient w p o (l' - <p, l'>); p is in delta. */
-static double NAME(softmax_loss_row)(real *delta, const real *y, real w, ptrdiff_t n,
-                                     const fm_loss_t *loss) {
+static double softmax_loss_row(real *delta, const real *y, real w, ptrdiff_t n,
+                               const fm_loss_t *loss) {
     if (w == 0) {
         memset(delta, 0, (size_t)n * sizeof(real));
         return 0;
@@ -243,37 +234,35 @@ static double NAME(softmax_loss_row)(real *delta, const real *y, real w, ptrdiff
     double value = 0;
     real inner = 0; /* <p, l'> */
     for (ptrdiff_t c = 0; c < n; c++) {
-        const point t = NAME(under_softmax)(delta[c], y[c], loss);
+        const point t = under_softmax(delta[c], y[c], loss);
         value += (double)t.value[0];
         inner += delta[c] * t.grad[0];
     }
     for (ptrdiff_t c = 0; c < n; c++)
-        delta[c] *= w * (NAME(under_softmax)(delta[c], y[c], loss).grad[0] - inner);
+        delta[c] *= w * (under_softmax(delta[c], y[c], loss).grad[0] - inner);
     return (double)w * value;
 }
 
-static double NAME(softmax_loss)(real *delta, const real *raw, const real *y, const real *w,
-                                 ptrdiff_t rows, ptrdiff_t n, ptrdiff_t ld,
-                                 const fm_loss_t *loss) {
-    real log_sum[NAME(SOFTMAX_ROWS)];
+static double softmax_loss(real *delta, const real *raw, const real *y, const real *w,
+                           ptrdiff_t rows, ptrdiff_t n, ptrdiff_t ld, const fm_loss_t *loss) {
+    real log_sum[SOFTMAX_ROWS];
     double value = 0;
-    for (ptrdiff_t first = 0; first < rows; first += NAME(SOFTMAX_ROWS)) {
+    for (ptrdiff_t first = 0; first < rows; first += SOFTMAX_ROWS) {
         const ptrdiff_t left = rows - first;
-        const ptrdiff_t m = left < NAME(SOFTMAX_ROWS) ? left : NAME(SOFTMAX_ROWS);
-        NAME(softmax)(delta, log_sum, raw, m, n, ld);
+        const ptrdiff_t m = left < SOFTMAX_ROWS ? left : SOFTMAX_ROWS;
+        softmax(delta, log_sum, raw, m, n, ld);
         if (loss->kind == FM_LOSS_log_loss)
-            value += NAME(cross_entropy)(delta, raw, y, w ? w + first : NULL, log_sum, m, n, ld);
+            value += cross_entropy(delta, raw, y, w ? w + first : NULL, log_sum, m, n, ld);
         else
             for (ptrdiff_t r = 0; r < m; r++)
-                value += NAME(softmax_loss_row)(delta + r * ld, y + r * n, w ? w[first + r] : 1,
-                                                n, loss);
+                value += softmax_loss_row(delta + r * ld, y + r * n, w ? w[first + r] : 1, n, loss);
         delta += m * ld, raw += m * ld, y += m * n;
     }
     return value;
 }
 
 /* Where a row is largest. */
-static ptrdiff_t NAME(highest_entry)(const real *row, ptrdiff_t n) {
+static ptrdiff_t highest_entry(const real *row, ptrdiff_t n) {
     ptrdiff_t top = 0;
     for (ptrdiff_t c = 1; c < n; c++)
         if (row[c] > row[top]) top = c;
@@ -285,16 +274,16 @@ static ptrdiff_t NAME(highest_entry)(const real *row, ptrdiff_t n) {
  *
  * J 1 = 0: r is counted from its value at the highest p, so that rounding stays relative to what
  * the other p leave of J where that p is nearly 1. */
-static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *raw, const real *y,
-                                  real w, ptrdiff_t n, const fm_loss_t *loss, int curvature) {
+static void softmax_mul_row(real *rdelta, const real *rraw, const real *raw, const real *y, real w,
+                            ptrdiff_t n, const fm_loss_t *loss, int curvature) {
     if (w == 0) {
         memset(rdelta, 0, (size_t)n * sizeof(real));
         return;
     }
     real *const a = rdelta; /* p until the last pass */
     real log_sum;
-    NAME(softmax)(a, &log_sum, raw, 1, n, n);
-    const real shift = rraw[NAME(highest_entry)(a, n)];
+    softmax(a, &log_sum, raw, 1, n, n);
+    const real shift = rraw[highest_entry(a, n)];
     real p_r = 0;
     for (ptrdiff_t c = 0; c < n; c++) p_r += a[c] * (rraw[c] - shift);
     if (loss->kind == FM_LOSS_log_loss) {
@@ -304,14 +293,14 @@ static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *ra
     const int exact = curvature == FM_HESS;
     real p_t = 0, p_g = 0, rp_g = 0;
     for (ptrdiff_t c = 0; c < n; c++) {
-        const point t = NAME(under_softmax)(a[c], y[c], loss);
+        const point t = under_softmax(a[c], y[c], loss);
         const real rp = a[c] * (rraw[c] - shift - p_r);
         p_t += a[c] * (exact ? t.hess[0] : t.curv[0]) * rp;
         p_g += a[c] * t.grad[0];
         rp_g += rp * t.grad[0];
     }
     for (ptrdiff_t c = 0; c < n; c++) {
-        const point t = NAME(under_softmax)(a[c], y[c], loss);
+        const point t = under_softmax(a[c], y[c], loss);
         const real rp = a[c] * (rraw[c] - shift - p_r);
         real q = a[c] * ((exact ? t.hess[0] : t.curv[0]) * rp - p_t);
         if (exact) q += rp * (t.grad[0] - p_g) - a[c] * rp_g;
@@ -321,73 +310,70 @@ static void NAME(softmax_mul_row)(real *rdelta, const real *rraw, const real *ra
 
 /* ---- the kernels --------------------------------------------------------------------------- */
 
-static void NAME(output)(real *a, const real *raw, ptrdiff_t rows, ptrdiff_t n_raw,
-                         const fm_activation_t *g) {
+static void output(real *a, const real *raw, ptrdiff_t rows, ptrdiff_t n_raw,
+                   const fm_activation_t *g) {
     if (g->kind != FM_softmax) {
-        NAME(value)(a, raw, rows * n_raw, g);
+        value(a, raw, rows * n_raw, g);
         return;
     }
-    real log_sum[NAME(SOFTMAX_ROWS)];
-    for (ptrdiff_t r = 0; r < rows; r += NAME(SOFTMAX_ROWS)) {
+    real log_sum[SOFTMAX_ROWS];
+    for (ptrdiff_t r = 0; r < rows; r += SOFTMAX_ROWS) {
         const ptrdiff_t left = rows - r;
-        NAME(softmax)(a + r * n_raw, log_sum, raw + r * n_raw,
-                      left < NAME(SOFTMAX_ROWS) ? left : NAME(SOFTMAX_ROWS), n_raw, n_raw);
+        softmax(a + r * n_raw, log_sum, raw + r * n_raw, left < SOFTMAX_ROWS ? left : SOFTMAX_ROWS,
+                n_raw, n_raw);
     }
 }
 
 /* Lays out block `first .. first + n` of an element-wise loss: weights by entry, and where the
  * output activation asks for them a, g', g''. */
 typedef struct {
-    real w[NAME(ENTRIES)], a[NAME(ENTRIES)], slope[NAME(ENTRIES)], curv[NAME(ENTRIES)];
-} NAME(buffers);
+    real w[ENTRIES], a[ENTRIES], slope[ENTRIES], curv[ENTRIES];
+} buffers;
 
-static entries NAME(lay_out)(NAME(buffers) *b, const real *raw, const real *y, const real *w,
-                             ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_raw,
-                             const fm_loss_t *loss) {
+static entries lay_out(buffers *b, const real *raw, const real *y, const real *w, ptrdiff_t first,
+                       ptrdiff_t n, ptrdiff_t n_raw, const fm_loss_t *loss) {
     entries e = {.raw = raw + first, .y = y + first, .w = b->w, .n = n};
     if (w && n_raw == 1)
         e.w = w + first;
     else
         for (ptrdiff_t i = 0; i < n; i++) b->w[i] = w ? w[(first + i) / n_raw] : 1;
-    if (loss->output.kind != FM_identity && !NAME(is_canonical)(loss)) {
-        NAME(value)(b->a, e.raw, n, &loss->output);
-        NAME(slope)(b->slope, e.raw, b->a, n, &loss->output);
-        NAME(curv)(b->curv, e.raw, b->a, n, &loss->output);
+    if (loss->output.kind != FM_identity && !is_canonical(loss)) {
+        value(b->a, e.raw, n, &loss->output);
+        slope(b->slope, e.raw, b->a, n, &loss->output);
+        curv(b->curv, e.raw, b->a, n, &loss->output);
         e.a = b->a, e.slope = b->slope, e.curv = b->curv;
     }
     return e;
 }
 
-static double NAME(loss)(real *delta, const real *raw, const real *y, const real *w,
-                         ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss) {
+static double loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
+                   ptrdiff_t n_raw, const fm_loss_t *loss) {
     double value = 0;
     if (loss->output.kind == FM_softmax)
-        return NAME(softmax_loss)(delta, raw, y, w, rows, n_raw, n_raw, loss);
-    NAME(buffers) b;
-    for (ptrdiff_t first = 0; first < rows * n_raw; first += NAME(ENTRIES)) {
+        return softmax_loss(delta, raw, y, w, rows, n_raw, n_raw, loss);
+    buffers b;
+    for (ptrdiff_t first = 0; first < rows * n_raw; first += ENTRIES) {
         const ptrdiff_t left = rows * n_raw - first;
-        const ptrdiff_t n = left < NAME(ENTRIES) ? left : NAME(ENTRIES);
-        const entries e = NAME(lay_out)(&b, raw, y, w, first, n, n_raw, loss);
-        value += NAME(loss_block)(delta + first, &e, loss);
+        const ptrdiff_t n = left < ENTRIES ? left : ENTRIES;
+        const entries e = lay_out(&b, raw, y, w, first, n, n_raw, loss);
+        value += loss_block(delta + first, &e, loss);
     }
     return value;
 }
 
-static void NAME(loss_mul)(real *rdelta, const real *rraw, const real *raw, const real *y,
-                           const real *w, ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss,
-                           int curvature) {
+static void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
+                     ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature) {
     if (loss->output.kind == FM_softmax) {
         for (ptrdiff_t r = 0; r < rows; r++)
-            NAME(softmax_mul_row)(rdelta + r * n_raw, rraw + r * n_raw, raw + r * n_raw,
-                                  y + r * n_raw, w ? w[r] : 1, n_raw, loss, curvature);
+            softmax_mul_row(rdelta + r * n_raw, rraw + r * n_raw, raw + r * n_raw, y + r * n_raw,
+                            w ? w[r] : 1, n_raw, loss, curvature);
         return;
     }
-    NAME(buffers) b;
-    for (ptrdiff_t first = 0; first < rows * n_raw; first += NAME(ENTRIES)) {
+    buffers b;
+    for (ptrdiff_t first = 0; first < rows * n_raw; first += ENTRIES) {
         const ptrdiff_t left = rows * n_raw - first;
-        const ptrdiff_t n = left < NAME(ENTRIES) ? left : NAME(ENTRIES);
-        const entries e = NAME(lay_out)(&b, raw, y, w, first, n, n_raw, loss);
-        NAME(loss_mul_block)(rdelta + first, rraw + first, &e, loss, curvature);
+        const ptrdiff_t n = left < ENTRIES ? left : ENTRIES;
+        const entries e = lay_out(&b, raw, y, w, first, n, n_raw, loss);
+        loss_mul_block(rdelta + first, rraw + first, &e, loss, curvature);
     }
 }
-#undef SMALLEST

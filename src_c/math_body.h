@@ -41,7 +41,7 @@
 
 /* c[0] + c[1] x + ...: even and odd powers by Horner's rule in x^2, side by side, since one chain
  * alone waits for itself; n is a constant, so the loops unroll. */
-static inline vec NAME(poly)(vec x, const real *c, int n) {
+static inline vec poly(vec x, const real *c, int n) {
     const vec x2 = x * x;
     const int last_even = (n - 1) / 2 * 2, last_odd = (n - 2) / 2 * 2 + 1;
     vec even = splat(c[last_even]), odd = splat(c[last_odd]);
@@ -49,56 +49,54 @@ static inline vec NAME(poly)(vec x, const real *c, int n) {
     for (int k = last_odd - 2; k >= 1; k -= 2) odd = odd * x2 + c[k];
     return even + odd * x;
 }
-#define POLY(x, c) NAME(poly)(x, c, (int)(sizeof(c) / sizeof(real)))
+#define POLY(x, c) poly(x, c, (int)(sizeof(c) / sizeof(real)))
 
 /* 2^n for the integers n in the normal range. */
-static inline vec NAME(power_of_two)(ivec n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA_BITS); }
+static inline vec power_of_two(ivec n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA_BITS); }
 
 /* x = n ln 2 + r, |r| <= ln(2)/2: returns exp(r) - 1 and n. NaN stays in the value. */
-static inline vec NAME(exp_reduced)(vec x, ivec *n) {
+static inline vec exp_reduced(vec x, ivec *n) {
     const vec t = x * LOG2_E + ROUND_MAGIC;
     const vec k = t - ROUND_MAGIC;
     const vec r = (x - k * LN2_HIGH) - k * LN2_LOW;
     *n = (ivec)t - (ivec)splat(ROUND_MAGIC);
-    return r + (r * r) * POLY(r, NAME(exp_poly));
+    return r + (r * r) * POLY(r, exp_poly);
 }
 
-static inline vec NAME(vexp)(vec x) {
+static inline vec vexp(vec x) {
     ivec n;
-    const vec p = NAME(exp_reduced)(vmax_(vmin_(x, EXP_HIGH), EXP_LOW), &n);
+    const vec p = exp_reduced(vmax(vmin(x, EXP_HIGH), EXP_LOW), &n);
     /* in two factors, so that denormal results and overflow come out right */
     const ivec half = n >> 1;
-    const vec s = NAME(power_of_two)(half);
-    return (p * s + s) * NAME(power_of_two)(n - half);
+    const vec s = power_of_two(half);
+    return (p * s + s) * power_of_two(n - half);
 }
-#define vexp NAME(vexp)
 
 /* |x| <= EXPM1_HIGH */
-static inline vec NAME(expm1_near)(vec x) {
+static inline vec expm1_near(vec x) {
     ivec n;
-    const vec p = NAME(exp_reduced)(x, &n);
-    const vec s = NAME(power_of_two)(n);
+    const vec p = exp_reduced(x, &n);
+    const vec s = power_of_two(n);
     return p * s + (s - 1);
 }
 
-static inline vec NAME(vexpm1)(vec x) {
-    const vec near = NAME(expm1_near)(vmax_(vmin_(x, EXPM1_HIGH), -EXPM1_HIGH));
+static inline vec vexpm1(vec x) {
+    const vec near = expm1_near(vmax(vmin(x, EXPM1_HIGH), -EXPM1_HIGH));
     return select_(x > EXPM1_HIGH, vexp(x), select_(x == 0, x, near)); /* keeps -0 */
 }
-#define vexpm1 NAME(vexpm1)
 
 /* expm1(x) and exp(x), x <= 0 */
-static inline vec NAME(vexpm1_and_exp)(vec x, vec *e) {
+static inline vec vexpm1_and_exp(vec x, vec *e) {
     ivec n;
-    const vec p = NAME(exp_reduced)(vmax_(x, EXP_NORMAL), &n);
-    const vec s = NAME(power_of_two)(n);
+    const vec p = exp_reduced(vmax(x, EXP_NORMAL), &n);
+    const vec s = power_of_two(n);
     *e = p * s + s;
     return p * s + (s - 1);
 }
 
 /* x = 2^k m, sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f/(2+f):
  * log(m) = f - s (f - f^2/2 - ...) arranged so that the leading f is exact. */
-static inline vec NAME(vlog)(vec x) {
+static inline vec vlog(vec x) {
     const ivec tiny = x < SMALLEST_NORMAL;
     const vec scaled = select_(tiny, x * TWO_TO_SCALE, x);
     const ivec shifted = (ivec)scaled - SQRT_HALF_BITS;
@@ -109,60 +107,53 @@ static inline vec NAME(vlog)(vec x) {
     const vec z = s * s;
     const vec half_f2 = (real)0.5 * f * f;
     const vec n = (vec)(k + (ivec)splat(ROUND_MAGIC)) - ROUND_MAGIC; /* k as real */
-    const vec tail = s * (half_f2 + z * POLY(z, NAME(log_poly)));
+    const vec tail = s * (half_f2 + z * POLY(z, log_poly));
     vec y = n * LN2_HIGH - ((half_f2 - (tail + n * LN2_LOW)) - f);
     y = select_(x == splat((real)INFINITY), x, y);
     y = select_(x == 0, splat((real)-INFINITY), y);
     return select_((x < 0) | (x != x), splat((real)NAN), y);
 }
-#define vlog NAME(vlog)
 
 /* log(u) corrected by the rounding of u = 1 + x (Goldberg 1991, theorem 4, in Kahan's form). */
-static inline vec NAME(vlog1p)(vec x) {
+static inline vec vlog1p(vec x) {
     const vec u = x + 1;
     const vec c = x - (u - 1);
     vec y = vlog(u) + c / u;
     y = select_(u == 1, x, y);
     return select_((u == splat((real)INFINITY)) | (u == 0), vlog(u), y);
 }
-#define vlog1p NAME(vlog1p)
 
 /* tanh|x| = e/(e+2), e = exp(2|x|) - 1. */
-static inline vec NAME(vtanh)(vec x) {
-    const vec e = NAME(expm1_near)(2 * vmin_(vabs(x), TANH_HIGH));
+static inline vec vtanh(vec x) {
+    const vec e = expm1_near(2 * vmin(vabs(x), TANH_HIGH));
     return vcopysign(e / (e + 2), x);
 }
-#define vtanh NAME(vtanh)
 
-static inline vec NAME(vlogistic)(vec x) { return 1 / (1 + vexp(-x)); }
-#define vlogistic NAME(vlogistic)
+static inline vec vlogistic(vec x) { return 1 / (1 + vexp(-x)); }
 
 /* What one exponential e = exp(-|x|) gives: s = logistic(x), r = logistic(-x), neither by
  * subtraction. */
 typedef struct {
     vec e, s, r;
-} NAME(logistic_pair);
-#define logistic_pair NAME(logistic_pair)
+} logistic_pair;
 
-static inline logistic_pair NAME(vlogistic_pair)(vec x) {
+static inline logistic_pair vlogistic_pair(vec x) {
     const vec e = vexp(-vabs(x)), inverse = 1 / (1 + e), smaller = e * inverse;
     const ivec negative = x < 0;
     return (logistic_pair){e, select_(negative, smaller, inverse),
                            select_(negative, inverse, smaller)};
 }
-#define vlogistic_pair NAME(vlogistic_pair)
 
 /* log(1 + x) for 0 <= x <= 1: 2 artanh(s), s = x/(2+x) */
-static inline vec NAME(vlog1p_unit)(vec x) {
+static inline vec vlog1p_unit(vec x) {
     const vec s = x / (2 + x), z = s * s;
-    return 2 * s + s * z * POLY(z, NAME(log1p_poly));
+    return 2 * s + s * z * POLY(z, log1p_poly);
 }
-#define vlog1p_unit NAME(vlog1p_unit)
 
 /* erfc for x >= 0.5: exp(-x^2) C(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75)
  * (Shepherd & Laframboise 1981); x^2 is split so that its rounding does not reach the exponent.
  * exp(-x^2) is right for any x >= 0. */
-static inline vec NAME(erfc_large)(vec x, vec *exp_minus_square) {
+static inline vec erfc_large(vec x, vec *exp_minus_square) {
     const vec high = (vec)((ivec)x & SPLIT_MASK);
     const vec low = (x - high) * (x + high); /* x^2 = high^2 + low */
     const vec e = vexp(-high * high);
@@ -171,62 +162,42 @@ static inline vec NAME(erfc_large)(vec x, vec *exp_minus_square) {
     const vec correction =
         low * (1 - low * ((real)0.5 - low * ((real)(1.0 / 6) - low * (real)(1.0 / 24))));
     *exp_minus_square = e - e * correction;
-    return *exp_minus_square * POLY(t, NAME(erfc_poly)) / (1 + 2 * x);
+    return *exp_minus_square * POLY(t, erfc_poly) / (1 + 2 * x);
 }
 
-static inline vec NAME(verf)(vec x) {
+static inline vec verf(vec x) {
     const vec size = vabs(x);
-    const vec inner = x * POLY(x * x, NAME(erf_poly));
+    const vec inner = x * POLY(x * x, erf_poly);
     vec e;
-    const vec outer = 1 - NAME(erfc_large)(vmax_(vmin_(size, ERFC_HIGH), 1), &e);
+    const vec outer = 1 - erfc_large(vmax(vmin(size, ERFC_HIGH), 1), &e);
     return select_(size < 1, inner, vcopysign(outer, x));
 }
-#define verf NAME(verf)
 
 /* erfc(x) and exp(-x^2) */
-static inline vec NAME(verfc_and_exp)(vec x, vec *e) {
+static inline vec verfc_and_exp(vec x, vec *e) {
     const vec size = vabs(x);
-    const vec inner = 1 - x * POLY(x * x, NAME(erf_poly));
-    const vec outer = NAME(erfc_large)(vmin_(size, ERFC_HIGH), e);
+    const vec inner = 1 - x * POLY(x * x, erf_poly);
+    const vec outer = erfc_large(vmin(size, ERFC_HIGH), e);
     return select_(size < (real)0.5, inner, select_(x < 0, 2 - outer, outer));
 }
 
-static inline vec NAME(verfc)(vec x) {
+static inline vec verfc(vec x) {
     vec e;
-    return NAME(verfc_and_exp)(x, &e);
+    return verfc_and_exp(x, &e);
 }
-#define verfc NAME(verfc)
-
-#undef EXP_LOW
-#undef EXP_HIGH
-#undef LOG2_E
-#undef LN2_HIGH
-#undef LN2_LOW
-#undef ROUND_MAGIC
-#undef EXPONENT_BIAS
-#undef MANTISSA_BITS
-#undef SMALLEST_NORMAL
-#undef TWO_TO_SCALE
-#undef SCALE_EXPONENT
-#undef SQRT_HALF_BITS
-#undef TANH_HIGH
-#undef EXPM1_HIGH
-#undef EXP_NORMAL
-#undef SPLIT_MASK
-#undef ERFC_HIGH
 
 /* A loop of its own for each function, so that none pays for the constants of the others. */
-#define FUNCTION(name)                                                                           \
-    static __attribute__((noinline)) void NAME(map_##name)(real *out, const real *x,             \
-                                                           ptrdiff_t n) {                        \
-        FM_EACH(n, store(out + i, v##name(load(x + i, k, 1)), k););                              \
+#define FUNCTION(name)                                                                             \
+    FM_APART void map_##name(real *out, const real *x, ptrdiff_t n) {                              \
+        FM_EACH(n, store(out + i, v##name(load(x + i, k, 1)), k););                                \
     }
 #include "functions.def"
 #undef FUNCTION
 
-static void NAME(map)(real *out, const real *x, ptrdiff_t n, int function) {
+static void map(real *out, const real *x, ptrdiff_t n, int function) {
     switch (function) {
-#define FUNCTION(name) case FM_FUNCTION_##name: NAME(map_##name)(out, x, n); break;
+#define FUNCTION(name)                                                                             \
+    case FM_FUNCTION_##name: map_##name(out, x, n); break;
 #include "functions.def"
 #undef FUNCTION
     }

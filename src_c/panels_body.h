@@ -12,27 +12,24 @@
  *   gradient  G = (a, 1)' D       A = activations by columns, B = deltas
  * where W~ is W with the biases as its last row. */
 
-enum { NAME(PANEL) = 2 * LANES };
-#define PANEL NAME(PANEL)
+enum { PANEL = 2 * LANES };
 
 /* How a tile is stored. GATE keeps what stands where `gate` is positive: the slope of relu. */
-enum { NAME(STORE), NAME(ADD), NAME(RELU), NAME(GATE) };
+enum { STORE, ADD, RELU, GATE };
 
 /* One operand: where its panel p and, within it, row k lie. */
 typedef struct {
     ptrdiff_t panel, row;
-} NAME(layout);
-#define layout NAME(layout)
+} layout;
 
 /* TILE_ROWS x 2 accumulators, the vectors of B and one broadcast fill the registers; a single
  * vector takes more rows, so that its sums do not wait for each other. */
-enum { NAME(TALL_ROWS) = 12 };
+enum { TALL_ROWS = 12 };
 
-static inline __attribute__((always_inline)) void
-NAME(tile)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, const ptrdiff_t a_k,
-           const real *B, ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, const int rows,
-           const int vectors) {
-    vec acc[NAME(TALL_ROWS)][2];
+FM_INLINE void tile(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row,
+                    const ptrdiff_t a_k, const real *B, ptrdiff_t ldb, ptrdiff_t depth,
+                    const real *gate, int mode, const int rows, const int vectors) {
+    vec acc[TALL_ROWS][2];
     const real *lower = A + 6 * a_row; /* two pointers: few multiples of a_row to keep in registers */
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
@@ -55,20 +52,19 @@ NAME(tile)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, const p
         for (int v = 0; v < vectors; v++) {
             real *const c = C + r * ldc + v * LANES;
             vec x = acc[r][v];
-            if (mode == NAME(ADD)) x += load(c, LANES, 0);
-            if (mode == NAME(RELU)) x = select_(x <= 0, splat(0), x);
-            if (mode == NAME(GATE))
+            if (mode == ADD) x += load(c, LANES, 0);
+            if (mode == RELU) x = select_(x <= 0, splat(0), x);
+            if (mode == GATE)
                 x = select_(load(gate + r * ldc + v * LANES, LANES, 0) > 0, x, splat(0));
             store(c, x, LANES);
         }
 }
 
-static inline __attribute__((always_inline)) void
-NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, const ptrdiff_t a_k,
-              const real *B, ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
-              int vectors) {
-#define FM_ROWS(r, vectors)                                                                      \
-    case r: NAME(tile)(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, vectors); break;
+FM_INLINE void tile_of(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row,
+                       const ptrdiff_t a_k, const real *B, ptrdiff_t ldb, ptrdiff_t depth,
+                       const real *gate, int mode, int rows, int vectors) {
+#define FM_ROWS(r, vectors)                                                                        \
+    case r: tile(C, ldc, A, a_row, a_k, B, ldb, depth, gate, mode, r, vectors); break;
 #define FM_SIX(first, vectors)                                                                   \
     FM_ROWS(first, vectors) FM_ROWS(first + 1, vectors) FM_ROWS(first + 2, vectors)              \
     FM_ROWS(first + 3, vectors) FM_ROWS(first + 4, vectors) FM_ROWS(first + 5, vectors)
@@ -87,40 +83,38 @@ NAME(tile_of)(real *C, ptrdiff_t ldc, const real *A, const ptrdiff_t a_row, cons
 }
 
 /* With A by rows, and by columns: one of its strides is known to the compiler. */
-static __attribute__((noinline)) void
-NAME(tile_by_rows)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
-                   ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
-                   int vectors) {
-    NAME(tile_of)(C, ldc, A, lda, 1, B, ldb, depth, gate, mode, rows, vectors);
+FM_APART void tile_by_rows(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
+                           ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
+                           int vectors) {
+    tile_of(C, ldc, A, lda, 1, B, ldb, depth, gate, mode, rows, vectors);
 }
-static __attribute__((noinline)) void
-NAME(tile_by_columns)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
-                      ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
-                      int vectors) {
-    NAME(tile_of)(C, ldc, A, 1, lda, B, ldb, depth, gate, mode, rows, vectors);
+FM_APART void tile_by_columns(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *B,
+                              ptrdiff_t ldb, ptrdiff_t depth, const real *gate, int mode, int rows,
+                              int vectors) {
+    tile_of(C, ldc, A, 1, lda, B, ldb, depth, gate, mode, rows, vectors);
 }
 
 /* Vectors in the panel that begins at column `first`. */
-static inline int NAME(vectors_at)(ptrdiff_t cols, ptrdiff_t first) {
+static inline int vectors_at(ptrdiff_t cols, ptrdiff_t first) {
     return cols - first > LANES ? 2 : 1;
 }
 
 /* Entries in each of its rows. */
-static inline ptrdiff_t NAME(width_at)(ptrdiff_t cols, ptrdiff_t first) {
-    return cols == 1 ? 1 : NAME(vectors_at)(cols, first) * LANES;
+static inline ptrdiff_t width_at(ptrdiff_t cols, ptrdiff_t first) {
+    return cols == 1 ? 1 : vectors_at(cols, first) * LANES;
 }
 
 /* The layout of a panelled matrix of `rows` rows. */
-static inline layout NAME(panelled)(ptrdiff_t rows) { return (layout){rows * PANEL, 0}; }
+static inline layout panelled(ptrdiff_t rows) { return (layout){rows * PANEL, 0}; }
 
 /* Rows `begin .. end` of C by tiles; a row of 0 in a layout stands for "as wide as the panel". The
  * tiles of a panel are of even height, so that no thin one is left over. */
-static void NAME(rows_of_product)(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
-                                  const real *B, layout lb, ptrdiff_t begin, ptrdiff_t end,
-                                  ptrdiff_t depth, ptrdiff_t cols, const real *gate, int mode) {
+static void rows_of_product(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
+                            const real *B, layout lb, ptrdiff_t begin, ptrdiff_t end,
+                            ptrdiff_t depth, ptrdiff_t cols, const real *gate, int mode) {
     for (ptrdiff_t first = 0, p = 0; first < cols; first += PANEL, p++) {
-        const int vectors = NAME(vectors_at)(cols, first);
-        const ptrdiff_t most = vectors == 1 ? NAME(TALL_ROWS) : TILE_ROWS;
+        const int vectors = vectors_at(cols, first);
+        const ptrdiff_t most = vectors == 1 ? TALL_ROWS : TILE_ROWS;
         const ptrdiff_t tiles = (end - begin + most - 1) / most;
         const ptrdiff_t height = (end - begin) / tiles, taller = (end - begin) % tiles;
         const ptrdiff_t ldc = lc.row ? lc.row : vectors * LANES;
@@ -131,9 +125,9 @@ static void NAME(rows_of_product)(real *C, layout lc, const real *A, ptrdiff_t l
             const real *const b = B + p * lb.panel;
             const real *const g = gate ? gate + p * lc.panel + r * ldc : NULL;
             if (by_columns)
-                NAME(tile_by_columns)(c, ldc, A + r, lda, b, ldb, depth, g, mode, rows, vectors);
+                tile_by_columns(c, ldc, A + r, lda, b, ldb, depth, g, mode, rows, vectors);
             else
-                NAME(tile_by_rows)(c, ldc, A + r * lda, lda, b, ldb, depth, g, mode, rows, vectors);
+                tile_by_rows(c, ldc, A + r * lda, lda, b, ldb, depth, g, mode, rows, vectors);
             r += rows;
         }
     }
@@ -141,24 +135,22 @@ static void NAME(rows_of_product)(real *C, layout lc, const real *A, ptrdiff_t l
 
 /* C[m, cols]. A by columns jumps from line to line: the rows of C are taken in blocks, whose part of
  * A stays close while all panels pass by. */
-enum { NAME(BLOCK_BYTES) = 65536 };
+enum { BLOCK_BYTES = 65536 };
 
-static void NAME(panel_product)(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
-                                const real *B, layout lb, ptrdiff_t m, ptrdiff_t depth,
-                                ptrdiff_t cols, const real *gate, int mode) {
-    const ptrdiff_t fit = NAME(BLOCK_BYTES) / (depth * (ptrdiff_t)sizeof(real)) / NAME(TALL_ROWS);
-    const ptrdiff_t block = by_columns ? NAME(TALL_ROWS) * (fit ? fit : 1) : m;
+static void panel_product(real *C, layout lc, const real *A, ptrdiff_t lda, int by_columns,
+                          const real *B, layout lb, ptrdiff_t m, ptrdiff_t depth, ptrdiff_t cols,
+                          const real *gate, int mode) {
+    const ptrdiff_t fit = BLOCK_BYTES / (depth * (ptrdiff_t)sizeof(real)) / TALL_ROWS;
+    const ptrdiff_t block = by_columns ? TALL_ROWS * (fit ? fit : 1) : m;
     for (ptrdiff_t begin = 0; begin < m; begin += block)
-        NAME(rows_of_product)(C, lc, A, lda, by_columns, B, lb, begin,
-                              begin + block < m ? begin + block : m, depth, cols, gate, mode);
+        rows_of_product(C, lc, A, lda, by_columns, B, lb, begin,
+                        begin + block < m ? begin + block : m, depth, cols, gate, mode);
 }
 
 /* z = a W~ for a single row: up to four panels at once, so that the sums of one do not wait for
  * each other. */
-static inline __attribute__((always_inline)) void NAME(row_block)(real *z, const real *a,
-                                                                  const real *W, ptrdiff_t depth,
-                                                                  int relu, const int panels,
-                                                                  const int vectors) {
+FM_INLINE void row_block(real *z, const real *a, const real *W, ptrdiff_t depth, int relu,
+                         const int panels, const int vectors) {
     vec acc[4][2];
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++)
@@ -182,26 +174,23 @@ static inline __attribute__((always_inline)) void NAME(row_block)(real *z, const
         }
 }
 
-static void NAME(panel_row)(real *z, const real *a, const real *W, ptrdiff_t depth,
-                            ptrdiff_t cols, int relu) {
+static void panel_row(real *z, const real *a, const real *W, ptrdiff_t depth, ptrdiff_t cols,
+                      int relu) {
     const ptrdiff_t wide = (cols + LANES - 1) / PANEL; /* panels of two vectors */
     ptrdiff_t p = 0;
     for (; p + 4 <= wide; p += 4)
-        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 4, 2);
+        row_block(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 4, 2);
     for (; p + 2 <= wide; p += 2)
-        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 2, 2);
-    for (; p < wide; p++)
-        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 1, 2);
-    if (p * PANEL < cols)
-        NAME(row_block)(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 1, 1);
+        row_block(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 2, 2);
+    for (; p < wide; p++) row_block(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 1, 2);
+    if (p * PANEL < cols) row_block(z + p * PANEL, a, W + p * depth * PANEL, depth, relu, 1, 1);
 }
 
 /* ---- a single column ---- */
 
 /* out[r] = A[r, :] w for `rows` rows at once, kept as mode says; C has its rows ldc apart. */
-static inline __attribute__((always_inline)) void
-NAME(dot_block)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *w,
-                ptrdiff_t depth, const real *gate, int mode, const int rows) {
+FM_INLINE void dot_block(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *w,
+                         ptrdiff_t depth, const real *gate, int mode, const int rows) {
     vec acc[4] = {splat(0), splat(0), splat(0), splat(0)};
     real sums[4];
     for (ptrdiff_t k = 0; k < depth; k += LANES) {
@@ -209,30 +198,30 @@ NAME(dot_block)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) acc[r] += load(A + r * lda + k, depth - k, 0) * b;
     }
-    NAME(four_sums)(sums, acc);
+    four_sums(sums, acc);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
         real x = sums[r];
-        if (mode == NAME(RELU) && x <= 0) x = 0;
-        if (mode == NAME(GATE) && !(gate[r * ldc] > 0)) x = 0;
+        if (mode == RELU && x <= 0) x = 0;
+        if (mode == GATE && !(gate[r * ldc] > 0)) x = 0;
         C[r * ldc] = x;
     }
 }
 
-static void NAME(dots)(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *w,
-                       ptrdiff_t rows, ptrdiff_t depth, const real *gate, int mode) {
+static void dots(real *C, ptrdiff_t ldc, const real *A, ptrdiff_t lda, const real *w,
+                 ptrdiff_t rows, ptrdiff_t depth, const real *gate, int mode) {
     ptrdiff_t r = 0;
     for (; r + 4 <= rows; r += 4)
-        NAME(dot_block)(C + r * ldc, ldc, A + r * lda, lda, w, depth,
-                        gate ? gate + r * ldc : NULL, mode, 4);
+        dot_block(C + r * ldc, ldc, A + r * lda, lda, w, depth, gate ? gate + r * ldc : NULL, mode,
+                  4);
     for (; r < rows; r++)
-        NAME(dot_block)(C + r * ldc, ldc, A + r * lda, lda, w, depth,
-                        gate ? gate + r * ldc : NULL, mode, 1);
+        dot_block(C + r * ldc, ldc, A + r * lda, lda, w, depth, gate ? gate + r * ldc : NULL, mode,
+                  1);
 }
 
 /* below[r, :] = d[r] w, kept where gate is positive */
-static void NAME(outer)(real *below, ptrdiff_t ld, const real *d, ptrdiff_t ldd, const real *w,
-                        ptrdiff_t rows, ptrdiff_t cols, const real *gate) {
+static void outer(real *below, ptrdiff_t ld, const real *d, ptrdiff_t ldd, const real *w,
+                  ptrdiff_t rows, ptrdiff_t cols, const real *gate) {
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = 0; c < cols; c += LANES) {
             const vec x = d[r * ldd] * load(w + c, LANES, 0);
@@ -242,9 +231,8 @@ static void NAME(outer)(real *below, ptrdiff_t ld, const real *d, ptrdiff_t ldd,
 }
 
 /* out[:k] (+)= sum_r d[r] A[r, :k], k entries in `vectors` vectors */
-static inline __attribute__((always_inline)) void
-NAME(column_block)(real *out, const real *A, ptrdiff_t lda, const real *d, ptrdiff_t ldd,
-                   ptrdiff_t rows, ptrdiff_t k, int accumulate, const int vectors) {
+FM_INLINE void column_block(real *out, const real *A, ptrdiff_t lda, const real *d, ptrdiff_t ldd,
+                            ptrdiff_t rows, ptrdiff_t k, int accumulate, const int vectors) {
     vec acc[8];
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) acc[v] = splat(0);
@@ -260,82 +248,78 @@ NAME(column_block)(real *out, const real *A, ptrdiff_t lda, const real *d, ptrdi
     }
 }
 
-static void NAME(weighted_sum)(real *out, const real *A, ptrdiff_t lda, const real *d,
-                               ptrdiff_t ldd, ptrdiff_t rows, ptrdiff_t cols, int accumulate) {
+static void weighted_sum(real *out, const real *A, ptrdiff_t lda, const real *d, ptrdiff_t ldd,
+                         ptrdiff_t rows, ptrdiff_t cols, int accumulate) {
     ptrdiff_t c = 0;
     for (; c + 8 * LANES <= cols; c += 8 * LANES)
-        NAME(column_block)(out + c, A + c, lda, d, ldd, rows, 8 * LANES, accumulate, 8);
+        column_block(out + c, A + c, lda, d, ldd, rows, 8 * LANES, accumulate, 8);
     for (; c + LANES <= cols; c += LANES)
-        NAME(column_block)(out + c, A + c, lda, d, ldd, rows, LANES, accumulate, 1);
-    if (c < cols) NAME(column_block)(out + c, A + c, lda, d, ldd, rows, cols - c, accumulate, 1);
+        column_block(out + c, A + c, lda, d, ldd, rows, LANES, accumulate, 1);
+    if (c < cols) column_block(out + c, A + c, lda, d, ldd, rows, cols - c, accumulate, 1);
 }
 
 /* ---- the three products of a layer ---- */
 
-static void NAME(panel_forward)(real *Z, const real *A, const real *W, ptrdiff_t rows,
-                                ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t ldz, ptrdiff_t lda,
-                                int relu) {
-    const int mode = relu ? NAME(RELU) : NAME(STORE);
+static void panel_forward(real *Z, const real *A, const real *W, ptrdiff_t rows, ptrdiff_t fan_in,
+                          ptrdiff_t fan_out, ptrdiff_t ldz, ptrdiff_t lda, int relu) {
+    const int mode = relu ? RELU : STORE;
     if (fan_out == 1)
-        NAME(dots)(Z, ldz, A, lda, W, rows, fan_in + 1, NULL, mode);
+        dots(Z, ldz, A, lda, W, rows, fan_in + 1, NULL, mode);
     else if (rows == 1)
-        NAME(panel_row)(Z, A, W, fan_in + 1, fan_out, relu);
+        panel_row(Z, A, W, fan_in + 1, fan_out, relu);
     else
-        NAME(panel_product)(Z, (layout){PANEL, ldz}, A, lda, 0, W, NAME(panelled)(fan_in + 1),
-                            rows, fan_in + 1, fan_out, NULL, mode);
+        panel_product(Z, (layout){PANEL, ldz}, A, lda, 0, W, panelled(fan_in + 1), rows, fan_in + 1,
+                      fan_out, NULL, mode);
 }
 
-static void NAME(panel_delta)(real *below, const real *delta, const real *W_turned,
-                              const real *gate, ptrdiff_t rows, ptrdiff_t fan_in,
-                              ptrdiff_t fan_out, ptrdiff_t ld_below, ptrdiff_t ld_delta) {
-    const int mode = gate ? NAME(GATE) : NAME(STORE);
+static void panel_delta(real *below, const real *delta, const real *W_turned, const real *gate,
+                        ptrdiff_t rows, ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t ld_below,
+                        ptrdiff_t ld_delta) {
+    const int mode = gate ? GATE : STORE;
     if (fan_in == 1)
-        NAME(dots)(below, ld_below, delta, ld_delta, W_turned, rows, fan_out, gate, mode);
+        dots(below, ld_below, delta, ld_delta, W_turned, rows, fan_out, gate, mode);
     else if (fan_out == 1)
-        NAME(outer)(below, ld_below, delta, ld_delta, W_turned, rows, fan_in, gate);
+        outer(below, ld_below, delta, ld_delta, W_turned, rows, fan_in, gate);
     else
-        NAME(panel_product)(below, (layout){PANEL, ld_below}, delta, ld_delta, 0, W_turned,
-                            NAME(panelled)(fan_out), rows, fan_out, fan_in, gate, mode);
+        panel_product(below, (layout){PANEL, ld_below}, delta, ld_delta, 0, W_turned,
+                      panelled(fan_out), rows, fan_out, fan_in, gate, mode);
 }
 
-static void NAME(panel_grad)(real *grad, const real *A, const real *delta, ptrdiff_t rows,
-                             ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t lda,
-                             ptrdiff_t ld_delta, int accumulate) {
+static void panel_grad(real *grad, const real *A, const real *delta, ptrdiff_t rows,
+                       ptrdiff_t fan_in, ptrdiff_t fan_out, ptrdiff_t lda, ptrdiff_t ld_delta,
+                       int accumulate) {
     if (fan_out == 1)
-        NAME(weighted_sum)(grad, A, lda, delta, ld_delta, rows, fan_in + 1, accumulate);
+        weighted_sum(grad, A, lda, delta, ld_delta, rows, fan_in + 1, accumulate);
     else
-        NAME(panel_product)(grad, NAME(panelled)(fan_in + 1), A, lda, 1, delta,
-                            (layout){PANEL, ld_delta}, fan_in + 1, rows, fan_out, NULL,
-                            accumulate ? NAME(ADD) : NAME(STORE));
+        panel_product(grad, panelled(fan_in + 1), A, lda, 1, delta, (layout){PANEL, ld_delta},
+                      fan_in + 1, rows, fan_out, NULL, accumulate ? ADD : STORE);
 }
 
 /* Columns of a row with its padding. */
-static ptrdiff_t NAME(padded)(ptrdiff_t cols) {
+static ptrdiff_t padded(ptrdiff_t cols) {
     return cols == 1 ? 1 : (cols + LANES - 1) / LANES * LANES;
 }
 
 /* The loss on rows of raw that lie ld apart, ld = padded(n_raw); the padding of delta is zero. */
-static double NAME(panel_loss)(real *delta, const real *raw, const real *y, const real *w,
-                               ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld,
-                               const fm_loss_t *loss) {
-    if (loss->output.kind == FM_softmax)
-        return NAME(softmax_loss)(delta, raw, y, w, rows, n_raw, ld, loss);
-    if (n_raw == ld) return NAME(loss)(delta, raw, y, w, rows, n_raw, loss);
+static double panel_loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
+                         ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *l) {
+    if (l->output.kind == FM_softmax) return softmax_loss(delta, raw, y, w, rows, n_raw, ld, l);
+    if (n_raw == ld) return loss(delta, raw, y, w, rows, n_raw, l);
     /* Element-wise losses run over entries without gaps: narrow rows meet in a buffer. */
-    real entry[NAME(ENTRIES)], slope[NAME(ENTRIES)];
-    const ptrdiff_t most = n_raw < NAME(ENTRIES) ? NAME(ENTRIES) / n_raw : 1;
+    real entry[ENTRIES], slope[ENTRIES];
+    const ptrdiff_t most = n_raw < ENTRIES ? ENTRIES / n_raw : 1;
     double value = 0;
     for (ptrdiff_t first = 0; first < rows; first += most) {
         const ptrdiff_t n = rows - first < most ? rows - first : most;
         const real *const weights = w ? w + first : NULL;
-        if (n_raw >= NAME(ENTRIES)) {
-            value += NAME(loss)(delta + first * ld, raw + first * ld, y + first * n_raw, weights, 1,
-                                n_raw, loss);
+        if (n_raw >= ENTRIES) {
+            value +=
+                loss(delta + first * ld, raw + first * ld, y + first * n_raw, weights, 1, n_raw, l);
         } else {
             for (ptrdiff_t r = 0; r < n; r++)
                 for (ptrdiff_t c = 0; c < n_raw; c++)
                     entry[r * n_raw + c] = raw[(first + r) * ld + c];
-            value += NAME(loss)(slope, entry, y + first * n_raw, weights, n, n_raw, loss);
+            value += loss(slope, entry, y + first * n_raw, weights, n, n_raw, l);
             for (ptrdiff_t r = 0; r < n; r++)
                 for (ptrdiff_t c = 0; c < n_raw; c++)
                     delta[(first + r) * ld + c] = slope[r * n_raw + c];
@@ -347,9 +331,9 @@ static double NAME(panel_loss)(real *delta, const real *raw, const real *y, cons
 }
 
 /* Panels of m[rows, cols], row-major; and back, when `back` is set. */
-static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t cols, int back) {
+static void panel_copy(real *panels, real *m, ptrdiff_t rows, ptrdiff_t cols, int back) {
     for (ptrdiff_t first = 0; first < cols; first += PANEL) {
-        const ptrdiff_t width = NAME(width_at)(cols, first);
+        const ptrdiff_t width = width_at(cols, first);
         const ptrdiff_t real_cols = cols - first < width ? cols - first : width;
         for (ptrdiff_t r = 0; r < rows; r++, panels += width) {
             if (back) {
@@ -363,18 +347,18 @@ static void NAME(panel_copy)(real *panels, real *m, ptrdiff_t rows, ptrdiff_t co
 }
 
 /* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out). */
-static void NAME(panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out) {
+static void panel_turn(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out) {
     for (ptrdiff_t from = 0; from < fan_in; from += PANEL) {
-        const ptrdiff_t width = NAME(width_at)(fan_in, from);
+        const ptrdiff_t width = width_at(fan_in, from);
         const ptrdiff_t real_cols = fan_in - from < width ? fan_in - from : width;
         for (ptrdiff_t first = 0; first < fan_out; first += PANEL) {
-            const ptrdiff_t w_width = NAME(width_at)(fan_out, first);
+            const ptrdiff_t w_width = width_at(fan_out, first);
             const ptrdiff_t rows = fan_out - first < w_width ? fan_out - first : w_width;
             const real *const block = W + first * (fan_in + 1) + from * w_width;
             if (width == PANEL && w_width == PANEL) /* most of them: strides known to the compiler */
-                NAME(turn_block)(turned, PANEL, block, PANEL, real_cols, rows);
+                turn_block(turned, PANEL, block, PANEL, real_cols, rows);
             else
-                NAME(turn_block)(turned, width, block, w_width, real_cols, rows);
+                turn_block(turned, width, block, w_width, real_cols, rows);
             for (ptrdiff_t i = real_cols; i < width; i++)
                 for (ptrdiff_t o = 0; o < rows; o++) turned[o * width + i] = 0;
             turned += rows * width;
@@ -383,17 +367,16 @@ static void NAME(panel_turn)(real *turned, const real *W, ptrdiff_t fan_in, ptrd
 }
 
 /* An update of panelled W~: l2 and decay reach the weights, not the biases in the last row. */
-static double NAME(panel_update)(real *theta, real *first, real *second, const real *grad,
-                                 ptrdiff_t fan_in, ptrdiff_t fan_out, const fm_update_t *u) {
+static double panel_update(real *theta, real *first, real *second, const real *grad,
+                           ptrdiff_t fan_in, ptrdiff_t fan_out, const fm_update_t *u) {
     fm_update_t of_biases = *u;
     of_biases.l2 = of_biases.decay = 0;
     double norm2 = 0;
     for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
-        const ptrdiff_t width = NAME(width_at)(fan_out, c);
-        norm2 += NAME(update)(theta, first, second, grad, fan_in * width, u);
+        const ptrdiff_t width = width_at(fan_out, c);
+        norm2 += update(theta, first, second, grad, fan_in * width, u);
         const ptrdiff_t at = fan_in * width;
-        NAME(update)(theta + at, first + at, second ? second + at : NULL, grad + at, width,
-                     &of_biases);
+        update(theta + at, first + at, second ? second + at : NULL, grad + at, width, &of_biases);
         theta += at + width, first += at + width, grad += at + width;
         if (second) second += at + width;
     }
@@ -401,13 +384,13 @@ static double NAME(panel_update)(real *theta, real *first, real *second, const r
 }
 
 /* For clipping: grad = (grad + l2 theta) scale, biases without l2; sums as in regularise. */
-static void NAME(panel_regularise)(real *grad, double *sums, const real *theta, ptrdiff_t fan_in,
-                                   ptrdiff_t fan_out, double l2, double scale) {
+static void panel_regularise(real *grad, double *sums, const real *theta, ptrdiff_t fan_in,
+                             ptrdiff_t fan_out, double l2, double scale) {
     double of_biases[2] = {0, 0};
     for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
-        const ptrdiff_t width = NAME(width_at)(fan_out, c), at = fan_in * width;
-        NAME(regularise)(grad, sums, theta, at, l2, scale);
-        NAME(regularise)(grad + at, of_biases, theta + at, width, 0, scale);
+        const ptrdiff_t width = width_at(fan_out, c), at = fan_in * width;
+        regularise(grad, sums, theta, at, l2, scale);
+        regularise(grad + at, of_biases, theta + at, width, 0, scale);
         grad += at + width, theta += at + width;
     }
     sums[1] += of_biases[1];

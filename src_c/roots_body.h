@@ -6,43 +6,43 @@
  *   softmax, any other loss   sqrt(w) (diag(p) - p p') diag(sqrt l'') */
 
 /* The length of column k but for that of (I - p 1')'s, p the outputs of softmax. */
-static real NAME(softmax_root_size)(real p_k, real y_k, real w, const fm_loss_t *loss) {
+static real softmax_root_size(real p_k, real y_k, real w, const fm_loss_t *loss) {
     const vec squared = loss->kind == FM_LOSS_log_loss
                             ? splat(w * p_k)
-                            : splat(w * p_k * p_k) * NAME(under_softmax)(p_k, y_k, loss).curv;
+                            : splat(w * p_k * p_k) * under_softmax(p_k, y_k, loss).curv;
     return vsqrt(squared)[0];
 }
 
 /* R[k] = column k. 1 - p_k is the sum of the others where p_k is the highest: p_k may round to 1. */
-static void NAME(softmax_root_row)(real *R, const real *raw, const real *y, real w, ptrdiff_t n,
-                                   const fm_loss_t *loss) {
+static void softmax_root_row(real *R, const real *raw, const real *y, real w, ptrdiff_t n,
+                             const fm_loss_t *loss) {
     if (w == 0) {
         memset(R, 0, (size_t)(n * n) * sizeof(real));
         return;
     }
     real *const p = R + (n - 1) * n; /* until the last column */
     real log_sum, others = 0;
-    NAME(softmax)(p, &log_sum, raw, 1, n, n);
-    const ptrdiff_t top = NAME(highest_entry)(p, n);
+    softmax(p, &log_sum, raw, 1, n, n);
+    const ptrdiff_t top = highest_entry(p, n);
     for (ptrdiff_t c = 0; c < n; c++) others += c == top ? 0 : p[c];
     for (ptrdiff_t k = 0; k < n; k++) {
         const real p_k = p[k], rest = k == top ? others : 1 - p_k;
-        const real size = NAME(softmax_root_size)(p_k, y[k], w, loss);
+        const real size = softmax_root_size(p_k, y[k], w, loss);
         for (ptrdiff_t j = 0; j < n; j++) R[k * n + j] = (j == k ? rest : -p[j]) * size;
     }
 }
 
-static void NAME(loss_root)(real *roots, const real *raw, const real *y, const real *w,
-                            ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss) {
+static void loss_root(real *roots, const real *raw, const real *y, const real *w, ptrdiff_t rows,
+                      ptrdiff_t n_raw, const fm_loss_t *loss) {
     if (loss->output.kind == FM_softmax) {
         for (ptrdiff_t r = 0; r < rows; r++)
-            NAME(softmax_root_row)(roots + r * n_raw * n_raw, raw + r * n_raw, y + r * n_raw,
-                                   w ? w[r] : 1, n_raw, loss);
+            softmax_root_row(roots + r * n_raw * n_raw, raw + r * n_raw, y + r * n_raw,
+                             w ? w[r] : 1, n_raw, loss);
         return;
     }
     const ptrdiff_t n = rows * n_raw;
     for (ptrdiff_t i = 0; i < n; i++) roots[i] = 1;
-    NAME(loss_mul)(roots, roots, raw, y, w, rows, n_raw, loss, FM_GGN); /* the diagonals */
+    loss_mul(roots, roots, raw, y, w, rows, n_raw, loss, FM_GGN); /* the diagonals */
     for (ptrdiff_t i = n - 1; i >= 0; i--) {
         const real size = vsqrt(splat(roots[i]))[0];
         memset(roots + i * n_raw, 0, (size_t)n_raw * sizeof(real));
@@ -52,20 +52,18 @@ static void NAME(loss_root)(real *roots, const real *raw, const real *y, const r
 
 /* The same R times depth vectors, as R z = (I - p 1') u with u = diag(sizes) z; room: 2 n. As in R,
  * neither 1 - p_top nor the sum of all u but that of the top is a difference. */
-static void NAME(softmax_root_mul_row)(real *out, const real *z, const real *raw, const real *y,
-                                       real w, ptrdiff_t depth, ptrdiff_t n,
-                                       const fm_loss_t *loss, real *room) {
+static void softmax_root_mul_row(real *out, const real *z, const real *raw, const real *y, real w,
+                                 ptrdiff_t depth, ptrdiff_t n, const fm_loss_t *loss, real *room) {
     if (w == 0) {
         memset(out, 0, (size_t)(depth * n) * sizeof(real));
         return;
     }
     real *const p = room, *const sizes = room + n;
     real log_sum, others = 0;
-    NAME(softmax)(p, &log_sum, raw, 1, n, n);
-    const ptrdiff_t top = NAME(highest_entry)(p, n);
+    softmax(p, &log_sum, raw, 1, n, n);
+    const ptrdiff_t top = highest_entry(p, n);
     for (ptrdiff_t c = 0; c < n; c++) others += c == top ? 0 : p[c];
-    for (ptrdiff_t c = 0; c < n; c++)
-        sizes[c] = NAME(softmax_root_size)(p[c], y[c], w, loss);
+    for (ptrdiff_t c = 0; c < n; c++) sizes[c] = softmax_root_size(p[c], y[c], w, loss);
     for (ptrdiff_t d = 0; d < depth; d++, out += n, z += n) {
         real rest = 0;
         for (ptrdiff_t c = 0; c < n; c++) {
@@ -78,19 +76,19 @@ static void NAME(softmax_root_mul_row)(real *out, const real *z, const real *raw
     }
 }
 
-static void NAME(loss_root_mul)(real *out, const real *z, const real *raw, const real *y,
-                                const real *w, ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t n_raw,
-                                const fm_loss_t *loss, real *room) {
+static void loss_root_mul(real *out, const real *z, const real *raw, const real *y, const real *w,
+                          ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t n_raw, const fm_loss_t *loss,
+                          real *room) {
     for (ptrdiff_t r = 0; r < rows; r++) {
         const ptrdiff_t at = r * n_raw, first = at * depth;
         const real *const w_r = w ? w + r : NULL;
         if (loss->output.kind == FM_softmax) {
-            NAME(softmax_root_mul_row)(out + first, z + first, raw + at, y + at, w_r ? *w_r : 1,
-                                       depth, n_raw, loss, room);
+            softmax_root_mul_row(out + first, z + first, raw + at, y + at, w_r ? *w_r : 1, depth,
+                                 n_raw, loss, room);
             continue;
         }
         for (ptrdiff_t c = 0; c < n_raw; c++) room[n_raw + c] = 1;
-        NAME(loss_mul)(room, room + n_raw, raw + at, y + at, w_r, 1, n_raw, loss, FM_GGN);
+        loss_mul(room, room + n_raw, raw + at, y + at, w_r, 1, n_raw, loss, FM_GGN);
         for (ptrdiff_t c = 0; c < n_raw; c++) room[c] = vsqrt(splat(room[c]))[0];
         for (ptrdiff_t d = 0; d < depth; d++)
             for (ptrdiff_t c = 0; c < n_raw; c++)

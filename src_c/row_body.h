@@ -3,15 +3,12 @@
  * A single row reads every weight once, so that no other layout pays for itself, and in the order in
  * which they lie, so that the CPU can fetch ahead. */
 
-enum { NAME(ROW_VECTORS) = 8, NAME(ROW_BLOCK) = 8 };
-#define ROW_VECTORS NAME(ROW_VECTORS)
-#define ROW_BLOCK NAME(ROW_BLOCK)
+enum { ROW_VECTORS = 8, ROW_BLOCK = 8 };
 
 /* Columns [0, vectors * LANES), their sums in registers. Where these are few, several partial sums
  * per column keep the multiply-adds from waiting for each other. */
-static inline __attribute__((always_inline)) void
-NAME(row_columns)(real *z, const real *a, const real *W, const real *b, ptrdiff_t depth,
-                  ptrdiff_t ldw, int relu, const int vectors) {
+FM_INLINE void row_columns(real *z, const real *a, const real *W, const real *b, ptrdiff_t depth,
+                           ptrdiff_t ldw, int relu, const int vectors) {
     const int chains = ROW_VECTORS / vectors;
     vec acc[ROW_VECTORS][ROW_VECTORS];
 #pragma GCC unroll 8
@@ -41,7 +38,7 @@ NAME(row_columns)(real *z, const real *a, const real *W, const real *b, ptrdiff_
 }
 
 /* A single column: a dot product. */
-static real NAME(row_dot)(const real *a, const real *w, ptrdiff_t n) {
+static real row_dot(const real *a, const real *w, ptrdiff_t n) {
     vec acc[4] = {splat(0), splat(0), splat(0), splat(0)};
     ptrdiff_t k = 0;
     for (; k + 4 * LANES <= n; k += 4 * LANES)
@@ -58,8 +55,8 @@ static real NAME(row_dot)(const real *a, const real *w, ptrdiff_t n) {
 
 /* Fewer columns than lanes: a vector takes in the beginning of the next row, whose lanes are not
  * stored; near the end of W there is no next row. */
-static void NAME(row_narrow)(real *z, const real *a, const real *W, const real *b, ptrdiff_t depth,
-                             ptrdiff_t cols, int relu) {
+static void row_narrow(real *z, const real *a, const real *W, const real *b, ptrdiff_t depth,
+                       ptrdiff_t cols, int relu) {
     const ptrdiff_t whole = depth * cols - LANES;
     vec acc[4] = {load(b, cols, 0), splat(0), splat(0), splat(0)};
     ptrdiff_t k = 0;
@@ -73,9 +70,8 @@ static void NAME(row_narrow)(real *z, const real *a, const real *W, const real *
 }
 
 /* z[cols] += a[rows] W[rows, cols], cols being whole vectors. */
-static inline __attribute__((always_inline)) void
-NAME(row_add)(real *z, const real *a, const real *W, ptrdiff_t cols, ptrdiff_t ldw,
-              const int rows) {
+FM_INLINE void row_add(real *z, const real *a, const real *W, ptrdiff_t cols, ptrdiff_t ldw,
+                       const int rows) {
     vec x[ROW_BLOCK];
 #pragma GCC unroll 8
     for (int k = 0; k < rows; k++) x[k] = splat(a[k]);
@@ -88,47 +84,47 @@ NAME(row_add)(real *z, const real *a, const real *W, ptrdiff_t cols, ptrdiff_t l
 }
 
 /* Too many columns for the registers: some rows at a time, sums in z. */
-static void NAME(row_wide)(real *z, const real *a, const real *W, const real *b, ptrdiff_t depth,
-                           ptrdiff_t cols, int relu) {
+static void row_wide(real *z, const real *a, const real *W, const real *b, ptrdiff_t depth,
+                     ptrdiff_t cols, int relu) {
     const ptrdiff_t whole = cols / LANES * LANES;
     memcpy(z, b, (size_t)whole * sizeof(real));
     ptrdiff_t k = 0;
     for (; k + ROW_BLOCK <= depth; k += ROW_BLOCK)
-        NAME(row_add)(z, a + k, W + k * cols, whole, cols, ROW_BLOCK);
-    for (; k < depth; k++) NAME(row_add)(z, a + k, W + k * cols, whole, cols, 1);
+        row_add(z, a + k, W + k * cols, whole, cols, ROW_BLOCK);
+    for (; k < depth; k++) row_add(z, a + k, W + k * cols, whole, cols, 1);
     for (ptrdiff_t c = 0; relu && c < whole; c += LANES) {
         const vec t = load(z + c, LANES, 0);
         store(z + c, select_(t <= 0, splat(0), t), LANES);
     }
     const ptrdiff_t last = cols - LANES;
-    if (whole < cols) NAME(row_columns)(z + last, a, W + last, b + last, depth, cols, relu, 1);
+    if (whole < cols) row_columns(z + last, a, W + last, b + last, depth, cols, relu, 1);
 }
 
-static void NAME(row_forward)(real *z, const real *a, const real *W, const real *b,
-                              ptrdiff_t fan_in, ptrdiff_t fan_out, int relu) {
+static void row_forward(real *z, const real *a, const real *W, const real *b, ptrdiff_t fan_in,
+                        ptrdiff_t fan_out, int relu) {
     if (fan_out == 1) {
-        const real t = b[0] + NAME(row_dot)(a, W, fan_in);
+        const real t = b[0] + row_dot(a, W, fan_in);
         z[0] = relu && t <= 0 ? 0 : t;
         return;
     }
     if (fan_out < LANES) {
-        NAME(row_narrow)(z, a, W, b, fan_in, fan_out, relu);
+        row_narrow(z, a, W, b, fan_in, fan_out, relu);
         return;
     }
     if (fan_out > 2 * ROW_VECTORS * LANES) {
-        NAME(row_wide)(z, a, W, b, fan_in, fan_out, relu);
+        row_wide(z, a, W, b, fan_in, fan_out, relu);
         return;
     }
     ptrdiff_t c = 0;
     for (; fan_out - c >= 8 * LANES; c += 8 * LANES)
-        NAME(row_columns)(z + c, a, W + c, b + c, fan_in, fan_out, relu, 8);
+        row_columns(z + c, a, W + c, b + c, fan_in, fan_out, relu, 8);
     for (; fan_out - c >= 4 * LANES; c += 4 * LANES)
-        NAME(row_columns)(z + c, a, W + c, b + c, fan_in, fan_out, relu, 4);
+        row_columns(z + c, a, W + c, b + c, fan_in, fan_out, relu, 4);
     for (; fan_out - c >= 2 * LANES; c += 2 * LANES)
-        NAME(row_columns)(z + c, a, W + c, b + c, fan_in, fan_out, relu, 2);
+        row_columns(z + c, a, W + c, b + c, fan_in, fan_out, relu, 2);
     /* The last vector may overlap the one before: the same sums, up to their order. */
     for (; c < fan_out; c += LANES) {
         if (fan_out - c < LANES) c = fan_out - LANES;
-        NAME(row_columns)(z + c, a, W + c, b + c, fan_in, fan_out, relu, 1);
+        row_columns(z + c, a, W + c, b + c, fan_in, fan_out, relu, 1);
     }
 }

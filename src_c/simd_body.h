@@ -1,101 +1,92 @@
 /* Vectors of `real`: GNU vector extensions, VECTOR_BYTES wide. */
 
-#if REAL_IS_FLOAT
-typedef int32_t NAME(bits);
-#else
-typedef int64_t NAME(bits);
-#endif
-#define bits NAME(bits)
+#define FM_INLINE static inline __attribute__((always_inline))
+#define FM_APART static __attribute__((noinline))
 
 /* The x86 intrinsic of this name for vectors of `real`. */
 #if VECTOR_BYTES == 16
-#define FM_INTRINSIC_NAME(name, suffix) _mm_##name##_##suffix
+#define FM_WIDE(name, suffix) _mm_##name##_##suffix
 #elif VECTOR_BYTES == 32
-#define FM_INTRINSIC_NAME(name, suffix) _mm256_##name##_##suffix
+#define FM_WIDE(name, suffix) _mm256_##name##_##suffix
 #else
-#define FM_INTRINSIC_NAME(name, suffix) _mm512_##name##_##suffix
+#define FM_WIDE(name, suffix) _mm512_##name##_##suffix
 #endif
+
 #if REAL_IS_FLOAT
-#define FM_INTRINSIC(name) FM_INTRINSIC_NAME(name, ps)
+typedef float real;
+typedef int32_t bits;
+typedef fm_kernels_f fm_kernels;
+#define FM_INTRINSIC(name) FM_WIDE(name, ps)
 #else
-#define FM_INTRINSIC(name) FM_INTRINSIC_NAME(name, pd)
+typedef double real;
+typedef int64_t bits;
+typedef fm_kernels_d fm_kernels;
+#define FM_INTRINSIC(name) FM_WIDE(name, pd)
 #endif
 
-typedef real NAME(vec) __attribute__((vector_size(VECTOR_BYTES)));
-typedef bits NAME(ivec) __attribute__((vector_size(VECTOR_BYTES)));
-#define vec NAME(vec)
-#define ivec NAME(ivec)
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef bits ivec __attribute__((vector_size(VECTOR_BYTES)));
 
-enum { NAME(LANES) = VECTOR_BYTES / sizeof(real) };
-#define LANES NAME(LANES)
+enum { LANES = VECTOR_BYTES / sizeof(real) };
 
-static inline vec NAME(splat)(real x) { return x - (vec){0}; }
-#define splat NAME(splat)
+static inline vec splat(real x) { return x - (vec){0}; }
 
 /* m ? a : b, lane by lane; m is all ones or all zeros per lane. */
-static inline vec NAME(select)(ivec m, vec a, vec b) {
-    return (vec)((m & (ivec)a) | (~m & (ivec)b));
-}
-#define select_ NAME(select)
+static inline vec select_(ivec m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
 
-static inline vec NAME(vabs)(vec x) {
+static inline vec vabs(vec x) {
 #if REAL_IS_FLOAT
     return (vec)((ivec)x & INT32_C(0x7fffffff));
 #else
     return (vec)((ivec)x & INT64_C(0x7fffffffffffffff));
 #endif
 }
-#define vabs NAME(vabs)
 
 /* The magnitude of x with the sign of s. */
-static inline vec NAME(vcopysign)(vec x, vec s) {
+static inline vec vcopysign(vec x, vec s) {
     const ivec sign = (ivec)splat((real)-0.0);
     return (vec)(((ivec)x & ~sign) | ((ivec)s & sign));
 }
-#define vcopysign NAME(vcopysign)
 
 /* a < b ? a : b and a > b ? a : b, lane by lane: b where one of them is NaN. Compilers make a
  * comparison and a choice of the formula; the instruction makes exp 1.2 times as fast. */
 #ifdef __SSE2__
-static inline vec NAME(lower)(vec a, vec b) { return (vec)FM_INTRINSIC(min)(a, b); }
-static inline vec NAME(higher)(vec a, vec b) { return (vec)FM_INTRINSIC(max)(a, b); }
+static inline vec lower(vec a, vec b) { return (vec)FM_INTRINSIC(min)(a, b); }
+static inline vec higher(vec a, vec b) { return (vec)FM_INTRINSIC(max)(a, b); }
 #else
-static inline vec NAME(lower)(vec a, vec b) { return select_(a < b, a, b); }
-static inline vec NAME(higher)(vec a, vec b) { return select_(a > b, a, b); }
+static inline vec lower(vec a, vec b) { return select_(a < b, a, b); }
+static inline vec higher(vec a, vec b) { return select_(a > b, a, b); }
 #endif
 
 /* NaN in x stays NaN. */
-static inline vec NAME(vmin)(vec x, real bound) { return NAME(lower)(splat(bound), x); }
-static inline vec NAME(vmax)(vec x, real bound) { return NAME(higher)(splat(bound), x); }
-#define vmin_ NAME(vmin)
-#define vmax_ NAME(vmax)
+static inline vec vmin(vec x, real bound) { return lower(splat(bound), x); }
+static inline vec vmax(vec x, real bound) { return higher(splat(bound), x); }
 
 /* Lanes 0 to k - 1. */
-static inline ivec NAME(before)(ptrdiff_t k) {
+static inline ivec before(ptrdiff_t k) {
     ivec lane;
     for (int i = 0; i < LANES; i++) lane[i] = i;
     return lane < (bits)k;
 }
 
 /* The first k entries (k >= LANES: a whole vector); lanes past them hold `fill`. */
-static inline vec NAME(load)(const real *p, ptrdiff_t k, real fill) {
+static inline vec load(const real *p, ptrdiff_t k, real fill) {
     vec x;
     if (k >= LANES) {
         memcpy(&x, p, sizeof x);
         return x;
     }
 #if VECTOR_BYTES == 32
-    x = (vec)FM_INTRINSIC(maskload)(p, (__m256i)NAME(before)(k));
+    x = (vec)FM_INTRINSIC(maskload)(p, (__m256i)before(k));
 #else
     x = splat(0);
     memcpy(&x, p, (size_t)k * sizeof(real));
 #endif
-    return fill == 0 ? x : select_(NAME(before)(k), x, splat(fill));
+    return fill == 0 ? x : select_(before(k), x, splat(fill));
 }
-#define load NAME(load)
 
 /* A part is stored in pieces of halving size: cheaper than a call of memcpy. */
-static inline void NAME(store)(real *p, vec x, ptrdiff_t k) {
+static inline void store(real *p, vec x, ptrdiff_t k) {
     if (k >= LANES) {
         memcpy(p, &x, sizeof x);
         return;
@@ -108,10 +99,9 @@ static inline void NAME(store)(real *p, vec x, ptrdiff_t k) {
             p += piece, from += (size_t)piece * sizeof(real);
         }
 }
-#define store NAME(store)
 
 /* Sums of at most k lanes, in double: a loss over many rows keeps its digits in float32. */
-static inline double NAME(sum)(vec x, ptrdiff_t k) {
+static inline double sum_of(vec x, ptrdiff_t k) {
     double s = 0;
     if (k >= LANES)
         for (int i = 0; i < LANES; i++) s += (double)x[i];
@@ -119,7 +109,6 @@ static inline double NAME(sum)(vec x, ptrdiff_t k) {
         for (int i = 0; i < k; i++) s += (double)x[i];
     return s;
 }
-#define sum_ NAME(sum)
 
 /* body for each vector of n entries, from entry i on with k entries left: whole vectors first, so
  * that their loop knows no tails. */

@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
                     const uint32_t pattern = (uint32_t)(first + stride * (uint64_t)i);
                     memcpy(&xf[i], &pattern, 4);
                 }
-                t->f.map(yf, xf, N, f);
+                t->f->map(yf, xf, N, f);
                 for (int i = 0; i < N; i++) {
                     const double e = error_f(yf[i], reference_f(f, xf[i]));
                     if (e > worst_f) worst_f = e, at_f = xf[i];
@@ -89,7 +89,7 @@ int main(int argc, char **argv) {
                     /* half of the points within the working range, half over all exponents */
                     xd[i] = block % 2 ? (u - 0.5) * 80 : (v < 0.5 ? -1 : 1) * exp2((u - 0.5) * 2000);
                 }
-                t->d.map(yd, xd, N, f);
+                t->d->map(yd, xd, N, f);
                 for (int i = 0; i < N; i++) {
                     const double e = error_d(yd[i], reference(f, xd[i]));
                     if (e > worst_d) worst_d = e, at_d = xd[i];

@@ -1,28 +1,27 @@
 /* Optimiser steps: one pass over the parameters, their moments and their gradient.
  * The gradient is g = (grad + l2 theta) scale; each returns |theta|^2 before the step. */
 
-static inline vec NAME(vsqrt)(vec x) {
+static inline vec vsqrt(vec x) {
     vec y;
     for (int i = 0; i < LANES; i++) y[i] = REAL_IS_FLOAT ? sqrtf((float)x[i]) : sqrt((double)x[i]);
     return y;
 }
-#define vsqrt NAME(vsqrt)
 
-#define FM_UPDATE_LOOP(...)                                                                      \
-    FM_EACH(n, {                                                                                 \
-        vec t = load(theta + i, k, 0);                                                           \
-        vec m = load(first + i, k, 0);                                                           \
-        const vec g = (load(grad + i, k, 0) + l2 * t) * scale;                                   \
-        norm2 += t * t;                                                                          \
-        __VA_ARGS__;                                                                             \
-        store(theta + i, t, k);                                                                  \
-        store(first + i, m, k);                                                                  \
-        if (++since == 4096) total += sum_(norm2, LANES), norm2 = splat(0), since = 0;           \
-    });                                                                                          \
+#define FM_UPDATE_LOOP(...)                                                                        \
+    FM_EACH(n, {                                                                                   \
+        vec t = load(theta + i, k, 0);                                                             \
+        vec m = load(first + i, k, 0);                                                             \
+        const vec g = (load(grad + i, k, 0) + l2 * t) * scale;                                     \
+        norm2 += t * t;                                                                            \
+        __VA_ARGS__;                                                                               \
+        store(theta + i, t, k);                                                                    \
+        store(first + i, m, k);                                                                    \
+        if (++since == 4096) total += sum_of(norm2, LANES), norm2 = splat(0), since = 0;           \
+    });                                                                                            \
     break;
 
-static double NAME(update)(real *theta, real *first, real *second, const real *grad, ptrdiff_t n,
-                           const fm_update_t *u) {
+static double update(real *theta, real *first, real *second, const real *grad, ptrdiff_t n,
+                     const fm_update_t *u) {
     const real rate = (real)u->rate, momentum = (real)u->momentum, l2 = (real)u->l2;
     const real scale = (real)u->scale, keep = (real)(1 - u->decay);
     const real b1 = (real)u->beta_1, b2 = (real)u->beta_2;
@@ -44,11 +43,11 @@ static double NAME(update)(real *theta, real *first, real *second, const real *g
                        t = keep * t - rate * m / (vsqrt(v) + epsilon);
                        store(second + i, v, k))
     }
-    return total + sum_(norm2, LANES);
+    return total + sum_of(norm2, LANES);
 }
 
-static void NAME(regularise)(real *grad, double *sums, const real *theta, ptrdiff_t n, double l2,
-                             double scale) {
+static void regularise(real *grad, double *sums, const real *theta, ptrdiff_t n, double l2,
+                       double scale) {
     vec theta2 = splat(0), grad2 = splat(0);
     int since = 0;
     for (ptrdiff_t i = 0; i < n; i += LANES) {
@@ -59,9 +58,9 @@ static void NAME(regularise)(real *grad, double *sums, const real *theta, ptrdif
         theta2 += t * t;
         grad2 += g * g;
         if (++since == 4096) {
-            sums[0] += sum_(theta2, LANES), sums[1] += sum_(grad2, LANES);
+            sums[0] += sum_of(theta2, LANES), sums[1] += sum_of(grad2, LANES);
             theta2 = grad2 = splat(0), since = 0;
         }
     }
-    sums[0] += sum_(theta2, LANES), sums[1] += sum_(grad2, LANES);
+    sums[0] += sum_of(theta2, LANES), sums[1] += sum_of(grad2, LANES);
 }

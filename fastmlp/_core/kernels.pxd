@@ -149,8 +149,8 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_table:
         const char *isa
-        fm_kernels_f f
-        fm_kernels_d d
+        const fm_kernels_f *f
+        const fm_kernels_d *d
 
     ctypedef struct fm_activation_row:
         const char *name
