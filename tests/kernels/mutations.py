@@ -240,8 +240,8 @@ MUTATIONS = [
     (SOFTMAX, "higher(x, across[i])", "lower(x, across[i])"),
     (
         SOFTMAX,
-        "rows_across)(sum + r, from, last, n, ld, 0)",
-        "rows_across)(sum + r, from, 0, n, ld, 0)",
+        "rows_across(sum + r, from, last, n, ld, 0)",
+        "rows_across(sum + r, from, 0, n, ld, 0)",
     ),
     (TURN, "q[r] = joined(q[r], part, highest);", "q[r] = joined(q[r], part, 0);"),
     (TANGENTS, "memcpy(tape.z[l], slope, rows *", "memcpy(tape.z[l], curv, rows *"),
