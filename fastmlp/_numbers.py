@@ -1,12 +1,15 @@
-"""Numbers that a user gave, checked in one place."""
+"""Numbers and random states that a user gave, checked in one place."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf, isfinite, nan
 from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from fastmlp._names import shown
 
@@ -47,6 +50,28 @@ def finite(value: Any) -> float | None:
     return number if isfinite(number) else None
 
 
+@dataclass(frozen=True)
+class Interval:
+    """Finite numbers from low to high; closed: "both", "left", "right" or "neither"."""
+
+    low: float
+    high: float
+    closed: str
+
+    def __contains__(self, value: Any) -> bool:
+        number = finite(value)
+        if number is None:
+            return False
+        above = number >= self.low if self.closed in ("both", "left") else number > self.low
+        below = number <= self.high if self.closed in ("both", "right") else number < self.high
+        return above and below
+
+    def __str__(self) -> str:
+        opening = "[" if self.closed in ("both", "left") else "("
+        closing = "]" if self.closed in ("both", "right") else ")"
+        return f"{opening}{self.low:g}, {self.high:g}{closing}"
+
+
 def is_integer(value: Any) -> bool:
     """Whether a value is an integer that is not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
@@ -76,3 +101,23 @@ def check_integer(name: str, value: Any, least: int = 1, most: int | None = None
     if most is not None and value > most:
         raise ValueError(f"{name} must be at most {most}, got {shown(value)}.")
     return int(min(value, sys.maxsize))
+
+
+def check_random_state(random_state: Any) -> np.random.RandomState | np.random.Generator:
+    """What is drawn from; None is NumPy's global one, which numpy.random.seed seeds.
+
+    Raises
+    ------
+    TypeError
+        Neither None nor an integer, a RandomState or a Generator.
+    """
+    if random_state is None:
+        return np.random.mtrand._rand
+    if isinstance(random_state, np.random.RandomState | np.random.Generator):
+        return random_state
+    if is_integer(random_state):
+        return np.random.RandomState(int(random_state))
+    raise TypeError(
+        "random_state must be None, an integer, a RandomState or a Generator, got "
+        f"{shown(random_state)}."
+    )

@@ -9,29 +9,7 @@ from typing import Any
 
 from fastmlp._core.kernels import ACTIVATIONS
 from fastmlp._names import shown, unknown
-from fastmlp._numbers import finite
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Finite numbers from low to high; closed: "both", "left" or "neither"."""
-
-    low: float
-    high: float
-    closed: str
-
-    def __contains__(self, value: Any) -> bool:
-        number = finite(value)
-        if number is None:
-            return False
-        above = number >= self.low if self.closed in ("both", "left") else number > self.low
-        below = number <= self.high if self.closed == "both" else number < self.high
-        return above and below
-
-    def __str__(self) -> str:
-        opening = "[" if self.closed in ("both", "left") else "("
-        return f"{opening}{self.low:g}, {self.high:g}{']' if self.closed == 'both' else ')'}"
-
+from fastmlp._numbers import Interval
 
 # activation: parameter -> (default, interval of its values)
 PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp._names import unknown
+from fastmlp._numbers import check_random_state
 
 # scheme: (numerator, whether fan_out counts) of the variance of a uniform draw on [-b, b],
 # b = sqrt(numerator / fans). "glorot" is scikit-learn's: Glorot & Bengio (2010), whose logistic
@@ -77,16 +78,3 @@ def _nguyen_widrow(widths, first_activation, rng):
         coefs.insert(0, length * direction)
         intercepts.insert(0, length * np.linspace(-1, 1, fan_out) * np.sign(direction[0]))
     return coefs, intercepts
-
-
-def check_random_state(random_state: Any):
-    """A RandomState or Generator from what users pass; None is NumPy's global RandomState."""
-    if random_state is None:
-        return np.random.mtrand._rand
-    if isinstance(random_state, (np.random.RandomState, np.random.Generator)):
-        return random_state
-    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
-        return np.random.RandomState(random_state)
-    raise ValueError(
-        f"random_state must be None, an int, a RandomState or a Generator; got {random_state!r}."
-    )

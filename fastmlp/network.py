@@ -18,7 +18,7 @@ from fastmlp.activations import Activation, resolve_hidden
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective
 from fastmlp.segments import BIASES, WEIGHTS, Segment, segments_of
-from fastmlp.trace import Trace, trace, value_slope
+from fastmlp.trace import Trace, slope_of, trace
 
 
 class Network:
@@ -585,7 +585,7 @@ class Network:
             p /= p.sum(axis=1, keepdims=True)
             mean = np.einsum("nk,nkj->nj", p, jacobian)
             return p[:, :, np.newaxis] * (jacobian - mean[:, np.newaxis])
-        _, slope = value_slope(self._output, raw.ravel())
+        slope = slope_of(self._output, raw.ravel())
         return slope.reshape(raw.shape)[:, :, np.newaxis] * jacobian
 
     def _jacobian(self, theta: Any, X: Any, of_inputs: bool) -> np.ndarray:

@@ -86,17 +86,18 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
     y = np.asarray(y)
     objective = network.objective(x[np.newaxis], y[np.newaxis] if y.ndim < 2 else y)
     loss, grad = objective.value_grad(theta)
-    coefs, _ = network.unpack(theta)
     grad_W, grad_b = network.unpack(grad)
-    n_layers = len(coefs)
+    n_layers = len(grad_W)
     z, a, slope = {}, {0: x.astype(network.dtype)}, {}
-    for l, (W, b) in enumerate(zip(*network.unpack(theta), strict=True), start=1):
-        g = network._hidden[l - 1] if l < n_layers else network._output
-        z[l] = a[l - 1] @ W + b
-        if g.name == "softmax":
-            a[l] = network.predict(theta, x[np.newaxis])[0]
-        else:
-            a[l], slope[l] = value_slope(g, z[l])
+    for l, g in enumerate((*network._hidden, network._output), start=1):
+        part = network
+        if l < n_layers:  # what a layer computes is the output of the network that ends with it
+            before = [h.spec for h in network._hidden[: l - 1]]
+            part = type(network)(network.layers[: l + 1], before, g.spec, dtype=network.dtype)
+        theta_part = np.asarray(theta)[: part.n_params]
+        z[l], a[l] = (out(theta_part, x[np.newaxis])[0] for out in (part.raw, part.predict))
+        if g.name != "softmax":
+            slope[l] = slope_of(g, z[l])
     # One sample: the gradient by the biases is d loss / d z itself.
     return Trace(
         {
@@ -112,9 +113,8 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
     )
 
 
-def value_slope(g: Activation, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An activation and its derivative at z, float32 or float64, of shape (n,)."""
+def slope_of(g: Activation, z: np.ndarray) -> np.ndarray:
+    """The derivative of an activation at z, float32 or float64, of shape (n,)."""
     params = np.zeros(2)
     params[: len(g.values)] = g.values
-    value, slope, _ = activation_values(g.name, params, z)
-    return value, slope
+    return activation_values(g.name, params, z)[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -98,9 +97,8 @@ def train(
     objective.n_threads = n_threads
     objective.most_threads = threads_in_force(1 << 16)  # before the limit on BLAS below
     rows_at_once = tile_rows(network.layers, network.dtype.itemsize)
-    batch_size = getattr(solver, "batch_size", None)
-    if batch_size is not None:
-        rows_at_once = min(rows_at_once, batch_size if isinstance(batch_size, Integral) else 200)
+    if solver.mini_batch:
+        rows_at_once = min(rows_at_once, solver.batch_size_for(objective.n_samples))
     flops = 6.0 * min(rows_at_once, objective.n_samples) * network.n_params
     n_blas = default_threads(flops) if n_threads is None else n_threads
     by_blas = not fits_panels(tuple(network.layers), network.dtype.itemsize)
@@ -234,16 +232,6 @@ def predict(network, theta, X, scales=None, n_threads: int | None = None) -> np.
         return network.predict(theta, X, scales)
     with blas_threads(default_threads(flops) if n_threads is None else n_threads):
         return network.predict(theta, X, scales)
-
-
-def describe_divergence(network, result: Result) -> str:
-    """Say where and when a run left the finite numbers."""
-    when = f"iteration {result.n_iter}"
-    coefs, intercepts = network.unpack(result.theta)
-    for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True), start=1):
-        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            return f"Layer {layer} of {len(coefs)} was no longer finite after {when}."
-    return f"The loss was {result.loss:.4g} after {when}."
 
 
 def _validator(network, validation, scales, score):

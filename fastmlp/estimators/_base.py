@@ -30,20 +30,20 @@ from fastmlp.estimators._judge import Judge
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, EvidenceState, Status
-from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
+from fastmlp.solvers._minibatch_loop import MiniBatchState
 from fastmlp.solvers._progress import Progress
-from fastmlp.training import describe_divergence, train, train_starts
+from fastmlp.training import train, train_starts
 
 FLOATS = (np.float64, np.float32)
 
 
 def is_mini_batch(estimator) -> bool:
     """Whether the estimator's solver goes through the data in mini-batches (``available_if``)."""
-    solver = estimator.solver
-    if solver in ("sgd", "adam") or isinstance(solver, MiniBatch):
+    if _params.is_mini_batch(estimator.solver):
         return True
     raise AttributeError(
-        f"partial_fit is only available for stochastic optimizers. {solver} is not stochastic."
+        "partial_fit is only available for stochastic optimizers. "
+        f"{estimator.solver} is not stochastic."
     )
 
 
@@ -191,7 +191,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 )
 
             state = judged = None
-            if isinstance(solver, MiniBatch):
+            if solver.mini_batch:
                 if self.warm_start and not incremental:
                     learned = (checked[0], targets, sample_weight, rows)
                     apart = validation if held_out is None else (held_out,)
@@ -217,7 +217,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 "n_threads": self.n_threads,
                 **self._limits(),
             }
-            with _report.explained_start(self):
+            with _report.explained_start(self, solver):
                 if self.n_starts > 1 and fresh and not incremental:
                     result = self._best_start(network, X, targets, theta0, rng, fit)
                 else:
@@ -227,7 +227,8 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                     self.starts_ = None
             diverged = result.status is Status.DIVERGED
             if diverged and not (validation is not None and _has_best(result)):
-                raise _report.divergence(self, describe_divergence(network, result))
+                what = _report.describe_divergence(network, result)
+                raise _report.divergence(self, solver, what)
             self._store(network, result, fresh, validating=validation is not None)
             self._generator = _warm_start.left_by(self, rng)
             if judged is not None:

@@ -10,7 +10,6 @@ from sklearn.base import is_classifier
 
 from fastmlp.estimators import _params
 from fastmlp.solvers import SGD, Adam, AdamW
-from fastmlp.solvers._minibatch_loop import MiniBatch
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 COPIED = (
@@ -89,7 +88,7 @@ def _solver(estimator):
     solver = estimator.solver
     if isinstance(solver, str):
         return {"solver": solver if solver in ("sgd", "adam", "lbfgs") else "lbfgs"}
-    if not isinstance(solver, MiniBatch):
+    if not solver.mini_batch:
         return {"solver": "lbfgs"}
     name = "sgd" if isinstance(solver, SGD) else "adam"
     found = {"solver": name}

@@ -13,11 +13,10 @@ from sklearn.utils import check_random_state
 
 from fastmlp import _types, initialisation
 from fastmlp._names import quoted, shown, suggestion
-from fastmlp._numbers import finite, is_integer
+from fastmlp._numbers import Interval, is_integer
 from fastmlp._sizes import integers
 from fastmlp.solvers import SOLVERS
 from fastmlp.solvers._base import Solver
-from fastmlp.solvers._minibatch_loop import MiniBatch
 
 SCHEDULES = get_args(_types.Schedule)
 # The flat parameters of an estimator that belong to its solver.
@@ -49,18 +48,8 @@ class Rule(NamedTuple):
 
 def real(low: float, high: float = np.inf, closed: str = "left") -> Rule:
     """A finite number in an interval whose ends belong to it as ``closed`` says."""
-
-    def accepts(value):
-        number = finite(value)
-        return (
-            number is not None
-            and (number >= low if closed in ("left", "both") else number > low)
-            and (number <= high if closed in ("right", "both") else number < high)
-        )
-
-    left = "[" if closed in ("left", "both") else "("
-    right = "]" if closed in ("right", "both") else ")"
-    return Rule(accepts, f"a number in {left}{low:g}, {high:g}{right}")
+    interval = Interval(low, high, closed)
+    return Rule(interval.__contains__, f"a number in {interval}")
 
 
 def integer(low: int, high: int | None = None) -> Rule:
@@ -164,7 +153,7 @@ def check_params(estimator, extra: dict[str, Rule]) -> None:
                 f"{type(estimator).__name__}: {name}={shown(value)} is not valid; it must be "
                 f"{rule.wanted}.{hint}"
             )
-    if is_custom_loss(estimator.loss) and _is_mini_batch(estimator.solver):
+    if is_custom_loss(estimator.loss) and is_mini_batch(estimator.solver):
         raise InvalidParameterError(
             f"{type(estimator).__name__}: a loss of your own needs a solver that sees all rows at "
             f"once, and {shown(estimator.solver)} runs mini-batches without Python: set "
@@ -201,8 +190,10 @@ def is_custom_loss(value) -> bool:
     return callable(given) and not isinstance(value, type)
 
 
-def _is_mini_batch(solver) -> bool:
-    return solver in ("sgd", "adam") or isinstance(solver, MiniBatch)
+def is_mini_batch(solver) -> bool:
+    """Whether a solver, by name or object, goes through the data in mini-batches."""
+    known = SOLVERS.get(solver) if isinstance(solver, str) else solver
+    return getattr(known, "mini_batch", False)
 
 
 def random_state(value):

@@ -137,6 +137,10 @@ class Result:
         return merit if np.isfinite(merit) and np.isfinite(self.theta).all() else -np.inf
 
 
+class StartError(ValueError):
+    """The loss or its gradient is not finite where a run is to begin."""
+
+
 class Solver:
     """Base of the solver objects: hyper-parameters only, none of them changed by a run.
 
@@ -145,6 +149,8 @@ class Solver:
     """
 
     needs: tuple[str, ...] = ("value_grad",)
+    # Whether ``run`` goes through the rows in batches, by ``objective.epoch``.
+    mini_batch = False
     # Whether ``run`` takes ``box``, bounds on theta.
     takes_bounds = False
 

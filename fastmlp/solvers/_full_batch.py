@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.solvers._base import Result, Solver, Status
+from fastmlp.solvers._base import Result, Solver, StartError, Status
 from fastmlp.solvers._box import Box
 from fastmlp.solvers._callback import wants_to_stop
 from fastmlp.solvers._checks import validated, value_and_grad
@@ -93,7 +93,7 @@ class Run:
         if start is None:
             start = self.evaluate(self.point.theta)
         if not start.finite:
-            raise ValueError(
+            raise StartError(
                 "The loss or its gradient is not finite at theta0: "
                 f"loss = {start.loss}, {np.count_nonzero(~np.isfinite(start.grad))} of "
                 f"{start.grad.size} gradient entries are not finite. Scale the data or start "

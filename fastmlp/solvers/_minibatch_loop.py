@@ -118,13 +118,19 @@ class MiniBatch(Solver):
     """The loop; a subclass says which update and which schedules."""
 
     needs = ("epoch",)
+    mini_batch = True
     _schedules: tuple[str, ...] = get_args(_types.MomentSchedule)
 
     def run(self, objective, theta0, limits, *, rng, callback=None, validation=None, state=None):
         """Minimise ``objective.epoch`` from ``theta0``; see :func:`fastmlp.solvers.minimize`."""
-        self._check()
         n_samples = objective.n_samples
-        batch_size = self._batch_size_for(n_samples)
+        batch_size = self.batch_size_for(n_samples)
+        if not isinstance(self.batch_size, str) and self.batch_size > n_samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                f"clipped (batch_size={shown(self.batch_size)}, {n_samples} samples).",
+                stacklevel=2,
+            )
         theta = np.array(theta0, dtype=getattr(objective, "dtype", np.float64))
         keys = ("loss", "learning_rate", *(SCORES if validation is not None else ()), "seconds")
         run = _Run(theta, self._prepare(theta, state), limits, keys)
@@ -231,16 +237,30 @@ class MiniBatch(Solver):
     def _update(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _batch_size_for(self, n_samples: int) -> int:
-        if isinstance(self.batch_size, str):
-            return min(200, n_samples)
-        if self.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                f"clipped (batch_size={shown(self.batch_size)}, {n_samples} samples).",
-                stacklevel=3,
-            )
-        return int(min(self.batch_size, n_samples))
+    def batch_size_for(self, n_samples: int) -> int:
+        """Rows of a batch: "auto" is 200, as scikit-learn's, and no batch has more than there are.
+
+        Parameters
+        ----------
+        n_samples : int
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        TypeError, ValueError
+            A hyper-parameter makes no sense.
+
+        Examples
+        --------
+        >>> from fastmlp.solvers import Adam
+        >>> Adam().batch_size_for(1000), Adam(batch_size=64).batch_size_for(50)
+        (200, 50)
+        """
+        self._check()
+        return int(min(200 if self.batch_size == "auto" else self.batch_size, n_samples))
 
     def _check(self) -> None:
         """Raise TypeError or ValueError naming the first hyper-parameter that makes no sense."""

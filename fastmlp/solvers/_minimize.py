@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from fastmlp import _types
 from fastmlp._names import shown, unknown
-from fastmlp._numbers import check_integer, check_real
+from fastmlp._numbers import check_integer, check_random_state, check_real
 from fastmlp.solvers._base import Limits, Result, Solver
 from fastmlp.solvers._box import check_bounds
 from fastmlp.solvers._callback import Record
@@ -184,7 +184,7 @@ def minimize(
         objective,
         theta,
         limits,
-        rng=_check_rng(random_state),
+        rng=check_random_state(random_state),
         callback=callback,
         validation=validation,
         state=state,
@@ -259,16 +259,3 @@ def _check_theta(theta0, objective):
     if bad.size:
         raise ValueError(f"theta0 is not finite at index {bad[0]}: {theta[bad[0]]}.")
     return theta
-
-
-def _check_rng(random_state):
-    if random_state is None:
-        return np.random.mtrand._rand  # the one that numpy.random.seed seeds, as scikit-learn's
-    if isinstance(random_state, (np.random.RandomState, np.random.Generator)):
-        return random_state
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
-        return np.random.RandomState(int(random_state))
-    raise TypeError(
-        f"random_state must be None, an integer, a RandomState or a Generator, got "
-        f"{random_state!r}."
-    )

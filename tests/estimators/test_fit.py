@@ -12,7 +12,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import STOP, MLPClassifier, MLPRegressor
-from fastmlp.solvers import SGD, Adam, AdamW, GradientDescent, Newton, Status
+from fastmlp.solvers import LBFGS, SGD, Adam, AdamW, GradientDescent, Newton, Status
 
 KINDS = [MLPClassifier, MLPRegressor]
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -258,6 +258,7 @@ def test_a_diverged_fit_raises_and_explains(rng):
     assert not hasattr(estimator, "coefs_")
 
 
+@pytest.mark.filterwarnings("ignore:.*learning_rate_init=0.1 is ignored")
 @pytest.mark.parametrize(
     ("solver", "scale", "pattern"),
     [
@@ -265,6 +266,9 @@ def test_a_diverged_fit_raises_and_explains(rng):
         ("adam", 1e200, "after iteration 1.*standardize=True"),
         ("lbfgs", 1e200, "at the start.* The likely cause is unscaled data. .*standardize=True"),
         ("newton", 1e200, "at the start.*standardize=True"),
+        # a solver object is asked for its parameters, too
+        (LBFGS(), 1e200, "at the start.* The likely cause is unscaled data. .*standardize=True"),
+        (GradientDescent(), 1e3, "unscaled data or a learning rate .*standardize=True"),
     ],
 )
 def test_every_solver_explains_divergence(solver, scale, pattern, rng):

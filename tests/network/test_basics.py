@@ -85,8 +85,11 @@ def test_random_states():
     assert not np.array_equal(net.init(), net.init())
     from_generator = net.init(np.random.default_rng(3))
     np.testing.assert_array_equal(from_generator, net.init(np.random.default_rng(3)))
-    with pytest.raises(ValueError, match="random_state.*'three'"):
-        net.init("three")
+    for wrong in ("three", True, 1.0):
+        with pytest.raises(TypeError, match=f"random_state must be None.*{wrong!r}"):
+            net.init(wrong)
+        with pytest.raises(TypeError, match=f"random_state must be None.*{wrong!r}"):
+            minimize(lambda t: (t @ t, 2 * t), np.ones(2), random_state=wrong)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference
 
 from fastmlp import Network
 
@@ -90,3 +91,22 @@ def test_trace_of_other_networks(rng):
         for layer, d_coef in enumerate(d_coefs, start=1):
             np.testing.assert_allclose(trace["grad_W"][layer], d_coef, rtol=1e-10, atol=1e-14)
         assert str(trace)
+
+
+def test_a_trace_is_the_forward_pass_layer_by_layer(rng):
+    names, layers = ["relu", "tanh", "elu"], [3, 4, 5, 2, 3]
+    net = Network(layers, names, "softmax", "log_loss")
+    theta, x = net.init(random_state=0), rng.normal(size=3)
+    trace = net.trace(theta, x, 1)
+    a = x
+    for l, (W, b) in enumerate(zip(*net.unpack(theta), strict=True), start=1):
+        z = a @ W + b
+        np.testing.assert_allclose(trace["z"][l], z, rtol=1e-13)
+        if l < len(layers) - 1:
+            a, slope, _ = reference.ACTIVATIONS[names[l - 1]](z)
+            np.testing.assert_allclose(trace["slope"][l], slope, rtol=1e-13)
+        else:
+            a = np.exp(z) / np.exp(z).sum()
+        np.testing.assert_allclose(trace["a"][l], a, rtol=1e-13)
+    np.testing.assert_array_equal(trace["raw"], trace["z"][4])
+    assert set(trace["slope"]) == {1, 2, 3}

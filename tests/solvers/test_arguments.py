@@ -6,6 +6,7 @@ import pytest
 from fastmlp.solvers import (
     LBFGS,
     SGD,
+    SOLVERS,
     Adam,
     AdamW,
     GradientDescent,
@@ -16,7 +17,7 @@ from fastmlp.solvers import (
     _newton_memory,
     minimize,
 )
-from fastmlp.solvers._base import Solver
+from fastmlp.solvers._base import Solver, StartError
 
 FULL_BATCH = {
     "gd": GradientDescent(learning_rate=0.05),
@@ -252,3 +253,16 @@ def test_limits_and_random_state_arrive():
     minimize(None, [0.0], solver=probe)
     np.random.seed(11)  # noqa: NPY002
     assert probe.rng.randint(1000) == np.random.RandomState(11).randint(1000)
+
+
+def test_solvers_say_whether_they_run_mini_batches():
+    """By an attribute, which is what estimators and training ask: no list of names elsewhere."""
+    mini_batch = {name for name, kind in SOLVERS.items() if kind.mini_batch}
+    assert mini_batch == {name for name, kind in SOLVERS.items() if "epoch" in kind.needs}
+    assert mini_batch == {"sgd", "adam"}
+    assert Adam(batch_size=7).mini_batch and not LBFGS().mini_batch
+
+
+def test_an_infinite_start_has_an_error_of_its_own():
+    with pytest.raises(StartError, match="not finite at theta0: loss = inf, 1 of 2"):
+        minimize(lambda t: (np.inf, np.array([np.nan, 0.0])), np.ones(2), solver="gd")
