@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._arrays import check_rows_index
 from fastmlp._core.kernels import UPDATES
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import check_integer, check_real
@@ -54,4 +55,35 @@ def check_hyper(hyper: Any, n_samples: int) -> None:
         raise ValueError(
             f"hyper.rates must be a contiguous float64 array of shape {shape}, one learning rate "
             f"per batch; got {shown(rates)}."
+        )
+
+
+def check_epoch(objective: Any, theta: Any, state: Any, order: Any, hyper: Any) -> np.ndarray:
+    """The order of an epoch, checked; raise unless all is what ``NetworkObjective.epoch`` takes."""
+    check_fields(state, "state", ("first", "second", "t"))
+    check_integer("state.t", state.t, 0, MOST)
+    moments = (("state.first", state.first), ("state.second", state.second))
+    for what, array in (("theta", theta), *moments):
+        if array is not None or what != "state.second":
+            _check_in_place(array, what, objective.n_params, objective.dtype)
+        elif getattr(hyper, "update", None) == "adam":
+            raise ValueError("state.second must be an array like theta for update 'adam'.")
+    order = check_rows_index(order, objective.n_samples, "order")
+    if order is None:
+        raise TypeError("order must be an array of integers, got None.")
+    check_hyper(hyper, order.size)
+    return order
+
+
+def _check_in_place(array: Any, what: str, n_params: int, dtype: np.dtype) -> None:
+    fits = (
+        isinstance(array, np.ndarray)
+        and array.shape == (n_params,)
+        and array.dtype == dtype
+        and array.flags.carray
+    )
+    if not fits:
+        raise ValueError(
+            f"{what} must be a writeable, aligned, contiguous array of shape ({n_params},) and "
+            f"dtype {dtype}, changed in place."
         )

@@ -1,49 +1,215 @@
-"""A network's loss on given data as a function of theta: what solvers minimise."""
+"""The loss that solvers minimise: a term's mean and what the parameters cost."""
 
 from __future__ import annotations
 
-import functools
-import time
-from collections import defaultdict
+import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from fastmlp import _custom
-from fastmlp._arrays import (
-    check_rows,
-    check_rows_index,
-    check_scales,
-    check_vector,
-    check_weights,
-    n_rows,
-)
-from fastmlp._assembly import CurvatureSweep
-from fastmlp._core import minibatch as _minibatch
-from fastmlp._core.kernels import UPDATES
-from fastmlp._core.team import LARGEST_TEAM
-from fastmlp._hyper import MOST, check_fields, check_hyper
-from fastmlp._numbers import check_integer, check_strength
-from fastmlp._sweeps import Sweep, with_team
-from fastmlp._threads import available_cpus, threads_in_force
-from fastmlp._watch import Watch
-from fastmlp.curvature import CurvedObjective
-from fastmlp.losses import check_targets
-from fastmlp.penalties import L2, weights
-
-# What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an
-# epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.5 times
-# less on 0.03, 1.4 and 4.2 MFLOP a batch).
-FLOPS_PER_THREAD = 1.5e6
-BATCH_FLOPS_PER_THREAD = 1.5e6
-# An epoch of less, some ten milliseconds of one core, is for one thread unless a number is given:
-# on a busy machine a thread waits that long for its turn.
-EPOCH_FLOPS = 5e8
-# The same for a sweep over all rows, which starts its threads anew.
-SWEEP_FLOPS = 2e7
+from fastmlp._arrays import check_vector
+from fastmlp._gram import Gram
+from fastmlp._hyper import check_epoch
+from fastmlp._linear import linear_theta
+from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
+from fastmlp._numbers import check_strength
+from fastmlp.data import check_data
+from fastmlp.penalties import L2, prior, weights
+from fastmlp.terms import CustomTerm, NetworkTerm
 
 
-class NetworkObjective(CurvedObjective):
+class Objective:
+    """``term / sum of weights + penalty``, by theta.
+
+    Parameters
+    ----------
+    term : NetworkTerm, Total or a term of one's own
+        Sums over data; see :mod:`fastmlp.terms`.
+    penalty : L2, optional
+        What the parameters cost; by default nothing.
+
+    Attributes
+    ----------
+    n_params : int
+        Length of theta.
+    n_samples : int
+        Rows that count.
+    n_residuals : int
+        Rows of the square root of the Gauss-Newton matrix: samples times raw outputs.
+    weight_sum : float
+        The sum of the weights of the samples.
+    dtype : numpy.dtype
+        Of theta and of the gradient; curvature is float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.objective import Objective
+    >>> from fastmlp.penalties import L2, by_segment
+    >>> net = Network([2, 1])
+    >>> term = net.objective(np.ones((4, 2)), np.ones(4)).term
+    >>> Objective(term, L2(by_segment(net.segments), [2.0, 0.0])).value([1.0, 0.0, 0.0])
+    1.0
+    """
+
+    network: Any = None
+
+    def __init__(self, term: Any, penalty: L2 | None = None):
+        self.term = term
+        self.dtype, self.n_params = np.dtype(term.dtype), term.n_params
+        if penalty is not None:
+            if penalty.groups.index.size != self.n_params:
+                raise ValueError(
+                    f"The penalty is for {penalty.groups.index.size} parameters, the term for "
+                    f"{self.n_params}."
+                )
+            self.penalty = penalty
+
+    @cached_property
+    def penalty(self) -> L2:
+        """What the parameters cost."""
+        return L2(weights(self.term.segments), 0.0)
+
+    @property
+    def n_samples(self) -> int:
+        """Rows that count."""
+        return self.term.n_samples
+
+    @property
+    def n_residuals(self) -> int:
+        """Rows of the square root of the Gauss-Newton matrix."""
+        return self.term.n_residuals
+
+    @property
+    def weight_sum(self) -> float:
+        """The sum of the weights of the samples."""
+        return self.term.weight
+
+    def count_residuals(self, theta: Any) -> int:
+        """:attr:`n_residuals`, in the form in which solvers ask: theta does not matter here."""
+        return self.n_residuals
+
+    def value(self, theta: Any) -> float:
+        """The loss at theta, an array of shape (n_params,)."""
+        theta = self._checked(theta)
+        (value,) = self._mean("value", theta)
+        return value + self.penalty.value(theta)
+
+    def value_grad(self, theta: Any) -> tuple[float, np.ndarray]:
+        """The loss and its gradient, of shape (n_params,)."""
+        return self._penalised(theta, "value_grad")
+
+    def value_grad_ggn(self, theta: Any) -> tuple[float, np.ndarray, np.ndarray]:
+        """The loss, its gradient and the Gauss-Newton matrix, all float64."""
+        check_matrices_fit(self.n_params, TO_ASSEMBLE)
+        value, grad, G = self._penalised(theta, "value_grad_ggn")
+        return value, grad, self._with_diagonal(G)
+
+    def value_grad_gram(self, theta: Any) -> tuple[float, np.ndarray, Gram]:
+        """The loss, its gradient, and the Gauss-Newton matrix as a :class:`Gram`, without P x P."""
+        value, grad, factors = self._penalised(theta, "value_grad_gram")
+        return value, grad, Gram(factors, self.term.segments, self.penalty.diagonal)
+
+    def hessian(self, theta: Any) -> np.ndarray:
+        """The exact Hessian, (n_params, n_params) float64."""
+        check_matrices_fit(self.n_params, TO_ASSEMBLE)
+        return self._with_diagonal(*self._mean("hessian", theta))
+
+    def ggn(self, theta: Any) -> np.ndarray:
+        """The generalised Gauss-Newton matrix, (n_params, n_params) float64.
+
+        ``J' Q J``, Q positive semi-definite: of a custom loss's ``hess`` the part that curves
+        upwards.
+        """
+        check_matrices_fit(self.n_params, TO_ASSEMBLE)
+        return self._with_diagonal(*self._mean("ggn", theta))
+
+    def hess_mul(self, theta: Any, v: Any) -> np.ndarray:
+        """The Hessian times v, (n_params,) float64, without the matrix."""
+        return self._product("hess_mul", theta, v)
+
+    def ggn_mul(self, theta: Any, v: Any) -> np.ndarray:
+        """The Gauss-Newton matrix times v, (n_params,) float64, without the matrix."""
+        return self._product("ggn_mul", theta, v)
+
+    def bend(self, theta: Any, v: Any) -> np.ndarray:
+        """``J' Q d2 raw / dv2``, (n_params,) float64: how the outputs bend along ``theta + t v``.
+
+        The Gauss-Newton product of an acceleration a with ``G a = -bend`` cancels it to second
+        order (Transtrum and Sethna 2012).
+        """
+        return self._mean("bend", theta, v)[0]
+
+    def ggn_diagonal(self, theta: Any) -> np.ndarray:
+        """The diagonal of :meth:`ggn` without the matrix, (n_params,) float64.
+
+        Exact up to 32 raw outputs; beyond, an unbiased estimate from a few backward sweeps with
+        random signs, the same ones every time (Chapelle and Erhan 2011).
+        """
+        return self._mean("ggn_diagonal", theta)[0] + self.penalty.diagonal
+
+    def subset(self, positions: Any) -> Objective:
+        """The same loss, penalty included, on some of the rows.
+
+        Parameters
+        ----------
+        positions : array-like of int
+            From 0 to ``n_samples - 1``, at least one.
+
+        Returns
+        -------
+        Objective
+
+        Raises
+        ------
+        TypeError, ValueError
+            The positions are no integers, out of range or none.
+        """
+        return self._but(term=self.term.subset(positions), penalty=self.penalty)
+
+    def with_penalty(self, penalty: L2) -> Objective:
+        """The same data under another penalty."""
+        return self._but(penalty=penalty)
+
+    def prior(self, grouping: str = "single") -> L2:
+        """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""
+        return prior(self.term.segments, grouping)
+
+    def _but(self, **parts: Any) -> Objective:
+        other = copy.copy(self)
+        vars(other).update(parts)
+        return other
+
+    def _mean(self, want, theta, v=None):
+        """A term's sums over the sum of the weights."""
+        sums = list(self.term.sums(want, theta, v))
+        for k in range(len(sums)):
+            sums[k] /= self.weight_sum  # arrays in place
+        return sums
+
+    def _penalised(self, theta, want):
+        """Value and gradient with the penalty, and what comes with them without."""
+        theta = self._checked(theta)
+        value, grad, *others = self._mean(want, theta)
+        self.penalty.add_to(grad, theta)
+        return value + self.penalty.value(theta), grad, *others
+
+    def _with_diagonal(self, matrix):
+        matrix.reshape(-1)[:: self.n_params + 1] += self.penalty.diagonal
+        return matrix
+
+    def _product(self, want, theta, v):
+        (product,) = self._mean(want, theta, v)
+        self.penalty.add_to(product, np.asarray(v))
+        return product
+
+    def _checked(self, theta):
+        return check_vector(theta, self.n_params, self.dtype, "theta")
+
+
+class NetworkObjective(Objective):
     """The loss of a network on data, by theta; made by :meth:`fastmlp.Network.objective`.
 
     ``value = sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` with l2 = alpha / sum_i w_i. It holds
@@ -51,147 +217,66 @@ class NetworkObjective(CurvedObjective):
 
     Attributes
     ----------
-    n_params : int
-        Length of theta.
-    n_samples : int
-        Rows that count: those of ``rows``, or of X.
-    dtype : numpy.dtype
-        Of theta and of the gradient; curvature is float64.
+    n_params, n_samples, n_residuals, weight_sum, dtype
+        As of every :class:`Objective`; ``n_samples`` are the rows of ``rows``, or of X.
+    network : Network
+        The network whose loss it is.
+    l2 : float
+        Strength of the L2 term, ``l2/2 ||W||^2``.
     n_threads : int or None
         Threads, at most; None: the cores of this process. Small work is done by one.
     most_threads : int or None
         A further limit; None: the number of threads of BLAS that is in force.
     """
 
-    n_threads: int | None = None
-    most_threads: int | None = None
-
     def __init__(
         self, network, X, y, sample_weight=None, *, alpha=0.0, l2=None, rows=None, scales=None
     ):
-        self._network = network
-        self.dtype = network.dtype
-        self.n_params = network.n_params
-        X = check_rows(X, network.n_features, self.dtype)
-        n = n_rows(X)
-        self._y = check_targets(y, network._loss, network._output, n, network.n_targets, self.dtype)
-        self._w = check_weights(sample_weight, n, self.dtype)
-        self._index = check_rows_index(rows, n)
-        self._scales = check_scales(scales, network.n_features)
-        self.n_samples = n if self._index is None else self._index.size
-        self._X = X
-        self._alpha = check_strength(alpha, "alpha")
-        counted = self._w if rows is None or self._w is None else self._w[self._index]
-        self._weight_sum = (
-            float(self.n_samples) if counted is None else float(counted.sum(dtype=np.float64))
-        )
-        if self._weight_sum <= 0:
-            raise ValueError("sample_weight sums to zero over the rows: none would count.")
-        self._l2 = self._alpha / self._weight_sum if l2 is None else check_strength(l2, "l2")
-        self._sweep = Sweep(
-            network._layers, X, self._kernel_targets(), self._w, self._index, self._scales
-        )
-        self._sweep64: Sweep | None = self._sweep if self.dtype == np.float64 else None
-        self._workspace: np.ndarray | None = None
-        self._curvature_sweep: CurvatureSweep | None = None
-        # By kind of work; those of the subsets outlive them.
-        self._watches: defaultdict[str, Watch] = defaultdict(Watch)
-        self._watches_of_subsets: defaultdict[str, Watch] = defaultdict(Watch)
+        alpha = check_strength(alpha, "alpha")
+        kind = CustomTerm if network._loss.is_custom else NetworkTerm
+        term = kind(network, check_data(network, X, y, sample_weight, rows, scales))
+        self._bind(term, alpha, alpha / term.weight if l2 is None else check_strength(l2, "l2"))
+
+    def _bind(self, term, alpha, l2):
+        Objective.__init__(self, term)
+        self.network, self._alpha, self.l2 = term.network, alpha, l2
+        return self
+
+    def _like(self, term) -> NetworkObjective:
+        """The same loss, L2 term included, of another term."""
+        other = type(self).__new__(type(self))
+        return other._bind(term, self.l2 * term.weight, self.l2)
+
+    @cached_property
+    def penalty(self) -> L2:
+        """The L2 term, made when it is first asked for: mini-batches do without."""
+        return L2(weights(self.term.segments), self.l2)
 
     @property
-    def network(self):
-        """The network whose loss it is."""
-        return self._network
+    def n_threads(self) -> int | None:
+        """Threads, at most; None: the cores of this process."""
+        return self.term.n_threads
 
-    def _kernel_targets(self):
-        return None if self._network._loss.is_custom else self._y
+    @n_threads.setter
+    def n_threads(self, n_threads: int | None) -> None:
+        self.term.n_threads = n_threads
 
-    # -- value and gradient ----------------------------------------------------------------
+    @property
+    def most_threads(self) -> int | None:
+        """A further limit; None: the number of threads of BLAS that is in force."""
+        return self.term.most_threads
 
-    @functools.cached_property
-    def penalty(self) -> L2:
-        """The L2 term."""
-        return L2(weights(self._network.segments), self._l2)
-
-    def _penalised(self, theta, value: float, *sums: np.ndarray) -> tuple:
-        """The mean of sums over the data, with the L2 term: value, gradient, matrix."""
-        mean = value / self._weight_sum + self.penalty.value(theta)
-        for array in sums:
-            array *= 1 / self._weight_sum
-        if sums:
-            self.penalty.add_to(sums[0], theta)
-        for matrix in sums[1:]:
-            matrix.reshape(-1)[:: self.n_params + 1] += self.penalty.diagonal
-        return (mean, *sums)
-
-    def value(self, theta: Any) -> float:
-        """The loss at theta, an array of shape (n_params,)."""
-        theta = self._check_theta(theta)
-        if self._network._loss.is_custom:
-            value, _ = self._custom(theta)
-        else:
-            value = self._sweep_value_grad(theta, None)
-        return self._penalised(theta, value)[0]
-
-    def value_grad(self, theta: Any) -> tuple[float, np.ndarray]:
-        """The loss and its gradient, of shape (n_params,)."""
-        theta = self._check_theta(theta)
-        grad = np.empty(self.n_params, self.dtype)
-        if self._network._loss.is_custom:
-            value, delta = self._custom(theta)
-            self._sweep.backprop(theta, grad, delta)
-        else:
-            value = self._sweep_value_grad(theta, grad)
-        return self._penalised(theta, value, grad)
-
-    def predict(self, theta: Any) -> np.ndarray:
-        """Outputs of the network for the rows that count, (n_samples, n_outputs)."""
-        theta = self._check_theta(theta)
-        return self._sweep.raw(theta, self.n_samples, self._network.n_targets, True)
-
-    def _sweep_value_grad(self, theta, grad):
-        flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
-        n_threads = int(flops / FLOPS_PER_THREAD)
-        if n_threads < 2 or (self.n_threads is None and flops < SWEEP_FLOPS):
-            n_threads = 1
-        else:
-            n_threads = min(n_threads, self._allowed_threads(), self.n_samples)
-        return self._sweep.value_grad(
-            theta,
-            grad,
-            self.n_samples,
-            n_threads,
-            self._watches["value" if grad is None else "value_grad"],
-        )
-
-    def _allowed_threads(self) -> int:
-        """Threads that an epoch or a sweep over all rows may use."""
-        wanted = self.n_threads or available_cpus()
-        return min(wanted, self.most_threads or threads_in_force(wanted), LARGEST_TEAM)
+    @most_threads.setter
+    def most_threads(self, most_threads: int | None) -> None:
+        self.term.most_threads = most_threads
 
     def threads_used(self) -> int:
         """The most threads of our own that any work had since the last time this was asked."""
-        watches = [*self._watches.values(), *self._watches_of_subsets.values()]
-        most = max((watch.used for watch in watches), default=1)
-        for watch in watches:
-            watch.used = 1
-        return most
+        return self.term.threads_used()
 
-    def _custom(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """The sum of a user's loss and w_i dl/draw."""
-        raw = self._sweep.raw(theta, self.n_samples, self._network.n_raw, False)
-        y, w = self._selected()
-        value, grad = _custom.value_grad(self._network._loss, raw, y)
-        share = np.ones(self.n_samples) if w is None else w.astype(np.float64)
-        return float(share @ value), np.ascontiguousarray(share[:, None] * grad, self.dtype)
-
-    def _selected(self):
-        """Targets and weights of the rows that count."""
-        if self._index is None:
-            return self._y, self._w
-        return self._y[self._index], None if self._w is None else self._w[self._index]
-
-    # -- mini-batches ----------------------------------------------------------------------
+    def predict(self, theta: Any) -> np.ndarray:
+        """Outputs of the network for the rows that count, (n_samples, n_outputs)."""
+        return self.term.predict(theta)
 
     def epoch(self, theta: np.ndarray, state: Any, order: np.ndarray, hyper: Any) -> float:
         """All mini-batches of one epoch in one native call; theta and state change in place.
@@ -221,105 +306,76 @@ class NetworkObjective(CurvedObjective):
         TypeError, ValueError
             Something of this is missing, of another kind or out of range; nothing has changed then.
         """
-        if self._network._loss.is_custom:
-            raise ValueError(
-                "A loss written in Python works with the full-batch solvers: lbfgs and gd, with "
-                "hess or curv also newton, lm and newton-cg; mini-batches run without Python."
-            )
-        check_fields(state, "state", ("first", "second", "t"))
-        check_integer("state.t", state.t, 0, MOST)
-        for what, array in (("theta", theta), ("state.first", state.first)):
-            self._check_in_place(array, what)
-        if state.second is not None:
-            self._check_in_place(state.second, "state.second")
-        elif getattr(hyper, "update", None) == "adam":
-            raise ValueError("state.second must be an array like theta for update 'adam'.")
-        order = check_rows_index(order, self.n_samples, "order")
-        if order is None:
-            raise TypeError("order must be an array of integers, got None.")
-        check_hyper(hyper, order.size)
-        batch_size = hyper.batch_size
-        if self._index is not None:
-            order = self._index[order]
-        tape, panels = self._sweep.batch_tapes(batch_size, self._team_size(batch_size, order.size))
-        if self._workspace is None and not panels:
-            self._workspace = np.empty(self.n_params, self.dtype)
-        layers, source = self._network._layers, self._sweep.source
-        progress = _minibatch.Progress(len(hyper.rates))
+        if self._alpha is None:
+            raise ValueError("Mini-batches take no penalty but the L2 term of all weights.")
+        order = check_epoch(self, theta, state, order, hyper)
+        return self.term.epoch(theta, state, order, hyper, self._alpha)
 
-        def batches(team=None, most_seconds=np.inf):
-            _minibatch.epoch(
-                layers,
-                source,
-                tape,
-                panels[0] if panels else None,
-                team,
-                theta,
-                theta if panels else self._workspace,  # panels bring their own gradient
-                state,
-                order,
-                self._alpha,
-                hyper,
-                UPDATES[hyper.update],
-                progress,
-                most_seconds,
-            )
+    def subset(self, positions: Any) -> NetworkObjective:
+        """As :meth:`Objective.subset`."""
+        part = self._like(self.term.subset(positions))
+        part.penalty = self.penalty
+        return part
 
-        if len(panels) < 2:
-            batches()
-        else:
-            self._together(batches, progress, panels, theta)
-        return progress.mean
+    def with_penalty(self, penalty: L2) -> NetworkObjective:
+        """As :meth:`Objective.with_penalty`."""
+        other = self._like(self.term)
+        other.penalty, other._alpha = penalty, None
+        return other
 
-    def _team_size(self, batch_size: int, n_rows: int) -> int:
-        """Shares of each batch of an epoch over so many rows."""
-        wanted = int(6.0 * batch_size * self.n_params / BATCH_FLOPS_PER_THREAD)
-        if wanted < 2 or (self.n_threads is None and 6.0 * n_rows * self.n_params < EPOCH_FLOPS):
-            return 1
-        return min(wanted, self._allowed_threads())
+    # -- what the evidence asks ----------------------------------------------------------------
 
-    def _together(self, batches, progress, panels, theta) -> None:
-        """An epoch in shares, by a team or by this thread, as the watch will have it."""
-        watch = self._watches["epoch"]
-        while progress.batch < progress.n_batches:
-            before, start = progress.batch, time.perf_counter()
-            with_team(
-                functools.partial(batches, most_seconds=watch.seconds_left),
-                self._network._layers,
-                self._sweep.source,
-                panels,
-                theta,
-                alone=watch.alone,
-            )
-            watch.note(progress.batch - before, time.perf_counter() - start, n_threads=len(panels))
+    @property
+    def has_noise(self) -> bool:
+        """Whether the loss is the likelihood of Gaussian noise of unknown size."""
+        return self.network._loss.name == "squared_error"
 
-    def _check_in_place(self, array: Any, what: str) -> None:
-        fits = (
-            isinstance(array, np.ndarray)
-            and array.shape == (self.n_params,)
-            and array.dtype == self.dtype
-            and array.flags.carray
-        )
-        if not fits:
-            raise ValueError(
-                f"{what} must be a writeable, aligned, contiguous array of shape "
-                f"({self.n_params},) and dtype {self.dtype}, changed in place."
-            )
+    @property
+    def decayed(self) -> np.ndarray:
+        """Mask (n_params,) of the parameters that the L2 term holds for: weights, not biases."""
+        return self.penalty.groups.index >= 0
 
-    def _wide_sweep(self) -> Sweep:
-        """The sweep over the data in float64."""
-        if self._sweep64 is None:
-            X = self._X
-            y, w = self._kernel_targets(), self._w
-            self._sweep64 = Sweep(
-                self._network._layers,
-                (X[0].astype(np.float64), *X[1:]) if isinstance(X, tuple) else X.astype(float),
-                None if y is None else y.astype(np.float64),
-                None if w is None else w.astype(np.float64),
-                self._index,
-                self._scales,
-            )
-        return self._sweep64
+    def prior(self, grouping: str = "single") -> L2:
+        """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""
+        variance = None
+        if self.has_noise and len(self.network.layers) > 2:
+            y, w = self.term.data.selected
+            mean = np.average(y, axis=0, weights=w)
+            variance = np.average(np.square(y - mean, dtype=np.float64), axis=0, weights=w)
+            variance[variance <= np.finfo(np.float64).tiny] = 1.0
+        return prior(self.term.segments, grouping, variance)
 
-    def _check_theta(self, theta: Any) -> np.ndarray:
-        return check_vector(theta, self.n_params, self.dtype, "theta")
+    @property
+    def shrinking(self) -> np.ndarray:
+        """Relative strengths (n_params,) of the prior; 0: it does not suit."""
+        return self.prior().diagonal
+
+    def linear(self, theta: Any):
+        """The same data as a linear function sees it, and that function as this network's theta.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            What units have that the linear function does not need.
+
+        Returns
+        -------
+        objective : NetworkObjective
+            Of a network without hidden layers.
+        as_network : callable
+            Its theta -> this network's.
+        None
+            In place of both, where the network is linear or has too few units to be so.
+        """
+        network = self.network
+        if len(network.layers) == 2 or min(network.layers[1:-1]) < network.n_raw:
+            return None
+        line = network.without_hidden_layers()
+        objective = self._like(self.term.like(network=line))
+
+        def as_network(line_theta):
+            (coef,), (intercept,) = line.unpack(line_theta)
+            reach = float(np.abs(objective.term.raw(line_theta) - intercept).max())
+            return linear_theta(network, theta, coef, intercept, reach)
+
+        return objective, as_network

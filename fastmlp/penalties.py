@@ -52,6 +52,46 @@ def by_feature(segments: Sequence[Segment]) -> Groups:
     return Groups((*names, *(s.name for s in others)), np.concatenate([rows, rest]))
 
 
+# How parameters share the strengths of a prior.
+GROUPINGS = ("single", "layer", "ard")
+
+
+def prior(
+    segments: Sequence[Segment], grouping: str = "single", variance: np.ndarray | None = None
+) -> L2:
+    """The prior whose strengths the evidence finds: all parameters but the biases of the outputs.
+
+    These set the level of the targets. Behind a hidden layer an output's weights are in the units
+    of its targets.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        The map of theta.
+    grouping : {"single", "layer", "ard"}, default="single"
+        One strength; one for each segment; or as this, and one for the row of each feature in W1.
+    variance : ndarray of shape (n_raw,), optional
+        Of the targets that the outputs are in the units of: strengths are relative to its inverse.
+
+    Returns
+    -------
+    L2
+        With strengths of 1.
+    """
+    *others, outputs, level = segments
+    names, index = by_feature(segments) if grouping == "ard" else by_segment(segments)
+    if grouping == "single":
+        names, index = ("all",), np.zeros(level.end, int)
+    else:
+        names = names[:-1]
+    index[level.at :] = -1
+    relative = None
+    if others and variance is not None:
+        relative = np.ones(level.end)
+        outputs.of(relative)[...] = 1 / variance
+    return L2(Groups(names, index), 1.0, relative)
+
+
 class L2:
     """``1/2 sum_i strength_i theta_i^2``, strength_i being that of the group of theta_i.
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from fastmlp import _types
+from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp._names import check_choice, shown
 from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Result, Status
@@ -16,7 +17,6 @@ from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._evidence import Evidence, EvidenceState
 from fastmlp.solvers._fixed_points import best_fixed_point
 from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
-from fastmlp.solvers._newton_memory import check_hessian_fits
 from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
 
 SCALINGS = get_args(_types.Scaling)
@@ -348,7 +348,7 @@ class LevenbergMarquardt(FullBatchSolver):
                 "state must be None or an EvidenceState, the state of an earlier run's Result; "
                 f"got {shown(state)}."
             )
-        check_hessian_fits(theta0.size)
+        check_matrices_fit(theta0.size, TO_SOLVE)
         return best_fixed_point(
             self._descend, objective, theta0, limits, callback, validation, state
         )
@@ -389,5 +389,5 @@ class LevenbergMarquardt(FullBatchSolver):
             and objective.count_residuals(theta) < theta.size
         ):
             return DualModel(objective, self.acceleration)
-        check_hessian_fits(theta.size)
+        check_matrices_fit(theta.size, TO_SOLVE)
         return DampedModel(objective, scaling, self.acceleration, evidence, box)

@@ -8,12 +8,12 @@ import numpy as np
 import scipy.linalg
 
 from fastmlp import _types
+from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Status
 from fastmlp.solvers._checks import real_array
 from fastmlp.solvers._full_batch import FullBatchSolver, descend
-from fastmlp.solvers._newton_memory import check_hessian_fits
 from fastmlp.solvers._newton_trust import TrustModel
 from fastmlp.solvers._search import make_search
 from fastmlp.solvers._trust import Radius, pursue
@@ -183,7 +183,7 @@ class Newton(FullBatchSolver):
         )
         radius = check_positive("radius", self.radius)
         check_choice("modification", self.modification, MODIFICATIONS)
-        check_hessian_fits(run.point.theta.size)
+        check_matrices_fit(run.point.theta.size, TO_SOLVE)
         if self.modification == "trust-region":
             model = TrustModel(run.objective)
             return pursue(run, model, lambda local: Radius(radius), "radius")

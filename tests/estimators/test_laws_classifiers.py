@@ -128,12 +128,12 @@ def test_softmax_under_any_loss(solver):
 
 def test_residuals_are_not_counted_by_a_piece_of_work(monkeypatch):
     """Which of lm's two systems to solve is asked of the sizes: no matrix, no sweep."""
-    from fastmlp.curvature import CurvedObjective
+    from fastmlp.objective import Objective
 
     made = []
-    whole = CurvedObjective.value_grad_gram
+    whole = Objective.value_grad_gram
     monkeypatch.setattr(
-        CurvedObjective, "value_grad_gram", lambda self, t: made.append(t) or whole(self, t)
+        Objective, "value_grad_gram", lambda self, t: made.append(t) or whole(self, t)
     )
     X = np.random.default_rng(0).normal(size=(10, 2))
     model = MLPRegressor(hidden_layer_sizes=(10,), solver="lm", max_iter=1).fit(X, X[:, 0])

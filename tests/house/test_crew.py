@@ -228,10 +228,10 @@ class TestNoThreadToBeHad:
     @pytest.mark.parametrize("solver", ["adam", "lbfgs", "lm", "newton", "newton-cg"])
     def test_solvers(self, no_threads, monkeypatch, rng, solver):
         import fastmlp._assembly
-        import fastmlp.objective
+        import fastmlp.terms
 
-        monkeypatch.setattr(fastmlp.objective, "FLOPS_PER_THREAD", 1.0)
-        monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+        monkeypatch.setattr(fastmlp.terms, "FLOPS_PER_THREAD", 1.0)
+        monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
         monkeypatch.setattr(fastmlp._assembly, "WORK_PER_THREAD", 1.0)
         net = Network([4, 6, 1], activation="tanh")
         X = rng.normal(size=(300, 4))

@@ -16,13 +16,13 @@ PACKAGE = ROOT / "fastmlp"
 MAX_LINES_OF_CODE = 400
 
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
-    {"_names", "_numbers", "_sizes", "_types", "segments"},
-    {"_core", "_threads", "_watch", "_arrays", "_scales", "_custom", "_hyper", "_sparse"},
+    {"_names", "_numbers", "_sizes", "_types", "_memory", "segments"},
+    {"_core", "_threads", "_watch", "_arrays", "_scales", "_custom", "_hyper", "_sparse", "_gram"},
     {"activations", "losses", "initialisation", "penalties"},
-    {
-        *("network", "objective", "curvature", "_sweeps", "_assembly", "_linear", "trace"),
-        "predictor",
-    },
+    {"data"},
+    {"_sweeps", "_assembly"},
+    {"terms"},
+    {"objective", "_linear", "network", "trace", "predictor"},
     {"solvers"},
     {"training", "_constant"},
     {"estimators", "config"},
@@ -101,9 +101,9 @@ def test_imports_go_down_only():
 
 
 def test_solvers_know_numpy_scipy_and_each_other():
-    """And the names, and the words for what is wrong with a number or a name."""
+    """And the names, the words for what is wrong with a number or a name, the guard of memory."""
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
-    words = {"fastmlp._names", "fastmlp._numbers", "fastmlp._types"}
+    words = {f"fastmlp.{name}" for name in ("_names", "_numbers", "_types", "_memory")}
     assert not [
         (name(path), found)
         for path in files(PACKAGE / "solvers", ".py")

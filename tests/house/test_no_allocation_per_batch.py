@@ -43,7 +43,7 @@ from types import SimpleNamespace
 import numpy as np
 import scipy.linalg
 import threadpoolctl
-from fastmlp import Network, _arrays, objective as objectives
+from fastmlp import Network, _arrays, terms
 
 this = ctypes.CDLL(None)
 allocations = ctypes.c_long.in_dll(this, "allocations")
@@ -67,7 +67,7 @@ def counted(call):
 assert counted(lambda: [np.empty(4096) for _ in range(100)])[0] >= 100
 
 _arrays._PANEL_BYTES = {panel_bytes}
-objectives.BATCH_FLOPS_PER_THREAD = 1.0
+terms.BATCH_FLOPS_PER_THREAD = 1.0
 rng = np.random.default_rng(0)
 net = Network({layers}, activation={activation!r}, dtype=np.{dtype})
 X = rng.normal(size=(32_000, net.n_features)).astype(net.dtype)

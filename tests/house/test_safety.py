@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fastmlp import MLPClassifier, MLPRegressor, Network
+from fastmlp import MLPClassifier, MLPRegressor, Network, _hyper
 from fastmlp.activations import Activation
 from fastmlp.losses import Loss
 from fastmlp.predictor import Predictor
@@ -452,11 +452,10 @@ def test_no_array_has_to_be_aligned_or_native(rng, dtype, form):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_memory_that_an_epoch_changes_in_place_has_to_be_aligned(rng):
-    net = Network([4, 5, 2])
-    objective = net.objective(rng.normal(size=(8, 4)), rng.normal(size=(8, 2)))
+def test_memory_that_an_epoch_changes_in_place_has_to_be_aligned():
+    theta = unaligned(Network([4, 5, 2]).init(random_state=0))
     with pytest.raises(ValueError, match="aligned"):
-        objective._check_in_place(unaligned(net.init(random_state=0)), "theta")
+        _hyper._check_in_place(theta, "theta", theta.size, theta.dtype)
 
 
 # -- numbers and layers ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastmlp._assembly
-import fastmlp.objective
+import fastmlp.terms
 from fastmlp import MLPRegressor, Network
 from fastmlp._watch import LONE_TRIAL, LONG_PIECE, TRIAL, TRUST, Watch
 from fastmlp.solvers import Adam, minimize
@@ -79,7 +79,7 @@ class Scripted(Watch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_threads", [2, 3, 5])
 def test_the_same_bits_whenever_a_team_dissolves(monkeypatch, rng, dtype, n_threads):
-    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
     net = Network([6, 33, 17, 2], activation="tanh", dtype=dtype)
     X, y = rng.normal(size=(1003, 6)).astype(dtype), rng.normal(size=(1003, 2)).astype(dtype)
     w = rng.integers(0, 3, 1003).astype(dtype)
@@ -89,7 +89,7 @@ def test_the_same_bits_whenever_a_team_dissolves(monkeypatch, rng, dtype, n_thre
         objective.n_threads = objective.most_threads = n_threads
         watch = Scripted()
         watch.after = after
-        objective._watches["epoch"] = watch
+        objective.term._watches["epoch"] = watch
         solver = Adam(batch_size=100)
         run = minimize(objective, net.init(0), solver=solver, max_iter=4, tol=0, random_state=0)
         ends.append((run.theta, run.history["loss"]))
@@ -101,7 +101,7 @@ def test_the_same_bits_whenever_a_team_dissolves(monkeypatch, rng, dtype, n_thre
 
 @pytest.mark.parametrize("solver", ["lbfgs", "newton", "lm", "newton-cg"])
 def test_the_same_bits_in_full_batch_sweeps(monkeypatch, rng, solver):
-    monkeypatch.setattr(fastmlp.objective, "FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "FLOPS_PER_THREAD", 1.0)
     monkeypatch.setattr(fastmlp._assembly, "WORK_PER_THREAD", 1.0)
     net = Network([5, 8, 1], activation="tanh")
     X = rng.normal(size=(501, 5))
@@ -110,29 +110,29 @@ def test_the_same_bits_in_full_batch_sweeps(monkeypatch, rng, solver):
         objective = net.objective(X, np.sin(X[:, 0]), alpha=1e-3)
         objective.n_threads = objective.most_threads = 3
         monkeypatch.setattr(Scripted, "after", after)
-        objective._watches.default_factory = Scripted
+        objective.term._watches.default_factory = Scripted
         ends.append(minimize(objective, net.init(0), solver=solver, max_iter=8, tol=0).theta)
-        assert objective._watches
+        assert objective.term._watches
     assert np.array_equal(ends[0], ends[1]) and np.array_equal(ends[0], ends[2])
 
 
 def test_small_epochs_are_for_one_thread_by_default(monkeypatch, rng):
     """An epoch of a few milliseconds: one thread, unless a number is given."""
-    monkeypatch.setattr(fastmlp.objective, "available_cpus", lambda: 4)
-    monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.terms, "available_cpus", lambda: 4)
+    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
     net = Network([30, 100, 1])
     X, y = rng.normal(size=(569, 30)), rng.normal(size=569)
     objective = net.objective(X, y)
-    assert objective._team_size(200, 569) == 1
-    assert objective._team_size(200, 10**6) > 1
+    assert objective.term._team_size(200, 569) == 1
+    assert objective.term._team_size(200, 10**6) > 1
     objective.n_threads = 2
-    assert objective._team_size(200, 569) == 2
-    assert objective._team_size(2, 569) == 1
+    assert objective.term._team_size(200, 569) == 2
+    assert objective.term._team_size(2, 569) == 1
 
 
 def test_the_number_of_threads_is_told(monkeypatch, rng):
     monkeypatch.setattr(fastmlp.training, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
     X = rng.normal(size=(300, 4))
     model = MLPRegressor(
         hidden_layer_sizes=(8,), batch_size=100, n_threads=3, max_iter=3, random_state=0

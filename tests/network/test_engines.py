@@ -14,7 +14,7 @@ from epochs import fresh_state, hyper
 
 import fastmlp._arrays
 import fastmlp._sweeps
-import fastmlp.objective
+import fastmlp.terms
 from fastmlp import MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES
 from fastmlp.solvers import Adam, Status, minimize
@@ -113,8 +113,8 @@ def after_epochs(monkeypatch, engine, net, X, y, w, update, max_norm, batch_size
     panel_bytes, tile_bytes, n_threads = ENGINES[engine]
     monkeypatch.setattr(fastmlp._arrays, "_PANEL_BYTES", panel_bytes)
     monkeypatch.setattr(fastmlp._arrays, "_PANEL_TILE_BYTES", tile_bytes)
-    monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
     objective = net.objective(X, y, w, alpha=0.01)
     objective.n_threads = n_threads
     theta = net.init(random_state=3)
@@ -178,8 +178,8 @@ def test_weights_of_zero_leave_theta_alone_on_panels(rng):
 
 
 def test_ctrl_c_sends_the_assistants_home(monkeypatch, rng):
-    monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
     net = Network([30, 200, 200, 1])
     X, y = rng.normal(size=(4000, 30)), rng.normal(size=4000)
     objective = net.objective(X, y)
@@ -200,8 +200,8 @@ def test_ctrl_c_sends_the_assistants_home(monkeypatch, rng):
 
 
 def test_two_fits_run_side_by_side_with_teams_of_their_own(monkeypatch, rng):
-    monkeypatch.setattr(fastmlp.objective, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
     X, y = rng.normal(size=(600, 8)), rng.normal(size=600)
 
     def fit(seed):
@@ -240,8 +240,8 @@ def test_the_engine_decides_on_threads(monkeypatch, rng, hidden, batch_size, exp
 
 
 def test_more_threads_than_rows_and_than_a_team_holds(monkeypatch, rng):
-    monkeypatch.setattr(fastmlp.objective, "FLOPS_PER_THREAD", 1.0)
-    monkeypatch.setattr(fastmlp.objective, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
     net = Network([3, 40, 2], activation="tanh")
     theta, X, y = net.init(random_state=0), rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
     objective = net.objective(X, y)

@@ -6,8 +6,7 @@ import reference
 import threadpoolctl
 from cases import draw_case, relative_error
 
-from fastmlp import Network, _assembly, curvature
-from fastmlp import objective as objective_module
+from fastmlp import Network, _assembly, terms
 from fastmlp.solvers import LevenbergMarquardt, least_squares_objective, minimize
 from fastmlp.solvers._least_squares import DenseGram
 
@@ -27,7 +26,7 @@ def make(case, dtype=np.float64):
 @pytest.fixture(params=["panels", "layer pairs"])
 def assembly(request, monkeypatch):
     """Either way to the matrix, whatever the shape of the network."""
-    monkeypatch.setattr(curvature, "MOST_PANEL_COST", np.inf if request.param == "panels" else 0)
+    monkeypatch.setattr(terms, "MOST_PANEL_COST", np.inf if request.param == "panels" else 0)
 
 
 @pytest.mark.parametrize("pair", CURVED, ids="-".join)
@@ -149,7 +148,7 @@ def test_products_on_panels_and_over_blas(pair, panels, monkeypatch):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_threads_share_the_gradient(dtype, monkeypatch):
-    monkeypatch.setattr(objective_module, "FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(terms, "FLOPS_PER_THREAD", 1.0)
     rng = np.random.default_rng(0)
     net = Network([4, 20, 2], activation="tanh", dtype=dtype)
     theta = net.init(random_state=0)
@@ -167,9 +166,9 @@ def test_limits_of_others_hold_for_threads():
     net = Network([4, 2])
     objective = net.objective(np.ones((5, 4)), np.ones((5, 2)))
     with threadpoolctl.threadpool_limits(1):
-        assert objective._allowed_threads() == 1
+        assert objective.term._allowed_threads() == 1
         objective.n_threads = 2
-        assert objective._allowed_threads() == 1
+        assert objective.term._allowed_threads() == 1
 
 
 def test_what_curves_downwards_in_a_custom_loss_is_left_out():

@@ -51,7 +51,7 @@ def test_the_estimate_is_unbiased(case):
     found = objective.ggn_diagonal(theta)
     assert np.array_equal(found, objective.ggn_diagonal(theta))
     assert np.corrcoef(found, exact)[0, 1] > 0.95
-    _, sweep, second = objective._curved(theta, _curvature.GGN)
+    sweep, second = objective.term._curved, objective.term._second(_curvature.GGN, theta)
     draws = np.array([sweep.diagonal(theta, second, seed) for seed in range(1, 101)])
     draws = draws / objective.weight_sum + np.where(objective.decayed, objective.l2, 0.0)
     error = np.abs(draws.mean(axis=0) - exact)

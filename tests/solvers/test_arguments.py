@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastmlp import _memory
 from fastmlp.solvers import (
     LBFGS,
     SGD,
@@ -14,7 +15,6 @@ from fastmlp.solvers import (
     Newton,
     Result,
     Status,
-    _newton_memory,
     minimize,
 )
 from fastmlp.solvers._base import Solver, StartError
@@ -169,31 +169,32 @@ class Forbidden:
 
 def test_hessian_that_does_not_fit():
     # 8 bytes x 1e12 = 7450.6 GiB
-    match = r"1000000 parameters takes 7\.45e\+03 GiB.*solver='lbfgs' instead"
+    match = r"1000000 parameters takes 7\.45e\+03 GiB.*solver='lbfgs'"
     with pytest.raises(MemoryError, match=match):
         minimize(Forbidden(), np.zeros(10**6), solver="newton")
 
 
 def test_hessian_that_just_fits(monkeypatch):
+    monkeypatch.setattr(_memory, "SMALL", 0)
     for available, fits in [(4 * 8 * 100**2, True), (4 * 8 * 100**2 - 1, False)]:
-        monkeypatch.setattr(_newton_memory, "available_memory", lambda room=available: room)
+        monkeypatch.setattr(_memory, "available_memory", lambda room=available: room)
         if fits:
-            _newton_memory.check_hessian_fits(100)
+            _memory.check_matrices_fit(100, 4)
         else:
             with pytest.raises(MemoryError):
-                _newton_memory.check_hessian_fits(100)
+                _memory.check_matrices_fit(100, 4)
 
 
 def test_container_limits_count(monkeypatch, tmp_path):
-    monkeypatch.setattr(_newton_memory, "CGROUP_LIMITS", ())
-    free = _newton_memory.available_memory()
+    monkeypatch.setattr(_memory, "CGROUP_LIMITS", ())
+    free = _memory.available_memory()
     assert 2**20 < free < 2**60
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(_newton_memory, "CGROUP_LIMITS", (tmp_path / "absent", limit))
+    monkeypatch.setattr(_memory, "CGROUP_LIMITS", (tmp_path / "absent", limit))
     limit.write_text("4096\n")
-    assert _newton_memory.available_memory() == 4096
+    assert _memory.available_memory() == 4096
     limit.write_text("max\n")
-    assert _newton_memory.available_memory() > 2**20
+    assert _memory.available_memory() > 2**20
 
 
 @pytest.mark.parametrize("kind", [GradientDescent, Newton, LBFGS, SGD, Adam, AdamW])

@@ -154,7 +154,7 @@ def test_rank_deficient_jacobian(solver, kind):
     if kind == "more parameters than rows":
         assert result.loss < 1e-8
     if kind == "constant features":
-        assert result.loss == pytest.approx(0.5 * np.var(objective._y), rel=1e-6)
+        assert result.loss == pytest.approx(0.5 * np.var(objective.term.data.y), rel=1e-6)
 
 
 def test_zero_gradient_at_the_start_is_convergence():

@@ -1,0 +1,61 @@
+"""Whether square matrices of n_params fit, asked before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+GIB = 2**30
+# Matrices at a time: what is asked for with the sums that it is sorted from; for a solver also
+# LAPACK's copy, the eigenvectors and LAPACK's workspace.
+TO_ASSEMBLE, TO_SOLVE = 2, 4
+# So little is never refused, and not asked for.
+SMALL = GIB / 16
+CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+def available_memory() -> float:
+    """Bytes that this process can still get; infinity where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        available = 1024.0 * int(fields["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        try:
+            available = float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+        except (AttributeError, OSError, ValueError):
+            available = np.inf
+    for path in CGROUP_LIMITS:
+        try:
+            available = min(available, float(path.read_text()))
+        except (OSError, ValueError):  # no such limit, or "max"
+            continue
+    return available
+
+
+def check_matrices_fit(n_params: int, n_matrices: int) -> None:
+    """Raise MemoryError where so many float64 matrices, n_params square, are more than there is.
+
+    Parameters
+    ----------
+    n_params : int
+        Side of the matrix that is asked for.
+    n_matrices : int
+        It and the copies that its making or what follows takes.
+    """
+    size = 8.0 * n_params**2
+    if n_matrices * size <= SMALL:
+        return
+    available = available_memory()
+    if n_matrices * size > available:
+        raise MemoryError(
+            f"A curvature matrix of {n_params} parameters takes {size / GIB:.3g} GiB, and what is "
+            f"done with it {n_matrices * size / GIB:.3g} GiB in all; {available / GIB:.3g} GiB are "
+            "available. hess_mul and ggn_mul give products without it, solver='lbfgs' and "
+            "'newton-cg' train without it; or use a smaller network."
+        )

@@ -1,0 +1,511 @@
+"""What data contribute to a loss: sums over rows, which may be added up from anywhere.
+
+A term answers ``sums(want, theta, v)`` with a tuple of additive things: no mean, no penalty. What
+may be wanted, and what is answered, stands in :data:`SHAPES`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
+from typing import Any
+
+import numpy as np
+
+from fastmlp import _custom
+from fastmlp._arrays import check_rows_index, check_vector
+from fastmlp._assembly import CurvatureSweep
+from fastmlp._core import curvature as _curvature
+from fastmlp._core import minibatch as _minibatch
+from fastmlp._core.kernels import UPDATES
+from fastmlp._core.team import LARGEST_TEAM
+from fastmlp._gram import Factors
+from fastmlp._names import shown
+from fastmlp._sweeps import Sweep, with_team
+from fastmlp._threads import available_cpus, threads_in_force
+from fastmlp._watch import Watch
+from fastmlp.data import Data
+
+# What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an
+# epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.5 times
+# less on 0.03, 1.4 and 4.2 MFLOP a batch).
+FLOPS_PER_THREAD = 1.5e6
+BATCH_FLOPS_PER_THREAD = 1.5e6
+# An epoch of less, some ten milliseconds of one core, is for one thread unless a number is given:
+# on a busy machine a thread waits that long for its turn.
+EPOCH_FLOPS = 5e8
+# The same for a sweep over all rows, which starts its threads anew.
+SWEEP_FLOPS = 2e7
+# Rows of the Jacobian cost n_raw n_params^2 each, sums by layer pairs about n_params^2 however
+# many outputs there are, but with more done outside of BLAS: worth it from here on.
+MOST_PANEL_COST = 3.0
+
+# By what is wanted of a term: the shapes of its sums, n standing for n_params. Curvature is
+# float64, value and gradient are of the term's dtype; matrices are symmetric.
+SHAPES: dict[str, tuple[str, ...]] = {
+    "value": ("",),
+    "value_grad": ("", "n"),
+    "value_grad_ggn": ("", "n", "nn"),  # all float64
+    "value_grad_gram": ("", "n", "factors"),  # G by its factors, see Factors
+    "ggn": ("nn",),
+    "hessian": ("nn",),
+    "ggn_mul": ("n",),  # G v
+    "hess_mul": ("n",),
+    "bend": ("n",),  # J' Q d2 raw / dv2
+    "ggn_diagonal": ("n",),
+}
+
+
+class NetworkTerm:
+    """The losses of a network on rows of data, added up.
+
+    It keeps working memory, so that one term serves one solver at a time. It can be pickled.
+
+    Parameters
+    ----------
+    network : Network
+        Whose outputs.
+    data : Data
+        Rows as :func:`fastmlp.data.check_data` returns them.
+
+    Attributes
+    ----------
+    n_params, n_samples, n_residuals : int
+        Length of theta; rows that count; rows of the square root of the Gauss-Newton matrix,
+        samples times raw outputs.
+    weight : float
+        The sum of the weights of the samples.
+    dtype : numpy.dtype
+        Of theta and of the gradient.
+    segments : tuple of Segment
+        The map of theta.
+    n_threads : int or None
+        Threads, at most; None: the cores of this process. Small work is done by one.
+    most_threads : int or None
+        A further limit; None: the number of threads of BLAS that is in force.
+    """
+
+    def __init__(self, network, data: Data):
+        self.n_threads: int | None = None
+        self.most_threads: int | None = None
+        self._bind(network, data)
+
+    def _bind(self, network, data):
+        self.network, self.data = network, data
+        self.dtype, self.n_params = network.dtype, network.n_params
+        self.segments = network.segments
+        self.n_samples, self.weight = data.n_samples, data.weight
+        self.n_residuals = self.n_samples * network.n_raw
+        self._sweep = self._sweep_over(data)
+        # By kind of work; those of the subsets outlive them.
+        self._watches: defaultdict[str, Watch] = defaultdict(Watch)
+        self._watches_of_subsets: defaultdict[str, Watch] = defaultdict(Watch)
+        self._workspace: np.ndarray | None = None
+
+    def __getstate__(self) -> tuple:
+        return self.network, self.data, self.n_threads, self.most_threads
+
+    def __setstate__(self, state: tuple) -> None:
+        network, data, self.n_threads, self.most_threads = state
+        self._bind(network, data)
+
+    def _sweep_over(self, data):
+        return Sweep(self.network._layers, data.X, data.y, data.w, data.index, data.scales)
+
+    @functools.cached_property
+    def _wide(self) -> Sweep:
+        """The sweep over the data in float64."""
+        return self._sweep if self.dtype == np.float64 else self._sweep_over(self.data.wide())
+
+    @functools.cached_property
+    def _curved(self) -> CurvatureSweep:
+        return CurvatureSweep(self._wide, self.n_samples, self._allowed_threads, self._watches)
+
+    def sums(self, want: str, theta: Any, v: Any = None) -> tuple:
+        """Sums over the rows at theta.
+
+        Parameters
+        ----------
+        want : str
+            A key of :data:`SHAPES`.
+        theta : array-like of shape (n_params,)
+            Parameters.
+        v : array-like of shape (n_params,), optional
+            The vector of a product or of a bend.
+
+        Returns
+        -------
+        tuple of float, ndarray or Factors
+            Of these shapes, the caller's to change.
+
+        Raises
+        ------
+        ValueError
+            A wrong shape; the loss has no curvature, or is a function that gives none.
+        """
+        theta = check_vector(theta, self.n_params, self.dtype, "theta")
+        if want == "value":
+            return (self._value_grad(theta, None),)
+        if want == "value_grad":
+            grad = np.empty(self.n_params, self.dtype)
+            return self._value_grad(theta, grad), grad
+        if want == "value_grad_ggn" and self.network.n_raw >= MOST_PANEL_COST:
+            value, grad = self.sums("value_grad", theta)
+            return value, grad.astype(np.float64, copy=False), *self.sums("ggn", theta)
+        wide = theta.astype(np.float64, copy=False)
+        kind = _curvature.HESS if want in ("hessian", "hess_mul") else _curvature.GGN
+        second, sweep = self._second(kind, wide), self._curved
+        if want in ("hessian", "ggn"):
+            return (sweep.matrix(wide, second),)
+        if want == "ggn_diagonal":
+            return (sweep.diagonal(wide, second),)
+        if want == "value_grad_ggn":
+            return self._complete(theta, *sweep.panel_matrix(wide, second))
+        if want == "value_grad_gram":
+            value, grad, pairs = sweep.factors(wide, second)
+            return self._complete(theta, value, grad, Factors(pairs))
+        v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
+        return ((sweep.bend if want == "bend" else sweep.product)(wide, v, second),)
+
+    def _value_grad(self, theta, grad):
+        """The sum of the losses; its gradient into grad unless that is None."""
+        flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
+        n_threads = int(flops / FLOPS_PER_THREAD)
+        if n_threads < 2 or (self.n_threads is None and flops < SWEEP_FLOPS):
+            n_threads = 1
+        else:
+            n_threads = min(n_threads, self._allowed_threads(), self.n_samples)
+        watch = self._watches["value" if grad is None else "value_grad"]
+        return self._sweep.value_grad(theta, grad, self.n_samples, n_threads, watch)
+
+    def _second(self, kind, wide):
+        """The loss's second derivative, as the sweeps ask for it."""
+        loss = self.network._loss
+        if kind == _curvature.GGN and not loss.curved:
+            raise ValueError(
+                f"loss {loss.name!r} has no curvature: its second derivative is zero wherever it "
+                "exists, and so is the Gauss-Newton matrix. Use a first-order solver."
+            )
+        return _curvature.Second(kind)
+
+    def _complete(self, theta, value, *others):
+        """A sum of losses that came with curvature, and what came with it."""
+        return value, *others
+
+    def raw(self, theta: np.ndarray) -> np.ndarray:
+        """Raw outputs for the rows that count, (n_samples, n_raw)."""
+        return self._sweep.raw(theta, self.n_samples, self.network.n_raw, False)
+
+    def predict(self, theta: Any) -> np.ndarray:
+        """Outputs of the network for the rows that count, (n_samples, n_targets)."""
+        theta = check_vector(theta, self.n_params, self.dtype, "theta")
+        return self._sweep.raw(theta, self.n_samples, self.network.n_targets, True)
+
+    def subset(self, positions: Any) -> NetworkTerm:
+        """The same on some of the rows, by positions from 0 to ``n_samples - 1``."""
+        positions = check_rows_index(positions, self.n_samples, "positions")
+        if positions is None:
+            raise TypeError("positions must be an array of integers, got None.")
+        part = self.like(data=self.data.take(positions))
+        part._watches = self._watches_of_subsets
+        return part
+
+    def like(self, network=None, data=None) -> NetworkTerm:
+        """The same with another network or other data."""
+        other = type(self)(network or self.network, data or self.data)
+        other.n_threads, other.most_threads = self.n_threads, self.most_threads
+        return other
+
+    # -- threads -------------------------------------------------------------------------------
+
+    def _allowed_threads(self) -> int:
+        """Threads that an epoch or a sweep over all rows may use."""
+        wanted = self.n_threads or available_cpus()
+        return min(wanted, self.most_threads or threads_in_force(wanted), LARGEST_TEAM)
+
+    def threads_used(self) -> int:
+        """The most threads of our own that any work had since the last time this was asked."""
+        watches = [*self._watches.values(), *self._watches_of_subsets.values()]
+        most = max((watch.used for watch in watches), default=1)
+        for watch in watches:
+            watch.used = 1
+        return most
+
+    # -- mini-batches --------------------------------------------------------------------------
+
+    def epoch(self, theta, state, order, hyper, alpha: float) -> float:
+        """All batches of an epoch, by what is checked; see :meth:`NetworkObjective.epoch`."""
+        if self.data.index is not None:
+            order = self.data.index[order]
+        batch_size = hyper.batch_size
+        tape, panels = self._sweep.batch_tapes(batch_size, self._team_size(batch_size, order.size))
+        if self._workspace is None and not panels:
+            self._workspace = np.empty(self.n_params, self.dtype)
+        layers, source = self.network._layers, self._sweep.source
+        progress = _minibatch.Progress(len(hyper.rates))
+
+        def batches(team=None, most_seconds=np.inf):
+            _minibatch.epoch(
+                layers,
+                source,
+                tape,
+                panels[0] if panels else None,
+                team,
+                theta,
+                theta if panels else self._workspace,  # panels bring their own gradient
+                state,
+                order,
+                alpha,
+                hyper,
+                UPDATES[hyper.update],
+                progress,
+                most_seconds,
+            )
+
+        if len(panels) < 2:
+            batches()
+        else:
+            self._together(batches, progress, panels, theta)
+        return progress.mean
+
+    def _team_size(self, batch_size: int, n_rows: int) -> int:
+        """Shares of each batch of an epoch over so many rows."""
+        wanted = int(6.0 * batch_size * self.n_params / BATCH_FLOPS_PER_THREAD)
+        if wanted < 2 or (self.n_threads is None and 6.0 * n_rows * self.n_params < EPOCH_FLOPS):
+            return 1
+        return min(wanted, self._allowed_threads())
+
+    def _together(self, batches, progress, panels, theta) -> None:
+        """An epoch in shares, by a team or by this thread, as the watch will have it."""
+        watch = self._watches["epoch"]
+        while progress.batch < progress.n_batches:
+            before, start = progress.batch, time.perf_counter()
+            with_team(
+                functools.partial(batches, most_seconds=watch.seconds_left),
+                self.network._layers,
+                self._sweep.source,
+                panels,
+                theta,
+                alone=watch.alone,
+            )
+            watch.note(progress.batch - before, time.perf_counter() - start, n_threads=len(panels))
+
+
+class CustomTerm(NetworkTerm):
+    """The same for a loss that the user wrote, asked once for all rows."""
+
+    def _sweep_over(self, data):
+        return Sweep(self.network._layers, data.X, None, data.w, data.index, data.scales)
+
+    def _value_grad(self, theta, grad):
+        value, delta = self._ask(self.raw(theta))
+        if grad is not None:
+            self._sweep.backprop(theta, grad, np.ascontiguousarray(delta, self.dtype))
+        return value
+
+    def _ask(self, raw):
+        """The sum of the losses and w_i dl/draw."""
+        y, _ = self.data.selected
+        value, grad = _custom.value_grad(self.network._loss, raw, y)
+        return float(self._shares @ value), self._shares[:, None] * grad
+
+    @functools.cached_property
+    def _shares(self):
+        _, w = self.data.selected
+        return np.ones(self.n_samples) if w is None else w.astype(np.float64)
+
+    def _complete(self, theta, value, *others):
+        return self._value_grad(theta, None), *others
+
+    def _second(self, kind, wide):
+        loss = self.network._loss
+        given = "curv" if kind == _curvature.GGN and loss.curv is not None else "hess"
+        if getattr(loss, given) is None:
+            also = "curv(raw, y) or " if kind == _curvature.GGN else ""
+            raise ValueError(
+                f"The loss has no method {also}hess(raw, y) -> (n, n_raw, n_raw), which this "
+                "curvature needs; the solvers 'lbfgs' and 'gd' do without."
+            )
+        raw = self._wide.raw(wide, self.n_samples, self.network.n_raw, False)
+        _, delta = self._ask(raw)
+        Q = self._shares[:, None, None] * _custom.second(loss, given, raw, self.data.selected[0])
+        root = None
+        if kind == _curvature.GGN:
+            root = upward_root(Q)
+            Q = np.einsum("ikj,ikl->ijl", root, root)
+        delta = np.ascontiguousarray(delta, np.float64)
+        return _curvature.Second(kind, delta, np.ascontiguousarray(Q), root)
+
+    def epoch(self, theta, state, order, hyper, alpha):
+        """Mini-batches run without Python: a loss written in it has none."""
+        raise ValueError(
+            "A loss written in Python works with the full-batch solvers: lbfgs and gd, with "
+            "hess or curv also newton, lm and newton-cg; mini-batches run without Python."
+        )
+
+
+def upward_root(Q: np.ndarray) -> np.ndarray:
+    """In row k column k of R_i: R_i R_i' is Q_i without its negative eigenvalues.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n, k, k)
+        Symmetric.
+
+    Returns
+    -------
+    ndarray of shape (n, k, k)
+    """
+    if Q.shape[1] == 1:
+        return np.sqrt(np.maximum(Q, 0))
+    if not np.isfinite(Q).all():
+        return np.full_like(Q, np.nan)
+    eigenvalues, basis = np.linalg.eigh(Q)
+    root = basis * np.sqrt(np.maximum(eigenvalues, 0))[:, None, :]
+    return np.ascontiguousarray(root.transpose(0, 2, 1))
+
+
+class Total:
+    """Terms added up, wherever each of them lives.
+
+    Parameters
+    ----------
+    parts : sequence of terms
+        Parts of the data, for the same theta: each with ``n_params``, ``n_samples``,
+        ``n_residuals``, ``weight``, ``dtype``, ``segments`` and ``sums(want, theta, v)``, as
+        :class:`NetworkTerm` has them.
+    map : callable, default=map
+        ``map(function, parts, wants, thetas, vs)``, with the answers in the order of the parts: the
+        builtin one, an executor's (terms can be pickled), that of a cluster.
+
+    Raises
+    ------
+    ValueError
+        No parts, or parts of different networks; by ``sums``: a part answers with other shapes than
+        :data:`SHAPES`, or with NaN where it is no fault of theta.
+    RuntimeError
+        By ``sums``: a part failed, or what runs it died.
+
+    Notes
+    -----
+    A NaN at a trial step is an answer: solvers reject the step. A part that says NaN is asked again
+    where all parts were finite before; it is named if it says NaN there, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network, terms
+    >>> from fastmlp.objective import Objective
+    >>> net = Network([2, 3, 1])
+    >>> X, y = np.ones((4, 2)), np.zeros(4)
+    >>> parts = [net.objective(X[k::2], y[k::2]).term for k in range(2)]
+    >>> objective = Objective(terms.Total(parts))
+    >>> theta = net.init(random_state=0)
+    >>> np.isclose(objective.value(theta), net.value(theta, X, y))
+    True
+    """
+
+    def __init__(self, parts: Sequence[Any], map: Callable[..., Any] = builtins.map):
+        self.parts = list(parts)
+        if not self.parts:
+            raise ValueError("Total needs at least one part.")
+        first = self.parts[0]
+        for k, part in enumerate(self.parts):
+            if part.segments != first.segments or part.dtype != first.dtype:
+                raise ValueError(
+                    f"All parts must be for the same theta: {self._name(k)} has {part.n_params} "
+                    f"parameters of {part.dtype} in {len(part.segments)} segments, the first "
+                    f"{first.n_params} of {first.dtype} in {len(first.segments)}."
+                )
+        self._map = map
+        self.n_params, self.dtype, self.segments = first.n_params, first.dtype, first.segments
+        self.n_samples = sum(part.n_samples for part in self.parts)
+        self.n_residuals = sum(part.n_residuals for part in self.parts)
+        self.weight = float(sum(part.weight for part in self.parts))
+        self._sound: np.ndarray | None = None  # where all parts were finite last
+
+    def sums(self, want: str, theta: Any, v: Any = None) -> tuple:
+        """As :meth:`NetworkTerm.sums`, added up in the order of the parts."""
+        theta = check_vector(theta, self.n_params, self.dtype, "theta").copy()
+        total = None
+        for k, answer in enumerate(self._answers(want, theta, v)):
+            if _has_nan(answer):
+                self._blame(k, want, theta, v)
+            pairs = zip(answer if total is None else total, answer, strict=True)
+            total = [_fresh(a) if total is None else a + b for a, b in pairs]
+        if not _has_nan(total):
+            self._sound = theta
+        return tuple(total)
+
+    def _answers(self, want, theta, v):
+        """What the parts say, one after another, of the right shapes."""
+        n = len(self.parts)
+        answers = iter(())
+        for k in range(n):
+            try:
+                if k == 0:
+                    answers = iter(self._map(_ask, self.parts, [want] * n, [theta] * n, [v] * n))
+                answer = next(answers)
+            except Exception as error:
+                died = isinstance(error, BrokenExecutor)
+                what = "what runs the parts died before it answered" if died else "it failed"
+                raise RuntimeError(
+                    f"No {want} of {self._name(k)}: {what}. {type(error).__name__}: {error}"
+                ) from error
+            self._check_shapes(answer, want, k)
+            yield answer
+
+    def _check_shapes(self, answer, want, k):
+        n = self.n_params
+        shapes = {"": (), "n": (n,), "nn": (n, n)}
+        expected = [shapes.get(letters, letters) for letters in SHAPES[want]]
+        found = shown(answer)
+        if isinstance(answer, tuple):
+            found = ["factors" if isinstance(part, Factors) else np.shape(part) for part in answer]
+        if found != expected:
+            raise ValueError(
+                f"{self._name(k)} must answer {want} with sums of shapes {expected}; got {found}."
+            )
+
+    def _blame(self, k, want, theta, v):
+        """Raise unless the part is finite where all parts were: theta is to blame then."""
+        if self._sound is not None and not np.array_equal(self._sound, theta):
+            (answer,) = self._map(_ask, self.parts[k : k + 1], [want], [self._sound], [v])
+            if not _has_nan(answer):
+                return
+        raise ValueError(f"{self._name(k)} answers {want} with NaN.")
+
+    def _name(self, k: int) -> str:
+        return f"part {k} of {len(self.parts)} (counted from 0)"
+
+    def subset(self, positions: Any) -> Total:
+        """The same on some of the rows, by positions in the parts one after another."""
+        positions = check_rows_index(positions, self.n_samples, "positions")
+        if positions is None:
+            raise TypeError("positions must be an array of integers, got None.")
+        parts, begin = [], 0
+        for part in self.parts:
+            end = begin + part.n_samples
+            inside = positions[(begin <= positions) & (positions < end)] - begin
+            if inside.size:
+                parts.append(part.subset(inside))
+            begin = end
+        return Total(parts, self._map)
+
+
+def _ask(part, want, theta, v):
+    """What a map calls, which may be that of other processes."""
+    return part.sums(want, theta, v)
+
+
+def _has_nan(answer) -> bool:
+    return any(np.isnan(part).any() for part in answer if not isinstance(part, Factors))
+
+
+def _fresh(part):
+    """An array that may be changed: one from elsewhere need not be."""
+    return part.copy() if isinstance(part, np.ndarray) else part
