@@ -364,7 +364,7 @@ class TestHistoryAndStops:
         objective, theta0 = smooth_problem(n=30, layers=(3, 12, 1))
         held_out, _ = smooth_problem(n=200, seed=5)
         twin = Network([3, 12, 1], activation="tanh")
-        held_out = twin.objective(held_out._X, held_out._y)
+        held_out = twin.objective(held_out.term.data.X, held_out.term.data.y)
 
         def validate(theta):
             loss = held_out.value(theta)
