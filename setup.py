@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import platform
+import re
 import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy
 from Cython.Build import cythonize
 from Cython.Build.Dependencies import create_dependency_tree
+from Cython.Compiler.Main import CompilationOptions, Context
 from setuptools import Extension, setup
 from setuptools.command.build_clib import build_clib
 from setuptools.command.build_ext import build_ext
@@ -28,25 +30,45 @@ if sys.maxsize < 2**32:
 
 SANITIZE = os.environ.get("FASTMLP_SANITIZE")
 SANITIZER_FLAGS = [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all"] if SANITIZE else []
-COMMON_FLAGS = ["-fno-math-errno", "-fno-trapping-math"]
-COMMON_FLAGS += ["-O1", "-g1", "-fno-omit-frame-pointer"] if SANITIZE else ["-O3", "-g0"]
+COMMON_FLAGS = ["-O1", "-g1", "-fno-omit-frame-pointer"] if SANITIZE else ["-O3", "-g0"]
 COMMON_FLAGS += SANITIZER_FLAGS
 
-C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", *COMMON_FLAGS]
 
-# instruction set: flags; every name has a kernels_<name>_f.c and a kernels_<name>_d.c
-ISAS = {"baseline": []}
-if platform.machine().lower() in ("x86_64", "amd64"):
-    ISAS["avx2"] = ["-mavx2", "-mfma"]
-    ISAS["avx512"] = [
-        *ISAS["avx2"],
-        "-mavx512f",
-        "-mavx512bw",
-        "-mavx512dq",
-        "-mavx512vl",
-        "-mprefer-vector-width=512",
-    ]
+def rows(table, name):
+    """The arguments of each row of src_c/`table`, as text."""
+    text = Path("src_c", table).read_text(encoding="utf-8")
+    return re.findall(rf"^{name}\((.*?)\)$", text, re.DOTALL | re.MULTILINE)
 
+
+def isas():
+    """The flags of each instruction set that this machine's compiler knows."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    for row in rows("isas.def", "ISA"):
+        name, features, flags = row.split(",")
+        if x86 or not features.strip():
+            needed = [f"-m{feature}" for feature in re.findall(r"X86\((\w+)\)", features)]
+            yield name, needed + flags.split()
+
+
+def door():
+    """The Cython of kernels.def: structs of pointers, and functions fused over `real` that use them."""
+    kernels = [re.split(r",\s*", row) for row in rows("kernels.def", "KERNEL")]
+    yield 'cdef extern from "fastmlp.h" nogil:'
+    for suffix, real in ("f", "float"), ("d", "double"):
+        yield f"    ctypedef struct fm_kernels_{suffix}:"
+        for returns, name, *args in kernels:
+            typed = re.sub(r"\breal\b", real, ", ".join(args))
+            yield f"        {returns} (*{name})({typed}) noexcept nogil"
+    for returns, name, *args in kernels:
+        if "real" in " ".join(args):
+            call = f"{name}({', '.join(re.split('[ *]', arg)[-1] for arg in args)})"
+            give = "" if returns == "void" else "return "
+            yield f"cdef inline {returns} {name}({', '.join(args)}) noexcept nogil:"
+            yield f"    if real is float: {give}table.f.{call}"
+            yield f"    else: {give}table.d.{call}"
+
+
+COMMON_FLAGS += rows("isas.def", "FLAGS")[0].split()
 HEADERS = sorted(str(path) for path in Path("src_c").iterdir() if path.suffix in {".h", ".def"})
 
 # The linker reads them in this order: the dispatcher asks for the tables of the others.
@@ -56,12 +78,12 @@ LIBRARIES = [
         {
             "sources": [f"src_c/{source}.c" for source in sources],
             "obj_deps": {"": HEADERS},
-            "cflags": C_FLAGS + flags,
+            "cflags": COMMON_FLAGS + flags,
         },
     )
     for name, sources, flags in [
         ("dispatch", ["dispatch"], []),
-        *((isa, [f"kernels_{isa}_{t}" for t in "fd"], flags) for isa, flags in ISAS.items()),
+        *((isa, [f"kernels_{isa}_{t}" for t in "fd"], flags) for isa, flags in isas()),
     ]
 ]
 
@@ -153,7 +175,14 @@ class BuildExt(build_ext):
     def translate(self):
         """Put the C of the extensions into the build folder and name it as their source."""
         folder = os.path.join(self.build_temp, "cython")
-        tree = create_dependency_tree(quiet=True)
+        text = "\n".join(door()).replace("ptrdiff_t", "Py_ssize_t") + "\n"
+        written = Path(folder, "kernels.pxi")
+        if not written.exists() or written.read_text("utf-8") != text:
+            written.parent.mkdir(parents=True, exist_ok=True)
+            written.write_text(text, "utf-8")
+        include_path = [".", folder]
+        context = Context.from_options(CompilationOptions(include_path=include_path))
+        tree = create_dependency_tree(context, quiet=True)
         here = Path.cwd()
         stale = []
         for extension in self.extensions:
@@ -164,7 +193,13 @@ class BuildExt(build_ext):
                 stale.append(source)
             extension.sources = [output]
         if stale:
-            cythonize(stale, build_dir=folder, force=True, compiler_directives=DIRECTIVES)
+            cythonize(
+                stale,
+                build_dir=folder,
+                include_path=include_path,
+                force=True,
+                compiler_directives=DIRECTIVES,
+            )
 
 
 class Sdist(sdist):

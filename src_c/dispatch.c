@@ -1,52 +1,18 @@
 /* Which instruction sets this build and this CPU have, and the tables of names. */
 #include "fastmlp.h"
 
-#include <string.h>
-
-static int cpu_has(const char *isa) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (strcmp(isa, "avx512") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (strcmp(isa, "avx2") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-    return strcmp(isa, "baseline") == 0;
-}
-
-#define ISA(name)                                                                                \
+#define ISA(name, ...)                                                                           \
     extern const fm_kernels_f fm_##name##_f;                                                     \
     extern const fm_kernels_d fm_##name##_d;                                                     \
     static const fm_table name = {#name, &fm_##name##_f, &fm_##name##_d};
-#if defined(__x86_64__)
-ISA(avx512)
-ISA(avx2)
-#endif
-ISA(baseline)
+#include "isas.def"
 
-static const fm_table *const tables[] = {
-#if defined(__x86_64__)
-    &avx512, &avx2,
-#endif
-    &baseline,
-};
-enum { N_TABLES = sizeof tables / sizeof tables[0] };
-
-const fm_table *fm_find(const char *isa) {
-    for (int k = 0; k < N_TABLES; k++)
-        if (strcmp(tables[k]->isa, isa) == 0) return cpu_has(isa) ? tables[k] : NULL;
+const fm_table *fm_table_at(int k) {
+#define X86(feature) &&__builtin_cpu_supports(#feature)
+#define ISA(name, features, flags)                                                               \
+    if (1 features && k-- == 0) return &name;
+#include "isas.def"
     return NULL;
-}
-
-const char *const *fm_available(void) {
-    static const char *names[N_TABLES + 1];
-    int n = 0;
-    for (int k = 0; k < N_TABLES; k++)
-        if (cpu_has(tables[k]->isa)) names[n++] = tables[k]->isa;
-    names[n] = NULL;
-    return names;
 }
 
 static const fm_activation_row activation_rows[] = {

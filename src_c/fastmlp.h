@@ -89,10 +89,8 @@ typedef struct {
     const fm_kernels_d *d;
 } fm_table;
 
-/* A table by instruction set; NULL if this build or this CPU does not have it. */
-const fm_table *fm_find(const char *isa);
-/* Names of the instruction sets that run here, best first, ended by NULL. */
-const char *const *fm_available(void);
+/* The tables that run here, the best first; NULL past the last. */
+const fm_table *fm_table_at(int k);
 
 /* Name, properties of row k of a .def table; NULL past its end. */
 typedef struct {

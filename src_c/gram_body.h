@@ -6,13 +6,7 @@
  * beside three strips that stay in the first-level cache for all tiles below each other. */
 
 /* Columns on the broadcast side, TILE x 3 accumulators; they divide a vector. */
-#if VECTOR_BYTES == 16
-enum { TILE = 2 };
-#elif VECTOR_BYTES == 32
-enum { TILE = 4 };
-#else
-enum { TILE = 8 };
-#endif
+enum { TILE = VECTOR_BYTES / 8 };
 
 /* row[:(fan_in + 1) fan_out] = (a, 1) d', the one being part of a. Whole vectors are stored: the next
  * ones, and the row's end, take what sticks out. */

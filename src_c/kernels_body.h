@@ -1,5 +1,5 @@
-/* The kernels of one instruction set for one element type. The file that includes this says which:
- * KERNELS (the name of the table), VECTOR_BYTES, TILE_ROWS, REAL_IS_FLOAT. */
+/* The kernels of one instruction set for one element type. KERNELS, the name of their table, and
+ * REAL_IS_FLOAT come from the file that includes this, VECTOR_BYTES and TILE_ROWS from isas.def. */
 #include "fastmlp.h"
 
 #include <float.h>

@@ -61,10 +61,10 @@ static double error_d(double got, long double expected) {
 
 int main(int argc, char **argv) {
     const uint64_t stride = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-    for (const char *const *name = fm_available(); *name; name++) {
-        const fm_table *t = fm_find(*name);
+    const fm_table *t;
+    for (int k = 0; (t = fm_table_at(k)); k++) {
         printf("\n%s\n\n| function | float32, ULP | at | float64, ULP | at |\n|---|---|---|---|---|\n",
-               *name);
+               t->isa);
         for (int f = 0; f < FM_N_FUNCTIONS; f++) {
             static float xf[N], yf[N];
             static double xd[N], yd[N];

@@ -52,7 +52,7 @@ cdef class Workspace:
 
     def __cinit__(self, Layers layers, Py_ssize_t rows, signs=None):
         cdef Py_ssize_t l, at = 0, wide = 0, n_raw = layers.n_raw, depth
-        cdef Py_ssize_t lanes = kernels.table.d.padded(2)
+        cdef Py_ssize_t lanes = kernels.padded(2, sizeof(double))
         if layers.n_layers > MOST_LAYERS:
             raise ValueError(
                 f"Gauss-Newton matrices are for networks of at most {MOST_LAYERS} layers, got "
@@ -179,7 +179,7 @@ cdef void add_gradient(double[::1] grad, Layers layers, Workspace s) noexcept no
 
 def padded(Py_ssize_t n_params):
     """The side of a matrix in the making: n_params in whole vectors."""
-    cdef Py_ssize_t lanes = kernels.table.d.padded(2)
+    cdef Py_ssize_t lanes = kernels.padded(2, sizeof(double))
     return (n_params + lanes - 1) // lanes * lanes
 
 
