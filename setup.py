@@ -51,7 +51,7 @@ def isas():
 
 
 def door():
-    """The Cython of kernels.def: structs of pointers, and functions fused over `real` that use them."""
+    """The Cython of kernels.def: structs of pointers, and functions fused over `real`."""
     kernels = [re.split(r",\s*", row) for row in rows("kernels.def", "KERNEL")]
     yield 'cdef extern from "fastmlp.h" nogil:'
     for suffix, real in ("f", "float"), ("d", "double"):
