@@ -72,6 +72,10 @@ def _check_csr(X, n_features: int, dtype: np.dtype):
     _check_shape(X.shape, n_features)
     with np.errstate(over="ignore"):
         data = plain(X.data, dtype)
+        if not X.has_canonical_format:  # an entry once, so that it can be squared
+            X = type(X)((data.copy(), X.indices, X.indptr), shape=X.shape)
+            X.sum_duplicates()
+            data = X.data
     if not all_finite(data):
         raise ValueError("X holds NaN or infinity (or values too large for its dtype).")
     return data, plain(X.indices, np.intp), plain(X.indptr, np.intp), X.shape
