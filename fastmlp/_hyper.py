@@ -32,9 +32,9 @@ def check_fields(given: Any, what: str, fields: Iterable[str]) -> None:
         raise TypeError(f"{what} must have {', '.join(missing)}; {shown(given)} has not.")
 
 
-def check_hyper(hyper: Any, n_samples: int) -> None:
+def check_hyper(hyper: Any, n_samples: int, n_segments: int) -> None:
     """Raise unless ``hyper`` is what ``NetworkObjective.epoch`` takes for so many samples."""
-    check_fields(hyper, "hyper", ("update", "batch_size", "rates", *NUMBERS))
+    check_fields(hyper, "hyper", ("update", "batch_size", "rates", "rate_factors", *NUMBERS))
     if not isinstance(hyper.update, str):
         raise TypeError(f"hyper.update must be a name, got {shown(hyper.update)}.")
     if hyper.update not in UPDATES:
@@ -42,7 +42,18 @@ def check_hyper(hyper: Any, n_samples: int) -> None:
     check_integer("hyper.batch_size", hyper.batch_size, 1, MOST)
     for name, (wanted, accepts) in NUMBERS.items():
         check_real(f"hyper.{name}", getattr(hyper, name), wanted, accepts)
-    rates, shape = hyper.rates, (-(-n_samples // hyper.batch_size),)
+    n_batches = -(-n_samples // hyper.batch_size)
+    _check_numbers(hyper.rates, "rates", n_batches, "learning rate per batch")
+    if hyper.rate_factors is not None:
+        _check_numbers(hyper.rate_factors, "rate_factors", n_segments, "factor per segment")
+        if not ((hyper.rate_factors >= 0) & (hyper.rate_factors < inf)).all():
+            raise ValueError(
+                f"hyper.rate_factors must be finite and >= 0, got {hyper.rate_factors}."
+            )
+
+
+def _check_numbers(rates: Any, what: str, n: int, meaning: str) -> None:
+    shape = (n,)
     fits = (
         isinstance(rates, np.ndarray)
         and rates.shape == shape
@@ -53,8 +64,8 @@ def check_hyper(hyper: Any, n_samples: int) -> None:
     )
     if not fits:
         raise ValueError(
-            f"hyper.rates must be a contiguous float64 array of shape {shape}, one learning rate "
-            f"per batch; got {shown(rates)}."
+            f"hyper.{what} must be a contiguous float64 array of shape {shape}, one {meaning}; got "
+            f"{shown(rates)}."
         )
 
 
@@ -71,7 +82,7 @@ def check_epoch(objective: Any, theta: Any, state: Any, order: Any, hyper: Any) 
     order = check_rows_index(order, objective.n_samples, "order")
     if order is None:
         raise TypeError("order must be an array of integers, got None.")
-    check_hyper(hyper, order.size)
+    check_hyper(hyper, order.size, len(objective.segments))
     return order
 
 

@@ -62,3 +62,4 @@ LossSpec: TypeAlias = Loss | tuple[Loss, Mapping[str, float]] | CustomLoss
 Start: TypeAlias = Init | tuple[Any, Any]  # (coefs, intercepts)
 Verbose: TypeAlias = bool | int | Literal["bar"]
 BatchSize: TypeAlias = int | Literal["auto"]
+RateFactors: TypeAlias = Mapping[str | int, float]  # by segment ("W1") or layer (1)

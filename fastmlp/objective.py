@@ -16,6 +16,7 @@ from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
 from fastmlp._numbers import check_strength
 from fastmlp.data import check_data
 from fastmlp.penalties import L2, prior, weights
+from fastmlp.segments import Segment
 from fastmlp.terms import CustomTerm, NetworkTerm
 
 
@@ -70,7 +71,12 @@ class Objective:
     @cached_property
     def penalty(self) -> L2:
         """What the parameters cost."""
-        return L2(weights(self.term.segments), 0.0)
+        return L2(weights(self.segments), 0.0)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The map of theta."""
+        return self.term.segments
 
     @property
     def n_samples(self) -> int:
@@ -110,7 +116,7 @@ class Objective:
     def value_grad_gram(self, theta: Any) -> tuple[float, np.ndarray, Gram]:
         """The loss, its gradient, and the Gauss-Newton matrix as a :class:`Gram`, without P x P."""
         value, grad, factors = self._penalised(theta, "value_grad_gram")
-        return value, grad, Gram(factors, self.term.segments, self.penalty.diagonal)
+        return value, grad, Gram(factors, self.segments, self.penalty.diagonal)
 
     def hessian(self, theta: Any) -> np.ndarray:
         """The exact Hessian, (n_params, n_params) float64."""
@@ -175,7 +181,7 @@ class Objective:
 
     def prior(self, grouping: str = "single") -> L2:
         """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""
-        return prior(self.term.segments, grouping)
+        return prior(self.segments, grouping)
 
     def _but(self, **parts: Any) -> Objective:
         other = copy.copy(self)
@@ -250,7 +256,7 @@ class NetworkObjective(Objective):
     @cached_property
     def penalty(self) -> L2:
         """The L2 term, made when it is first asked for: mini-batches do without."""
-        return L2(weights(self.term.segments), self.l2)
+        return L2(weights(self.segments), self.l2)
 
     @property
     def n_threads(self) -> int | None:
@@ -293,7 +299,8 @@ class NetworkObjective(Objective):
         hyper : object
             ``update`` ("sgd", "nesterov", "adam"), ``batch_size``, ``rates`` (float64, one per
             batch), ``momentum``, ``beta_1``, ``beta_2``, ``epsilon``, ``weight_decay``
-            (decoupled; weights only) and ``max_norm`` (of the gradient; inf for none).
+            (decoupled; weights only), ``max_norm`` (of the gradient; inf for none) and
+            ``rate_factors`` (float64, one for each of the ``segments``; None for 1).
 
         Returns
         -------
@@ -343,7 +350,7 @@ class NetworkObjective(Objective):
             mean = np.average(y, axis=0, weights=w)
             variance = np.average(np.square(y - mean, dtype=np.float64), axis=0, weights=w)
             variance[variance <= np.finfo(np.float64).tiny] = 1.0
-        return prior(self.term.segments, grouping, variance)
+        return prior(self.segments, grouping, variance)
 
     @property
     def shrinking(self) -> np.ndarray:

@@ -37,6 +37,10 @@ class SGD(MiniBatch):
         Whether to visit the samples in a new order in each epoch.
     max_norm : float, optional
         Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
+    rate_factors : dict, optional
+        Factors >= 0 of the learning rate, by segment of theta ("W1", "b1", "W2", ...) or for both
+        of a layer (1, 2, ...), where a segment's name does not say otherwise; 1 for the others. 0
+        freezes a layer, its weight decay included.
 
     Examples
     --------
@@ -64,6 +68,7 @@ class SGD(MiniBatch):
         batch_size: _types.BatchSize = "auto",
         shuffle: bool = True,
         max_norm: float | None = None,
+        rate_factors: _types.RateFactors | None = None,
     ) -> None:
         self.learning_rate_init = learning_rate_init
         self.learning_rate = learning_rate
@@ -73,6 +78,7 @@ class SGD(MiniBatch):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.max_norm = max_norm
+        self.rate_factors = rate_factors
 
     def _update(self):
         update = "nesterov" if self.nesterovs_momentum else "sgd"
@@ -108,6 +114,10 @@ class Adam(MiniBatch):
         "cosine" lowers the rate batch by batch to 0 over ``max_iter`` epochs.
     max_norm : float, optional
         Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
+    rate_factors : dict, optional
+        Factors >= 0 of the learning rate, by segment of theta ("W1", "b1", "W2", ...) or for both
+        of a layer (1, 2, ...), where a segment's name does not say otherwise; 1 for the others. 0
+        freezes a layer, its weight decay included.
 
     Examples
     --------
@@ -133,6 +143,7 @@ class Adam(MiniBatch):
         shuffle: bool = True,
         learning_rate: _types.MomentSchedule = "constant",
         max_norm: float | None = None,
+        rate_factors: _types.RateFactors | None = None,
     ) -> None:
         self.learning_rate_init = learning_rate_init
         self.beta_1 = beta_1
@@ -142,6 +153,7 @@ class Adam(MiniBatch):
         self.shuffle = shuffle
         self.learning_rate = learning_rate
         self.max_norm = max_norm
+        self.rate_factors = rate_factors
 
     def _update(self):
         return {
@@ -165,7 +177,8 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate_init, beta_1, beta_2, epsilon, batch_size, shuffle, learning_rate, max_norm
+    learning_rate_init, beta_1, beta_2, epsilon, batch_size, shuffle, learning_rate, max_norm, \
+rate_factors
         As for :class:`Adam`.
     weight_decay : float, default=0.01
         Strength of the decay, in units of the learning rate.
@@ -195,6 +208,7 @@ class AdamW(Adam):
         learning_rate: _types.MomentSchedule = "constant",
         max_norm: float | None = None,
         weight_decay: float = 0.01,
+        rate_factors: _types.RateFactors | None = None,
     ) -> None:
         super().__init__(
             learning_rate_init,
@@ -205,6 +219,7 @@ class AdamW(Adam):
             shuffle,
             learning_rate,
             max_norm,
+            rate_factors,
         )
         self.weight_decay = weight_decay
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, get_args
 
 import numpy as np
 from numpy.random import RandomState
 
 from fastmlp import _types
-from fastmlp._names import check_choice, shown
-from fastmlp._numbers import check_integer, check_positive, check_real
+from fastmlp._names import check_choice, shown, unknown
+from fastmlp._numbers import check_integer, check_positive, check_real, is_integer
 from fastmlp.solvers._base import Limits, Result, Solver, Status
 from fastmlp.solvers._callback import wants_to_stop
 from fastmlp.solvers._checks import real_number, validated
@@ -82,6 +84,7 @@ class _Hyper:
     beta_2: float = 0.0
     epsilon: float = 0.0
     weight_decay: float = 0.0
+    rate_factors: np.ndarray | None = None
 
 
 @dataclass
@@ -138,7 +141,13 @@ class MiniBatch(Solver):
             run.best = theta.copy()  # the earlier run's best
         rates = np.empty(-(-n_samples // batch_size))
         norm = np.inf if self.max_norm is None else float(self.max_norm)
-        hyper = _Hyper(batch_size=batch_size, rates=rates, max_norm=norm, **self._update())
+        hyper = _Hyper(
+            batch_size=batch_size,
+            rates=rates,
+            max_norm=norm,
+            rate_factors=self._factors_of(objective),
+            **self._update(),
+        )
         order = np.arange(n_samples, dtype=np.intp)
         try:
             while run.n_iter < limits.max_iter:
@@ -262,6 +271,24 @@ class MiniBatch(Solver):
         self._check()
         return int(min(200 if self.batch_size == "auto" else self.batch_size, n_samples))
 
+    def _factors_of(self, objective) -> np.ndarray | None:
+        """The factor of the learning rate for each segment of theta; None: 1 for all."""
+        if self.rate_factors is None:
+            return None
+        names = [segment.name for segment in objective.segments]
+        layers = [int(name[1:]) for name in names]
+        for key in self.rate_factors:
+            if isinstance(key, str) and key not in names:
+                raise ValueError(unknown(f"segment in {self._title('rate_factors')}", key, names))
+            if not isinstance(key, str) and key not in layers:
+                raise ValueError(
+                    f"{self._title('rate_factors')} names layer {key}; layers are from 1 to "
+                    f"{layers[-1]}."
+                )
+        of_layers = [self.rate_factors.get(layer, 1.0) for layer in layers]
+        pairs = zip(names, of_layers, strict=True)
+        return np.array([self.rate_factors.get(name, factor) for name, factor in pairs], float)
+
     def _check(self) -> None:
         """Raise TypeError or ValueError naming the first hyper-parameter that makes no sense."""
         self._positive("learning_rate_init")
@@ -273,6 +300,23 @@ class MiniBatch(Solver):
         if self.max_norm is not None:
             self._positive("max_norm")
         check_choice(self._title("learning_rate"), self.learning_rate, self._schedules)
+        if self.rate_factors is not None:
+            self._check_factors()
+
+    def _check_factors(self) -> None:
+        title = self._title("rate_factors")
+        if not isinstance(self.rate_factors, Mapping):
+            raise TypeError(
+                f"{title} must be a dict of segment names or layers and factors, as "
+                f"{{'W1': 0.1, 2: 0.0}}, or None; got {shown(self.rate_factors)}."
+            )
+        for key, factor in self.rate_factors.items():
+            if not isinstance(key, str) and not is_integer(key):
+                raise TypeError(
+                    f"{title} is by segment names ('W1', 'b1') or layers (1, 2, ...); got the key "
+                    f"{shown(key)}."
+                )
+            check_real(f"{title}[{key!r}]", factor, "at least 0 and finite", lambda v: 0 <= v < inf)
 
     def _title(self, name: str) -> str:
         return f"{name} of {type(self).__name__}"

@@ -365,7 +365,7 @@ def test_epoch(data):
         "batch_size": batch,
         "rates": data.draw(one_in(5, st.just(np.full(-(-n // size), 0.01)), hostile.arrays(3))),
         **{"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8},
-        **{"weight_decay": 0.0, "max_norm": np.inf},
+        **{"weight_decay": 0.0, "max_norm": np.inf, "rate_factors": None},
     }
     state = {
         "first": np.zeros(net.n_params, net.dtype),

@@ -80,6 +80,7 @@ def epoch(n_batches):
     hyper = SimpleNamespace(
         update="adam", batch_size=32, rates=np.full(n_batches, 1e-3), max_norm={max_norm},
         momentum=0.0, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.0,
+        rate_factors=None,
     )
     order = rng.permutation(32 * n_batches)
     return counted(lambda: objective.epoch(theta, state, order, hyper))

@@ -17,6 +17,7 @@ def hyper(update, batch_size, n_batches, **changes):
         "epsilon": 1e-7,
         "weight_decay": 0.0,
         "max_norm": np.inf,
+        "rate_factors": None,
     }
     unknown = set(changes) - set(values)
     assert not unknown, f"not of an update: {unknown}"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 import reference_epoch
+from epochs import fresh_state, hyper
 from fastmlp.solvers._shuffle import shuffle
 
 from fastmlp import Network
@@ -166,3 +167,63 @@ def test_shuffle_draws_as_numpy_does_and_leaves_its_generator_so(n, bits):
         theirs.shuffle(expected)
         np.testing.assert_array_equal(order, expected)
         assert ours.randint(2**31) == theirs.randint(2**31)
+
+
+class TestRateFactors:
+    """What a solver tells an epoch; what an epoch makes of it is in network/test_laws_epoch."""
+
+    @staticmethod
+    def told(factors, layers=(3, 4, 2)):
+        net = Network(list(layers))
+        objective = net.objective(np.ones((8, 3)), np.ones((8, layers[-1])))
+        seen = []
+
+        class Spy:
+            n_samples, dtype, segments = 8, net.dtype, objective.segments
+
+            def epoch(self, theta, state, order, hyper):
+                seen.append(hyper.rate_factors)
+                return 0.0
+
+        solver = Adam(rate_factors=factors)
+        minimize(Spy(), net.init(0), solver=solver, max_iter=1)
+        return seen[0]
+
+    def test_by_name_and_by_layer(self):
+        assert self.told(None) is None
+        assert self.told({"W1": 0.5, "b2": 0}).tolist() == [0.5, 1, 1, 0]
+        assert self.told({2: 0.25}).tolist() == [1, 1, 0.25, 0.25]
+        assert self.told({"W2": 3, np.int64(2): 0.0}).tolist() == [1, 1, 3, 0]
+        assert self.told({}).tolist() == [1, 1, 1, 1]
+
+    @pytest.mark.parametrize(
+        ("factors", "error", "match"),
+        [
+            ([1.0, 0.5], TypeError, "rate_factors of Adam must be a dict of segment names or lay"),
+            ({"w1": 1}, ValueError, "Unknown segment in rate_factors of Adam 'w1'.*W1"),
+            ({"W3": 1}, ValueError, "'W3'.*W1.*b2"),
+            ({0: 1}, ValueError, "rate_factors of Adam names layer 0; layers are from 1 to 2"),
+            ({3: 1}, ValueError, "layer 3"),
+            ({1.0: 1}, TypeError, "got the key 1.0"),
+            ({True: 1}, TypeError, "got the key True"),
+            ({"W1": -0.1}, ValueError, r"rate_factors of Adam\['W1'\] must be at least 0"),
+            ({"W1": np.nan}, ValueError, "at least 0 and finite"),
+            ({1: "half"}, TypeError, "must be a real number"),
+        ],
+    )
+    def test_bad_ones(self, factors, error, match):
+        with pytest.raises(error, match=match):
+            self.told(factors)
+
+    @pytest.mark.parametrize(
+        "factors", [np.ones(3), [1.0] * 4, np.full(4, -1.0), np.full(4, np.inf)]
+    )
+    def test_an_epoch_checks_them(self, factors, rng):
+        net = Network([3, 4, 2])
+        objective = net.objective(rng.normal(size=(8, 3)), rng.normal(size=(8, 2)))
+        theta = net.init(0)
+        before = theta.copy()
+        told = hyper("sgd", 4, 2, rate_factors=factors)
+        with pytest.raises(ValueError, match="rate_factors"):
+            objective.epoch(theta, fresh_state(theta), np.arange(8), told)
+        assert np.array_equal(theta, before)
