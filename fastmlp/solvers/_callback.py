@@ -89,7 +89,7 @@ def wants_to_stop(callback, iteration, entries, theta, objective) -> bool:
     """
     if callback is None:
         return False
-    record = Record(entries, theta, getattr(objective, "network", None))
+    record = Record(entries, theta, objective.network)
     try:
         return callback(iteration, record) is STOP
     except StopIteration:

@@ -132,18 +132,18 @@ class Evidence:
     keys = ("weight_decay", "noise", "effective_params", "log_evidence")
 
     def __init__(self, objective, theta0, state=None):
-        missing = [
-            name
-            for name in ("l2", "decayed", "weight_sum", "n_samples", "n_residuals", "has_noise")
-            if not hasattr(objective, name)
-        ]
+        missing = objective.lacks(
+            ("l2", "decayed", "weight_sum", "n_samples", "n_residuals", "has_noise")
+        )
         if missing:
             raise TypeError(
                 f"evidence=True needs an objective that has {', '.join(missing)}; "
-                f"{type(objective).__name__} has not."
+                f"{objective.name} has not."
             )
         self._given = float(objective.l2) * np.asarray(objective.decayed, dtype=np.float64)
-        self._D = np.asarray(getattr(objective, "shrinking", objective.decayed), dtype=np.float64)
+        self._D = np.asarray(
+            objective.decayed if objective.shrinking is None else objective.shrinking, float
+        )
         self._log_det_D = float(np.sum(np.log(self._D[self._D > 0])))
         n_params, self._n_free = self._D.size, int(np.sum(self._D == 0))
         if self._n_free == n_params:

@@ -16,6 +16,7 @@ import numpy as np
 
 from fastmlp.solvers._base import Result, Status
 from fastmlp.solvers._evidence import WEAK, Evidence
+from fastmlp.solvers._protocol import Adapted
 
 # Ends that are not a run's own: what they interrupt is not begun again.
 FROM_OUTSIDE = (Status.CALLBACK, Status.INTERRUPTED, Status.MAX_TIME)
@@ -65,7 +66,7 @@ def best_fixed_point(descend, objective, theta0, limits, callback, validation, s
                     evidence=evidence,
                 )
             )
-        if goes_on() and hasattr(objective, "linear"):
+        if goes_on() and objective.linear is not None:
             limits = replace(limits_left(), progress=None)  # a few iterations of another kind
             results += _linear(descend, objective, results[-1].theta, limits, validation)
     best = results[best_run(results)]
@@ -80,6 +81,7 @@ def _linear(descend, objective, theta, limits, validation) -> list[Result]:
         return []
     line, as_network = twin
     watch = None if validation is None else lambda theta: validation(as_network(theta))
+    line = Adapted(line)
     evidence = Evidence(line, np.zeros(line.n_params, line.dtype))
     evidence.begin(WEAK)
     result = descend(line, evidence.theta0, limits, None, watch, evidence=evidence)

@@ -93,10 +93,10 @@ class DampedModel:
         self.evidence = evidence
         self._box = box
         self.value = loss_of(objective)
-        self._bend = getattr(objective, "bend", None) if acceleration else None
+        self._bend = objective.bend if acceleration else None
         self._marquardt = scaling == "marquardt"
         self._largest = 0.0
-        self._together = getattr(objective, "value_grad_ggn", None)
+        self._together = objective.value_grad_ggn
 
     def at(self, theta):
         if self._together is not None:
@@ -205,7 +205,7 @@ class DualModel:
     def __init__(self, objective, acceleration):
         self.objective = objective
         self.value = loss_of(objective)
-        self._bend = getattr(objective, "bend", None) if acceleration else None
+        self._bend = objective.bend if acceleration else None
 
     def at(self, theta):
         loss, grad, gram = self.objective.value_grad_gram(theta)
@@ -380,12 +380,12 @@ class LevenbergMarquardt(FullBatchSolver):
     def _model(self, objective, theta, evidence, box):
         scaling = self.scaling
         if scaling == "auto":
-            scaling = getattr(objective, "default_scaling", "identity")
+            scaling = objective.default_scaling or "identity"
         if (
             scaling == "identity"
             and evidence is None
             and box is None
-            and hasattr(objective, "value_grad_gram")
+            and not objective.lacks(("value_grad_gram", "count_residuals"))
             and objective.count_residuals(theta) < theta.size
         ):
             return DualModel(objective, self.acceleration)

@@ -134,7 +134,7 @@ class MiniBatch(Solver):
                 f"clipped (batch_size={shown(self.batch_size)}, {n_samples} samples).",
                 stacklevel=2,
             )
-        theta = np.array(theta0, dtype=getattr(objective, "dtype", np.float64))
+        theta = np.array(theta0, dtype=objective.dtype)
         keys = ("loss", "learning_rate", *(SCORES if validation is not None else ()), "seconds")
         run = _Run(theta, self._prepare(theta, state), limits, keys)
         if validation is not None and np.isfinite(run.state.best_score):

@@ -16,12 +16,12 @@ from fastmlp.solvers._box import check_bounds
 from fastmlp.solvers._callback import Record
 from fastmlp.solvers._descent import GradientDescent
 from fastmlp.solvers._lbfgs import LBFGS
-from fastmlp.solvers._least_squares import LeastSquares
 from fastmlp.solvers._levenberg import LevenbergMarquardt
 from fastmlp.solvers._minibatch import SGD, Adam
 from fastmlp.solvers._newton import Newton
 from fastmlp.solvers._newton_cg import NewtonCG
 from fastmlp.solvers._progress import Progress, progress_of
+from fastmlp.solvers._protocol import Adapted
 
 SOLVERS: dict[str, type[Solver]] = {
     "gd": GradientDescent,
@@ -150,8 +150,7 @@ def minimize(
     'Converged: the gradient is below tol (the largest entry of the gradient is 0, tol=0.0001'
     """
     solver = check_solver(solver)
-    if callable(objective) and not hasattr(objective, "value_grad"):
-        objective = Function(objective)
+    objective = Adapted(objective)
     _check_objective(objective, solver)
     theta = _check_theta(theta0, objective)
     unit = "epoch" if "epoch" in solver.needs else "iteration"
@@ -178,8 +177,8 @@ def minimize(
             able = [name for name, known in SOLVERS.items() if known.takes_bounds]
             raise ValueError(f"{type(solver).__name__} takes no bounds; {' and '.join(able)} do.")
         more["box"] = box
-        if isinstance(objective, LeastSquares):
-            objective = objective.within(box.lower, box.upper)
+        if objective.within is not None:
+            objective = Adapted(objective.within(box.lower, box.upper))
     result = solver.run(
         objective,
         theta,
@@ -191,18 +190,11 @@ def minimize(
         **more,
     )
     result.solver, result.unit, result.limits = type(solver).__name__, unit, limits
-    if isinstance(objective, LeastSquares) and theta.size <= MOST_COV:
+    if objective.covariance is not None and theta.size <= MOST_COV:
         result.cov = objective.covariance(result.theta)
     if limits.progress is not None and not isinstance(verbose, Progress):
         limits.progress.close(result.message)
     return result
-
-
-class Function:
-    """A function ``theta -> (loss, gradient)`` as an objective."""
-
-    def __init__(self, value_grad):
-        self.value_grad = value_grad
 
 
 def check_solver(solver: str | Solver) -> Solver:
@@ -224,22 +216,18 @@ def check_solver(solver: str | Solver) -> Solver:
 
 
 def _check_objective(objective, solver):
-    missing = [name for name in solver.needs if not hasattr(objective, name)]
+    missing = objective.lacks(solver.needs)
     if missing:
-        able = [
-            name
-            for name, known in SOLVERS.items()
-            if all(hasattr(objective, need) for need in known().needs)
-        ]
+        able = [name for name, known in SOLVERS.items() if not objective.lacks(known().needs)]
         advice = f"It will do for {able}." if able else "No solver can work with it."
-        if isinstance(objective, Function):
+        if objective.is_function:
             raise TypeError(
                 f"{type(solver).__name__} needs {WANTED[missing[0]]}, which a plain function "
                 f"theta -> (loss, gradient) has not. {advice}"
             )
         raise TypeError(
             f"{type(solver).__name__} needs an objective that has {', '.join(missing)}; "
-            f"{type(objective).__name__} has not. {advice}"
+            f"{objective.name} has not. {advice}"
         )
 
 
@@ -250,11 +238,12 @@ def _check_theta(theta0, objective):
         raise TypeError(f"theta0 must hold real numbers, got dtype {theta.dtype}.")
     if theta.ndim != 1 or theta.size == 0:
         raise ValueError(f"theta0 must have shape (n_params,), got {theta.shape}.")
-    n_params = getattr(objective, "n_params", theta.size)
-    if theta.size != n_params:
-        raise ValueError(f"theta0 has {theta.size} entries; the objective has {n_params}.")
+    if objective.n_params not in (None, theta.size):
+        raise ValueError(
+            f"theta0 has {theta.size} entries; the objective has {objective.n_params}."
+        )
     own = theta.dtype if theta.dtype in (np.float32, np.float64) else np.float64
-    theta = np.array(theta, dtype=getattr(objective, "dtype", own), order="C")
+    theta = np.array(theta, dtype=own if objective.dtype is None else objective.dtype, order="C")
     bad = np.flatnonzero(~np.isfinite(theta))
     if bad.size:
         raise ValueError(f"theta0 is not finite at index {bad[0]}: {theta[bad[0]]}.")

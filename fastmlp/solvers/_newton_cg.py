@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from fastmlp._numbers import check_integer, check_positive
 from fastmlp.solvers._base import Status
 from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._full_batch import FullBatchSolver, Point
+from fastmlp.solvers._protocol import Adapted
 from fastmlp.solvers._trust import Proposal, Radius, loss_of, pursue
 
-CURVATURES = {"ggn": "ggn_mul", "hessian": "hess_mul"}
+CURVATURES = get_args(_types.Curvature)
 # The preconditioner keeps this share of its mean everywhere: a parameter without curvature of its
 # own is no reason to trust a long step in it.
 FLOOR = 1e-2
@@ -56,7 +58,7 @@ class ProductModel:
 
     def __init__(self, objective, curvature, max_cg, batch_size, curvature_size, rng, out_of_time):
         self._objective = objective
-        self._product = CURVATURES[curvature]
+        self._curvature = curvature
         self._max_cg = max_cg
         self._batch_size = batch_size
         self._curvature_size = curvature_size
@@ -67,10 +69,10 @@ class ProductModel:
         objective, curved = self._sample()
         loss, grad = value_and_grad(objective.value_grad(theta), theta)
         point = Point(theta, loss, grad)
-        diagonal = None
-        if self._product == "ggn_mul" and hasattr(curved, "ggn_diagonal"):
-            diagonal = curved.ggn_diagonal
-        product = getattr(curved, self._product)
+        if self._curvature == "ggn":
+            product, diagonal = curved.ggn_mul, curved.ggn_diagonal
+        else:
+            product, diagonal = curved.hess_mul, None
         return ConjugateSteps(point, objective, product, diagonal, self._max_cg, self._out_of_time)
 
     def _sample(self):
@@ -83,10 +85,10 @@ class ProductModel:
         batch_size = min(self._batch_size or n_samples, n_samples)
         objective = everything
         if batch_size < n_samples:
-            objective = everything.subset(np.sort(rows[:batch_size]))
+            objective = Adapted(everything.subset(np.sort(rows[:batch_size])))
         if self._curvature_size is None or self._curvature_size >= batch_size:
             return objective, objective
-        return objective, everything.subset(np.sort(rows[: self._curvature_size]))
+        return objective, Adapted(everything.subset(np.sort(rows[: self._curvature_size])))
 
 
 class ConjugateSteps:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastmlp.solvers._base import Status
-from fastmlp.solvers._checks import real_number, value_and_grad
+from fastmlp.solvers._checks import real_number
 from fastmlp.solvers._full_batch import QUIET, Point, Run
 from fastmlp.solvers._search import ROUNDING
 
@@ -178,8 +178,5 @@ def _at_rest(point: Point, tol: float) -> Status:
 
 
 def loss_of(objective):
-    """The objective's loss as a function of theta, by ``value`` where it has one."""
-    value = getattr(objective, "value", None)
-    if value is not None:
-        return lambda theta: real_number("value(theta)", value(theta))
-    return lambda theta: value_and_grad(objective.value_grad(theta), theta)[0]
+    """The objective's loss as a function of theta."""
+    return lambda theta: real_number("value(theta)", objective.value(theta))

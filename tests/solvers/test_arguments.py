@@ -259,7 +259,7 @@ def test_limits_and_random_state_arrive():
 def test_solvers_say_whether_they_run_mini_batches():
     """By an attribute, which is what estimators and training ask: no list of names elsewhere."""
     mini_batch = {name for name, kind in SOLVERS.items() if kind.mini_batch}
-    assert mini_batch == {name for name, kind in SOLVERS.items() if "epoch" in kind.needs}
+    assert mini_batch == {name for name, kind in SOLVERS.items() if "epoch" in kind().needs}
     assert mini_batch == {"sgd", "adam"}
     assert Adam(batch_size=7).mini_batch and not LBFGS().mini_batch
 
