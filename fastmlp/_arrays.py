@@ -161,6 +161,8 @@ def check_weights(sample_weight: Any, n: int, dtype: np.dtype) -> np.ndarray | N
 
 def check_vector(v: Any, size: int, dtype: np.dtype, what: str) -> np.ndarray:
     """A contiguous, aligned vector of this size."""
+    if type(v) is np.ndarray and v.dtype is dtype and v.shape == (size,) and v.flags.forc:
+        return v if v.flags.aligned else v.copy()  # as at every step of a solver
     v = np.asarray(v)
     if v.dtype.kind not in "fiub":
         raise ValueError(f"{what} must be numeric, got dtype {v.dtype}.")

@@ -5,7 +5,7 @@ What knows that W_l lies before b_l, or that decay holds for weights alone, read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +51,8 @@ class Segment(NamedTuple):
         return part if self.group == BIASES else part.reshape(self.rows, self.cols)
 
 
-def segments_of(widths: Sequence[int]) -> tuple[Segment, ...]:
+@lru_cache(maxsize=8)
+def segments_of(widths: tuple[int, ...]) -> tuple[Segment, ...]:
     """The map of a network of these widths: W1, b1, W2, b2, ..."""
     segments: list[Segment] = []
     at = 0

@@ -72,7 +72,7 @@ cdef class Layers:
         self.n_layers = n
         for l in range(n + 1):
             self.width[l] = widths[l]
-        segments = segments_of(widths)
+        segments = segments_of(tuple(widths))
         for l in range(n):
             self.offset[l] = segments[2 * l].at
         self.offset[n] = segments[2 * n - 1].end
