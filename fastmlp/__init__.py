@@ -23,13 +23,17 @@ _HOMES = {
 _MODULES = (
     "activations",
     "config",
+    "data",
     "estimators",
     "initialisation",
     "losses",
     "network",
     "objective",
+    "penalties",
     "predictor",
+    "segments",
     "solvers",
+    "terms",
     "trace",
     "training",
 )
