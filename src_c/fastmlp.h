@@ -69,6 +69,13 @@ typedef struct {
     ptrdiff_t lda, ld_delta, fan_in, fan_out;
 } fm_stretch;
 
+/* Some rows of a matrix in compressed sparse rows: row r of these is row index[r] of it, which has
+ * data[k] in column indices[k] for k from indptr[index[r]] to indptr[index[r] + 1]. */
+typedef struct {
+    const void *data;
+    const ptrdiff_t *indices, *indptr, *index;
+} fm_csr;
+
 /* The kernels for one element type. */
 #define KERNEL(returns, name, ...) returns (*name)(__VA_ARGS__);
 #define real float

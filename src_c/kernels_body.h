@@ -31,6 +31,8 @@
 
 #include "panels_body.h"
 
+#include "csr_body.h"
+
 #include "row_body.h"
 
 #include "gram_body.h"

@@ -32,6 +32,12 @@ cdef extern from "fastmlp.h" nogil:
         const void *delta
         Py_ssize_t lda, ld_delta, fan_in, fan_out
 
+    ctypedef struct fm_csr:
+        const void *data
+        const Py_ssize_t *indices
+        const Py_ssize_t *indptr
+        const Py_ssize_t *index
+
 include "kernels.pxi"  # a function for each row of src_c/kernels.def; setup.py writes it
 
 cdef extern from "fastmlp.h" nogil:
