@@ -15,7 +15,7 @@ from fastmlp._linear import linear_theta
 from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
 from fastmlp._numbers import check_strength
 from fastmlp.data import check_data
-from fastmlp.penalties import L2, prior, weights
+from fastmlp.penalties import L2, Prior, prior, weights
 from fastmlp.segments import Segment
 from fastmlp.terms import CustomTerm, NetworkTerm
 
@@ -179,7 +179,7 @@ class Objective:
         """The same data under another penalty."""
         return self._but(penalty=penalty)
 
-    def prior(self, grouping: str = "single") -> L2:
+    def prior(self, grouping: str = "single") -> Prior:
         """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""
         return prior(self.segments, grouping)
 
@@ -337,12 +337,7 @@ class NetworkObjective(Objective):
         """Whether the loss is the likelihood of Gaussian noise of unknown size."""
         return self.network._loss.name == "squared_error"
 
-    @property
-    def decayed(self) -> np.ndarray:
-        """Mask (n_params,) of the parameters that the L2 term holds for: weights, not biases."""
-        return self.penalty.groups.index >= 0
-
-    def prior(self, grouping: str = "single") -> L2:
+    def prior(self, grouping: str = "single") -> Prior:
         """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""
         variance = None
         if self.has_noise and len(self.network.layers) > 2:
@@ -351,11 +346,6 @@ class NetworkObjective(Objective):
             variance = np.average(np.square(y - mean, dtype=np.float64), axis=0, weights=w)
             variance[variance <= np.finfo(np.float64).tiny] = 1.0
         return prior(self.segments, grouping, variance)
-
-    @property
-    def shrinking(self) -> np.ndarray:
-        """Relative strengths (n_params,) of the prior; 0: it does not suit."""
-        return self.prior().diagonal
 
     def linear(self, theta: Any):
         """The same data as a linear function sees it, and that function as this network's theta.

@@ -10,6 +10,10 @@ import numpy as np
 
 from fastmlp.segments import WEIGHTS, Segment
 
+# The precision to be expected of hidden biases, and of weights behind units in units of what they
+# lead to: that of a deviation of about a fifth.
+TYPICAL = 20.0
+
 
 class Groups(NamedTuple):
     """Parameters by what they have in common.
@@ -50,46 +54,6 @@ def by_feature(segments: Sequence[Segment]) -> Groups:
     rest = np.repeat(first.rows + np.arange(len(others)), sizes)
     names = tuple(f"{first.name}[{row}]" for row in range(first.rows))
     return Groups((*names, *(s.name for s in others)), np.concatenate([rows, rest]))
-
-
-# How parameters share the strengths of a prior.
-GROUPINGS = ("single", "layer", "ard")
-
-
-def prior(
-    segments: Sequence[Segment], grouping: str = "single", variance: np.ndarray | None = None
-) -> L2:
-    """The prior whose strengths the evidence finds: all parameters but the biases of the outputs.
-
-    These set the level of the targets. Behind a hidden layer an output's weights are in the units
-    of its targets.
-
-    Parameters
-    ----------
-    segments : sequence of Segment
-        The map of theta.
-    grouping : {"single", "layer", "ard"}, default="single"
-        One strength; one for each segment; or as this, and one for the row of each feature in W1.
-    variance : ndarray of shape (n_raw,), optional
-        Of the targets that the outputs are in the units of: strengths are relative to its inverse.
-
-    Returns
-    -------
-    L2
-        With strengths of 1.
-    """
-    *others, outputs, level = segments
-    names, index = by_feature(segments) if grouping == "ard" else by_segment(segments)
-    if grouping == "single":
-        names, index = ("all",), np.zeros(level.end, int)
-    else:
-        names = names[:-1]
-    index[level.at :] = -1
-    relative = None
-    if others and variance is not None:
-        relative = np.ones(level.end)
-        outputs.of(relative)[...] = 1 / variance
-    return L2(Groups(names, index), 1.0, relative)
 
 
 class L2:
@@ -170,6 +134,63 @@ class L2:
             squares *= self.relative
         counts = np.bincount(self.groups.index + 1, squares, len(self.groups.names) + 1)
         return counts[1:]
+
+
+class Prior(NamedTuple):
+    """Normal densities around zero, whose precisions the evidence finds group by group.
+
+    Attributes
+    ----------
+    penalty : L2
+        With strengths of 1. Where a parameter is in no group its density is flat.
+    typical : ndarray of shape (n_groups,)
+        Precisions to be expected; 0: any will do.
+    segments : dict of str to tuple of int
+        The numbers of the groups in each segment of theta; none where the density is flat.
+    """
+
+    penalty: L2
+    typical: np.ndarray
+    segments: dict[str, tuple[int, ...]]
+
+
+def prior(
+    segments: Sequence[Segment], grouping: str = "single", variance: np.ndarray | None = None
+) -> Prior:
+    """The prior of all parameters but the biases of the outputs.
+
+    These set the level of the targets. Behind a hidden layer an output's weights are in the units
+    of its targets. The scale of a layer's weights and that of those behind it make up for each
+    other where units are nearly linear, and data say little about their quotient: what lies behind
+    the first layer's weights has a typical precision.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        The map of theta.
+    grouping : {"single", "layer", "ard"}, default="single"
+        One strength; one for each segment; or as this, and one for the row of each feature in W1.
+    variance : ndarray of shape (n_raw,), optional
+        Of the targets that the outputs are in the units of: strengths are relative to its inverse.
+    """
+    *others, outputs, level = segments
+    names, index = by_feature(segments) if grouping == "ard" else by_segment(segments)
+    if grouping == "single":
+        names, index = ("all",), np.zeros(level.end, int)
+    else:
+        names = names[:-1]
+    index[level.at :] = -1
+    relative = None
+    if others and variance is not None:
+        relative = np.ones(level.end)
+        outputs.of(relative)[...] = 1 / variance
+    parts = {s.name: np.unique(index[s.at : s.end]).tolist() for s in segments}
+    first = parts[segments[0].name]
+    return Prior(
+        L2(Groups(names, index), 1.0, relative),
+        np.where(np.isin(np.arange(len(names)), first), 0.0, TYPICAL),
+        {name: tuple(k for k in part if k >= 0) for name, part in parts.items()},
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,17 +1,19 @@
-"""MacKay's evidence: weight decay and noise level estimated from the training data."""
+"""MacKay's evidence: strengths of the prior and noise level estimated from the training data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from fastmlp.solvers._full_batch import QUIET
+from fastmlp.solvers._protocol import Adapted
 
 TINY = np.finfo(np.float64).tiny
 EPS = np.finfo(np.float64).eps
 
+NEEDS = ("prior", "with_penalty", "weight_sum", "n_samples", "n_residuals", "has_noise")
 # How strong the decay is before the evidence speaks: the share of the loss, as it is where all that
 # shrinks is zero, that the penalty makes up; less where data are more than parameters. The evidence
 # has several fixed points, one of which may be linear. A strong first decay finds the better ones
@@ -25,6 +27,11 @@ MOST_SETTLING = 20
 # Times n_params and the largest curvature, the least strength: below it, where a network passes
 # through all of its data, the rounding of G decides how many parameters count.
 LEAST = 100 * EPS
+# Times the largest curvature, the largest strength: what it holds is as good as zero.
+MOST = 1e4
+# Where a strength is expected to be near a typical one, as much as these many parameters say: the
+# shape of its Gamma density.
+SHAPE = 5.0
 # A fixed point at which the data determine less than this share of the parameters may be a
 # collapse; one that spends more than this share of the data on parameters has few left to judge by.
 IN_DOUBT = 0.5
@@ -38,7 +45,8 @@ class EvidenceState:
     ----------
     weight_decay : float
         alpha, the precision of the prior ``exp(-alpha/2 v' D v)``: v the parameters that shrink, D
-        their relative strengths (the objective's ``shrinking``).
+        their relative strengths within groups. With several groups the mean of theirs, weighted by
+        their ``v' D v``.
     noise : float
         Standard deviation of the residuals; 1 where the loss has no noise level of its own.
     effective_params : float
@@ -53,6 +61,10 @@ class EvidenceState:
         has no noise level of its own (Murata et al. 1994).
     linear : bool
         Whether a linear function explains the data better than what bends.
+    strengths : dict of str to float or tuple of float
+        alpha of each segment of theta ("W1", "b1", "W2", ...); of each row of it, where these are
+        groups. Finite: what the data do not need has a large one. 0: no prior. Those of the
+        linear function where that explains the data better.
 
     Examples
     --------
@@ -76,85 +88,98 @@ class EvidenceState:
     l2: float
     expected_loss: float = np.nan
     linear: bool = False
+    strengths: dict[str, float | tuple[float, ...]] = field(default_factory=dict)
 
+    @property
+    def relevance(self) -> np.ndarray | None:
+        """Of each feature, (n_features,): its weights' deviation in the prior (Neal 1996).
 
-def _weighted(weights, theta):
-    """Sum_i weights_i theta_i^2."""
-    return float(weights @ np.square(theta, dtype=np.float64))
+        ``alpha^-1/2``, near zero for a feature that says nothing about the targets; to be compared
+        between features of one scale. None where they have no strength each.
+        """
+        of_features = self.strengths.get("W1")
+        return 1 / np.sqrt(of_features) if isinstance(of_features, tuple) else None
 
 
 class Evidence:
-    """Takes the place of an objective's L2 term, with a strength that the data say.
+    """Takes the place of an objective's L2 term, with strengths that the data say.
 
-    The loss is F = E/W + l2/2 v' D v, with W the sum of weights and v the parameters that shrink:
-    ``objective.shrinking`` where it has that, else those that its own L2 term holds for. With the
-    Gauss-Newton matrix G of F, D the relative strengths on v, and n_free parameters that do not
-    shrink,
+    The loss is F = E/W + 1/2 sum_g l2_g v_g' D v_g, with W the sum of weights and v_g the
+    parameters of group g in ``objective.prior(grouping)``, D their relative strengths. With the
+    Gauss-Newton matrix G of F, n_g parameters in group g, and n_flat that have no prior,
 
-        effective = n_params - l2 trace(D G^-1),      noise^2 = 2 E / (W n_outputs - effective),
-        weight_decay = (effective - n_free) / v' D v,    l2 = weight_decay noise^2 / W.
+        effective_g = n_g - l2_g trace_g(D G^-1),      effective = n_flat + sum_g effective_g,
+        alpha_g = effective_g / v_g' D v_g,    noise^2 = 2 E / (W n_outputs - effective),
+
+    and l2_g = alpha_g noise^2 / W (MacKay 1992). A group's strength with a typical value t has a
+    Gamma density of mean t: alpha_g = (effective_g + 2 a) / (v_g' D v_g + 2 a / t), a its shape
+    (Neal 1996).
 
     A network's hidden biases shrink, too: those of units that the data do not need would count as
     determined otherwise, and with them noise, decay and evidence would grow with idle units.
 
-    A first strength is kept until the data part has settled: estimates at a start that fits badly
-    would take the misfit for noise and shrink the network to a linear one, which is a fixed point.
-    It makes the penalty a share of the loss that is left where all of v is zero, and so does not
-    depend on the units of the targets.
+    A first strength for all is kept until the data part has settled: estimates at a start that fits
+    badly would take the misfit for noise and shrink the network to a linear one, which is a fixed
+    point. It makes the penalty a share of the loss that is left where all of v is zero, and so does
+    not depend on the units of the targets.
 
     Parameters
     ----------
     objective : object
-        With ``l2``, ``decayed``, ``weight_sum``, ``n_samples``, ``n_residuals`` and ``has_noise``,
-        as ``Network.objective`` makes it.
+        With ``prior``, ``with_penalty``, ``weight_sum``, ``n_samples``, ``n_residuals`` and
+        ``has_noise``, as ``Network.objective`` makes it. Its own penalty does not count.
     theta0 : ndarray of shape (n_params,)
         Where the run starts.
     state : EvidenceState or None
         Of the run to go on from, which has settled.
+    grouping : {"single", "layer", "ard"}
+        What shares a strength.
 
     Attributes
     ----------
+    objective : object
+        The loss of the data without a penalty.
     theta0 : ndarray of shape (n_params,)
         Where the run starts in the prior's units: theta0 / sqrt(D), and the best of what does not
         shrink; as given where a state goes on.
     metric : ndarray of shape (n_params,)
         The squared length of a step is ``metric @ step**2``: D, completed.
     settled : bool
-        Whether the strength follows the evidence by now.
+        Whether the strengths follow the evidence by now.
     state : EvidenceState or None
         The last estimate.
 
     References
     ----------
-    MacKay, Neural Computation 4, 415 (1992); Foresee and Hagan, Proc. ICNN (1997), 1930.
+    MacKay, Neural Computation 4, 415 (1992); Foresee and Hagan, Proc. ICNN (1997), 1930. Groups:
+    Neal, Bayesian Learning for Neural Networks (1996); Tipping, J. Machine Learning Research 1, 211
+    (2001).
     """
 
     keys = ("weight_decay", "noise", "effective_params", "log_evidence")
 
-    def __init__(self, objective, theta0, state=None):
-        missing = objective.lacks(
-            ("l2", "decayed", "weight_sum", "n_samples", "n_residuals", "has_noise")
-        )
+    def __init__(self, objective, theta0, state=None, grouping="single"):
+        missing = objective.lacks(NEEDS)
         if missing:
             raise TypeError(
-                f"evidence=True needs an objective that has {', '.join(missing)}; "
+                f"evidence needs an objective that has {', '.join(missing)}; "
                 f"{objective.name} has not."
             )
-        self._given = float(objective.l2) * np.asarray(objective.decayed, dtype=np.float64)
-        self._D = np.asarray(
-            objective.decayed if objective.shrinking is None else objective.shrinking, float
-        )
+        self._prior = _checked(objective.prior(grouping), theta0.size)
+        self._now = self._prior.penalty
+        self._D = self._now.diagonal
+        self.objective = Adapted(objective.with_penalty(self._now.with_strengths(0.0)))
         self._log_det_D = float(np.sum(np.log(self._D[self._D > 0])))
-        n_params, self._n_free = self._D.size, int(np.sum(self._D == 0))
-        if self._n_free == n_params:
-            raise ValueError("evidence=True needs an objective that decays some parameters.")
+        self._sizes = self._by_group(np.ones(theta0.size))
+        self._n_flat = theta0.size - int(self._sizes.sum())
         self._weight_sum = float(objective.weight_sum)
         self._n_data = self._weight_sum * objective.n_residuals / objective.n_samples
         self._has_noise = objective.has_noise
         self.theta0, loss_at_zero = theta0, np.nan
-        if state is None:
+        if state is None or state.linear:  # further runs begin anew
             with np.errstate(**QUIET):
-                loss_at_zero, self.theta0 = _start(objective, theta0, self._D)
+                loss_at_zero, start = _start(self.objective, theta0, self._D)
+            self.theta0 = start if state is None else theta0
         self._loss_at_zero = loss_at_zero
         variance = 2 * loss_at_zero * objective.n_samples / objective.n_residuals
         in_units = self._has_noise and variance > TINY  # those of an output's bias
@@ -175,9 +200,25 @@ class Evidence:
         self.state = state
         self.settled = state is not None
         self._penalty = share * min(1.0, self._D.size / self._n_data) * self._loss_at_zero
-        self._l2 = state.l2 if self.settled else 0.0
+        self._l2 = self._of_state(state) if self.settled else np.zeros(len(self._sizes))
         self._n_settling = 0
         self._last = np.inf, np.inf
+
+    def _of_state(self, state):
+        """The strengths in the mean loss that a state says."""
+        if len(self._sizes) == 1:
+            return np.array([state.l2])
+        decays = np.full(len(self._sizes), state.weight_decay)
+        for name, groups in self._prior.segments.items():
+            if groups and name in state.strengths and not state.linear:
+                found = state.strengths[name]
+                if np.size(found) not in (1, len(groups)):
+                    raise ValueError(
+                        f"state has {np.size(found)} strengths of {name}, where {len(groups)} are "
+                        "asked for: it is that of a run with another evidence."
+                    )
+                decays[list(groups)] = found
+        return decays * state.noise**2 / self._weight_sum
 
     @property
     def is_open(self) -> bool:
@@ -185,10 +226,23 @@ class Evidence:
         effective = self.state.effective_params
         return not IN_DOUBT * self._D.size <= effective <= IN_DOUBT * self._n_data
 
+    @property
+    def _l2(self):
+        return self._now.strengths
+
+    @_l2.setter
+    def _l2(self, strengths):
+        self._now = self._now.with_strengths(strengths)
+
+    def _by_group(self, v):
+        """Sums of v, (n_params,), over each group."""
+        index = self._now.groups.index
+        return np.bincount(index + 1, v, len(self._now.groups.names) + 1)[1:]
+
     def penalised(self, value):
-        """``value`` with today's L2 term in place of the objective's own."""
-        extra = self._l2 * self._D - self._given
-        return lambda theta: value(theta) + 0.5 * _weighted(extra, theta)
+        """``value``, a loss without a penalty, with one of today's strengths."""
+        now = self._now
+        return lambda theta: value(theta) + now.value(theta)
 
     def renew(self, theta, loss, grad, G):
         """Re-estimate at one point; grad and G change in place, the new loss is returned.
@@ -198,7 +252,7 @@ class Evidence:
         theta : ndarray of shape (n_params,)
             The point.
         loss, grad, G
-            There, with the objective's own L2 term.
+            There, of the data alone.
 
         Returns
         -------
@@ -206,68 +260,101 @@ class Evidence:
         record : dict
             By :attr:`keys`.
         """
-        norm2 = _weighted(self._D, theta)
-        data_loss = loss - 0.5 * _weighted(self._given, theta)
+        norm2 = self._now.squares(theta)
         if np.isfinite(loss) and np.isfinite(G).all():
             diagonal = G.reshape(-1)[:: G.shape[0] + 1]
-            least = LEAST * diagonal.size * float(np.max(diagonal / self.metric))
+            largest = float(np.max(diagonal / self.metric))
+            least = LEAST * diagonal.size * largest
             if not self.settled:  # all may be zero at the start
-                self._l2 = max(2 * self._penalty / max(norm2, 1.0), least)
-            diagonal += self._l2 * self._D - self._given
-            self._estimate(norm2, data_loss, G)
-            self._settle(data_loss, norm2)
+                first = max(2 * self._penalty / max(float(norm2.sum()), 1.0), least)
+                self._l2 = np.full(len(norm2), first)
+            rounding = diagonal.size * EPS * diagonal.max()
+            diagonal += self._now.diagonal
+            l2 = self._estimate(norm2, loss, G, rounding, MOST * largest)
+            self._settle(loss, norm2.sum())
             if self.settled:
-                l2 = max(self.state.l2, least)
-                diagonal += (l2 - self._l2) * self._D
-                self._l2 = l2
-        grad += (self._l2 * self._D - self._given) * theta
+                diagonal -= self._now.diagonal
+                self._l2 = np.maximum(l2, least)
+                diagonal += self._now.diagonal
+        self._now.add_to(grad, theta)
         record = {name: getattr(self.state, name, np.nan) for name in self.keys}
-        return data_loss + 0.5 * self._l2 * norm2, record
+        return loss + self._now.value(theta), record
 
     def _settle(self, data_loss, norm2):
         last_loss, last_norm2 = self._last
         self._last = data_loss, norm2
         self._n_settling += 1
         rests = last_loss - data_loss < SETTLED * last_loss and norm2 < GROWS * last_norm2
-        self.settled |= rests or self._n_settling > MOST_SETTLING
+        self.settled |= bool(rests) or self._n_settling > MOST_SETTLING
 
-    def _estimate(self, norm2, data_loss, G):
+    def _estimate(self, norm2, data_loss, G, rounding, most):
+        """The state at a point, and what strengths in the mean loss it says, up to ``most``."""
         n_params = G.shape[0]
         matrix = G.copy()
-        matrix.reshape(-1)[:: n_params + 1] += n_params * EPS * np.diagonal(G).max()
+        matrix.reshape(-1)[:: n_params + 1] += rounding
         factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
         if info != 0:  # no curvature to speak of: every parameter counts
-            effective, log_det = float(n_params), np.nan
+            determined, log_det = self._sizes, np.nan
         else:
             log_det = 2 * float(np.sum(np.log(np.diagonal(factor))))
             inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
-            trace = float(np.diagonal(inverse) @ self._D)
-            effective = n_params - min(self._l2 * trace, float(n_params - self._n_free))
+            trace = self._by_group(np.diagonal(inverse) * self._D)
+            determined = self._sizes - np.minimum(self._l2 * trace, self._sizes)
+        effective = self._n_flat + float(determined.sum())
         sum_loss = data_loss * self._weight_sum
         noise2 = 1.0
         if self._has_noise:
             noise2 = max(2 * sum_loss / max(self._n_data - effective, 1.0), TINY)
-        weight_decay = max(effective - self._n_free, EPS) / max(norm2, TINY)
+        unit = noise2 / self._weight_sum
+        typical = self._prior.typical
+        shape = np.where(typical > 0, SHAPE, 0.0)
+        spread = np.maximum(norm2 + 2 * shape / np.maximum(typical, TINY), TINY)
+        alpha = np.minimum(np.maximum(determined + 2 * shape, EPS) / spread, most / unit)
         # log|beta J'J + alpha D|: G is that matrix times noise^2 / W
-        log_det += n_params * np.log(self._weight_sum / noise2)
+        log_det += n_params * np.log(1 / unit)
         log_evidence = (
             -sum_loss / noise2
-            - 0.5 * weight_decay * norm2
+            - 0.5 * float(alpha @ norm2)
             - 0.5 * log_det
             + 0.5 * self._log_det_D
-            + 0.5 * (n_params - self._n_free) * np.log(weight_decay)
+            + 0.5 * float(self._sizes @ np.log(alpha))
         )
         if self._has_noise:
             log_evidence -= 0.5 * self._n_data * np.log(2 * np.pi * noise2)
         share = min(effective / self._n_data, 1 - 1 / max(self._n_data, 2.0))
+        weight_decay = max(effective - self._n_flat, EPS) / max(float(norm2.sum()), TINY)
         self.state = EvidenceState(
             weight_decay=weight_decay,
             noise=float(np.sqrt(noise2)),
             effective_params=effective,
             log_evidence=float(log_evidence),
-            l2=weight_decay * noise2 / self._weight_sum,
+            l2=weight_decay * unit,
             expected_loss=data_loss / (1 - share) ** 2 if self._has_noise else data_loss + share,
+            strengths={
+                name: _plain(alpha[list(groups)]) for name, groups in self._prior.segments.items()
+            },
         )
+        return alpha * unit
+
+
+def _plain(strengths):
+    """The strengths of a segment: 0, a number, or a tuple of them."""
+    few = strengths.size < 2
+    return float(strengths.sum()) if few else tuple(strengths.tolist())
+
+
+def _checked(prior, n_params):
+    """A prior whose parts fit each other."""
+    names, index = prior.penalty.groups
+    if np.shape(index) != (n_params,) or np.shape(prior.typical) != (len(names),):
+        raise ValueError(
+            f"The objective's prior has groups of {np.size(index)} parameters and "
+            f"{np.size(prior.typical)} typical strengths; {n_params} and one for each of "
+            f"{len(names)} groups are expected."
+        )
+    if not len(names):
+        raise ValueError("The evidence needs a prior on some parameters.")
+    return prior
 
 
 def _start(objective, theta0, D):

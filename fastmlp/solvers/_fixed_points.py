@@ -25,7 +25,9 @@ FROM_OUTSIDE = (Status.CALLBACK, Status.INTERRUPTED, Status.MAX_TIME)
 MOST_WORSE = 1.1
 
 
-def best_fixed_point(descend, objective, theta0, limits, callback, validation, state) -> Result:
+def best_fixed_point(
+    descend, objective, theta0, limits, callback, validation, state, grouping="single"
+) -> Result:
     """The best of the runs from ``theta0``.
 
     Parameters
@@ -35,6 +37,8 @@ def best_fixed_point(descend, objective, theta0, limits, callback, validation, s
     objective, theta0, limits, callback, validation, state
         As a solver's ``run`` takes them. All runs share ``max_time``. Where the objective has
         ``linear``, which gives a linear function on its data, that has a run, too.
+    grouping : {"single", "layer", "ard"}
+        What shares a strength.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def best_fixed_point(descend, objective, theta0, limits, callback, validation, s
         Its history is that of the best run alone.
     """
     started = time.perf_counter()
-    evidence = Evidence(objective, theta0, state)
+    evidence = Evidence(objective, theta0, state, grouping)
     results = [descend(objective, evidence.theta0, limits, callback, validation, evidence=evidence)]
 
     def limits_left():
@@ -68,13 +72,13 @@ def best_fixed_point(descend, objective, theta0, limits, callback, validation, s
             )
         if goes_on() and objective.linear is not None:
             limits = replace(limits_left(), progress=None)  # a few iterations of another kind
-            results += _linear(descend, objective, results[-1].theta, limits, validation)
+            results += _linear(descend, objective, results[-1].theta, limits, validation, grouping)
     best = results[best_run(results)]
     status = results[-1].status
     return replace(best, status=status) if status in FROM_OUTSIDE else best
 
 
-def _linear(descend, objective, theta, limits, validation) -> list[Result]:
+def _linear(descend, objective, theta, limits, validation, grouping) -> list[Result]:
     """The run of a linear function, as one of the network; none where it cannot be that."""
     twin = objective.linear(theta)
     if twin is None:
@@ -82,7 +86,7 @@ def _linear(descend, objective, theta, limits, validation) -> list[Result]:
     line, as_network = twin
     watch = None if validation is None else lambda theta: validation(as_network(theta))
     line = Adapted(line)
-    evidence = Evidence(line, np.zeros(line.n_params, line.dtype))
+    evidence = Evidence(line, np.zeros(line.n_params, line.dtype), grouping=grouping)
     evidence.begin(WEAK)
     result = descend(line, evidence.theta0, limits, None, watch, evidence=evidence)
     state = result.state and replace(result.state, linear=True)  # None: interrupted at once

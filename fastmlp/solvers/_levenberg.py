@@ -20,6 +20,7 @@ from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
 from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
 
 SCALINGS = get_args(_types.Scaling)
+GROUPINGS = get_args(_types.EvidenceGroups)
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -245,6 +246,15 @@ class DualDamped(LocalModel):
         return solve
 
 
+def _grouping(evidence):
+    """What shares a strength: "single", "layer" or "ard"; None without evidence."""
+    if isinstance(evidence, str):
+        if evidence in GROUPINGS:
+            return evidence
+        raise ValueError(f"evidence must be True, False, 'layer' or 'ard', got {shown(evidence)}.")
+    return "single" if evidence else None
+
+
 class LevenbergMarquardt(FullBatchSolver):
     """Levenberg-Marquardt: ``(G + damping S) step = -gradient``, G the Gauss-Newton matrix.
 
@@ -323,7 +333,7 @@ class LevenbergMarquardt(FullBatchSolver):
         damping: float = 1e-3,
         scaling: _types.Scaling = "auto",
         acceleration: bool = True,
-        evidence: bool = False,
+        evidence: bool | _types.EvidenceGroups = False,
     ):
         self.damping = damping
         self.scaling = scaling
@@ -333,7 +343,8 @@ class LevenbergMarquardt(FullBatchSolver):
     def run(
         self, objective, theta0, limits, *, rng, callback, validation, state, box=None
     ) -> Result:
-        if not self.evidence:
+        grouping = _grouping(self.evidence)
+        if grouping is None:
             if state is not None:
                 raise ValueError(
                     "LevenbergMarquardt without evidence keeps no state; pass state=None."
@@ -350,7 +361,7 @@ class LevenbergMarquardt(FullBatchSolver):
             )
         check_matrices_fit(theta0.size, TO_SOLVE)
         return best_fixed_point(
-            self._descend, objective, theta0, limits, callback, validation, state
+            self._descend, objective, theta0, limits, callback, validation, state, grouping
         )
 
     def _descend(
@@ -369,7 +380,8 @@ class LevenbergMarquardt(FullBatchSolver):
     def _pursue(self, run, evidence):
         damping = check_positive("damping", self.damping)
         check_choice("scaling", self.scaling, SCALINGS)
-        model = self._model(run.objective, run.point.theta, evidence, run.box)
+        objective = run.objective if evidence is None else evidence.objective
+        model = self._model(objective, run.point.theta, evidence, run.box)
 
         def make_bound(local):
             unit = model.unit(local)

@@ -131,12 +131,9 @@ class Evident(Protocol):
     n_residuals: int
     weight_sum: float  # of the samples
     has_noise: bool  # whether the loss is the likelihood of Gaussian noise of unknown size
-    l2: float
-    decayed: np.ndarray  # (n_params,) mask of what the L2 term holds for
-    shrinking: Vector | None
 
     def prior(self, grouping: str) -> Any:
-        """The penalty whose strengths are to be found; see :class:`fastmlp.penalties.L2`."""
+        """Groups for "single", "layer" or "ard"; see :class:`fastmlp.penalties.Prior`."""
 
     def with_penalty(self, penalty: Any) -> Any:
         """The same data under another penalty."""

@@ -257,7 +257,7 @@ def test_decayed_are_weights():
     coefs = [np.ones((2, 3)), np.ones((3, 1))]
     mask = net.pack(coefs, [np.zeros(3), np.zeros(1)])
     objective = net.objective(np.ones((4, 2)), np.ones(4))
-    assert np.array_equal(objective.decayed, mask == 1)
+    assert np.array_equal(objective.penalty.groups.index >= 0, mask == 1)
     assert objective.n_residuals == 4
 
 

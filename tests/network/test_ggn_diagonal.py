@@ -53,7 +53,7 @@ def test_the_estimate_is_unbiased(case):
     assert np.corrcoef(found, exact)[0, 1] > 0.95
     sweep, second = objective.term._curved, objective.term._second(_curvature.GGN, theta)
     draws = np.array([sweep.diagonal(theta, second, seed) for seed in range(1, 101)])
-    draws = draws / objective.weight_sum + np.where(objective.decayed, objective.l2, 0.0)
+    draws = draws / objective.weight_sum + objective.penalty.diagonal
     error = np.abs(draws.mean(axis=0) - exact)
     deviation = draws.std(axis=0)
     assert deviation.max() > 1e-3 * exact.max()  # it is an estimate

@@ -146,7 +146,7 @@ def test_refusals():
         def ggn(self, theta):
             return 2 * np.eye(theta.size)
 
-    with pytest.raises(TypeError, match="needs an objective that has l2, decayed"):
+    with pytest.raises(TypeError, match="needs an objective that has prior, with_penalty"):
         minimize(Bare(), [1.0], solver=SOLVER)
     with pytest.raises(ValueError, match="without evidence keeps no state"):
         minimize(Bare(), [1.0], solver="lm", state=object())

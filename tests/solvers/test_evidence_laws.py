@@ -13,6 +13,13 @@ from fastmlp.solvers import LevenbergMarquardt, Status, minimize
 from fastmlp.solvers._evidence import WEAK, Evidence
 
 EVIDENCE = LevenbergMarquardt(evidence=True)
+LAYER = LevenbergMarquardt(evidence="layer")
+ARD = LevenbergMarquardt(evidence="ard")
+by_layer = pytest.param(LAYER, id="layer", marks=pytest.mark.slow)
+in_groups = pytest.mark.parametrize("solver", [by_layer, pytest.param(ARD, id="ard")])
+every_grouping = pytest.mark.parametrize(
+    "solver", [pytest.param(EVIDENCE, id="one"), by_layer, pytest.param(ARD, id="ard")]
+)
 
 
 def fit(problem, solver, seed=0, units=10, init="glorot", scale=1.0):
@@ -25,20 +32,14 @@ def fit(problem, solver, seed=0, units=10, init="glorot", scale=1.0):
     return problem.rms(prediction), result, spread
 
 
-@functools.cache
-def bent_by_evidence(seed):
-    """The same for the problem ``bent(seed)``: several laws look at it."""
-    return fit(bent(seed), EVIDENCE)
-
-
-def example(units, seed, init="glorot", scale=1.0):
+def example(units, seed, init="glorot", scale=1.0, solver=EVIDENCE):
     """30 rows of a sine with noise .3, on which a network that takes misfit for noise is a line."""
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (30, 1))
     y = scale * (np.sin(5 * X[:, 0]) + 0.3 * rng.standard_normal(30))
     net = Network([1, units, 1], activation="tanh")
     result = minimize(
-        net.objective(X, y), net.init(seed, init), solver=EVIDENCE, max_iter=300, tol=1e-7
+        net.objective(X, y), net.init(seed, init), solver=solver, max_iter=300, tol=1e-7
     )
     grid = np.linspace(-1, 1, 201)[:, None]
     return np.sqrt(
@@ -46,16 +47,18 @@ def example(units, seed, init="glorot", scale=1.0):
     )
 
 
+@pytest.mark.parametrize("solver", [EVIDENCE, LAYER], ids=["one", "layer"])  # one feature: as "ard"
 @pytest.mark.parametrize("init", ["glorot", "nguyen-widrow"])
 @pytest.mark.parametrize("units", [3, 4, 6, 8])
-def test_no_run_collapses(units, init):
-    errors = [example(units, seed, init) for seed in range(10)]
+def test_no_run_collapses(units, init, solver):
+    errors = [example(units, seed, init, solver=solver) for seed in range(10)]
     assert np.max(errors) < 0.3, errors
 
 
+@pytest.mark.parametrize("solver", [EVIDENCE, LAYER], ids=["one", "layer"])
 @pytest.mark.parametrize("scale", [1e-3, 1e4])
-def test_the_unit_of_the_targets_does_not_matter(scale):
-    errors = [example(6, seed, scale=scale) for seed in range(5)]
+def test_the_unit_of_the_targets_does_not_matter(scale, solver):
+    errors = [example(6, seed, scale=scale, solver=solver) for seed in range(5)]
     assert np.max(errors) < 0.3, errors
 
 
@@ -76,31 +79,52 @@ def test_no_start_of_the_estimator_collapses():
         assert np.sqrt(np.mean((model.predict(grid) - np.sin(5 * grid[:, 0])) ** 2)) < 0.3
 
 
-def measure(seeds):
-    """Errors with evidence and without; noise over the true one where data are many enough."""
-    with_evidence, plain, noise = [], [], []
+@functools.cache
+def plain_error(seed):
+    return fit(bent(seed), LevenbergMarquardt())[0]
+
+
+@functools.cache
+def measure(seeds, grouping=True):
+    """Errors with evidence and without; noise over the true one where data are many; n lines."""
+    with_evidence, noise, n_lines = [], [], 0
     for seed in seeds:
         problem = bent(seed)
-        error, result, spread = bent_by_evidence(seed)
+        error, result, spread = fit(problem, LevenbergMarquardt(evidence=grouping))
         with_evidence.append(error)
+        n_lines += result.state.linear
         if result.state.effective_params < len(problem.y) / 2:
             noise.append(result.state.noise * spread / problem.noise)
-        plain.append(fit(problem, LevenbergMarquardt())[0])
-    return np.array(with_evidence), np.array(plain), np.array(noise)
+    return np.array(with_evidence), np.array([*map(plain_error, seeds)]), np.array(noise), n_lines
 
 
 def test_evidence_beats_plain_least_squares():
-    with_evidence, plain, noise = measure(range(30))
+    with_evidence, plain, noise, n_lines = measure(range(30))
     assert np.median(with_evidence) < 0.75 * np.median(plain)
     assert np.quantile(with_evidence, 0.9) < 0.75 * np.quantile(plain, 0.9)
     assert np.mean(np.abs(noise - 1) < 0.2) >= 0.9, noise
-    assert noise.size > 15
+    assert len(noise) > 15
+    assert n_lines <= 2
+
+
+@in_groups
+def test_strengths_in_groups_do_as_well_as_one(solver):
+    """In the mean of the logarithms, and in the tail; the noise is right as often."""
+    seeds = range(30)
+    with_groups, plain, noise, n_lines = measure(seeds, solver.evidence)
+    one, _, noise_of_one, _ = measure(seeds)
+    assert np.median(with_groups) < 0.75 * np.median(plain)
+    assert np.quantile(with_groups, 0.9) < 0.75 * np.quantile(plain, 0.9)
+    assert np.mean(np.log(with_groups)) < np.mean(np.log(one)) + 0.05
+    right, right_of_one = (np.sum(np.abs(n - 1) < 0.2) for n in (noise, noise_of_one))
+    assert right >= right_of_one - 2 and right > 0.8 * len(noise), noise
+    assert n_lines <= 2
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_evidence_is_no_worse_than_a_gaussian_process():
-    with_evidence, plain, noise = measure(range(100))
+    with_evidence, plain, noise, _ = measure(range(100))
     process = []
     for seed in range(100):
         problem = bent(seed)
@@ -110,14 +134,15 @@ def test_evidence_is_no_worse_than_a_gaussian_process():
     assert np.median(with_evidence) <= np.median(process)
     assert np.quantile(with_evidence, 0.9) <= 1.1 * np.quantile(process, 0.9)
     assert np.mean(np.abs(noise - 1) < 0.2) >= 0.9, noise
-    assert noise.size > 60
+    assert len(noise) > 60
 
 
-def test_linear_data_make_the_network_linear_and_it_says_so():
+@every_grouping
+def test_linear_data_make_the_network_linear_and_it_says_so(solver):
     ratios = []
     for seed in range(40):
         problem = straight(seed)
-        error, result, _ = fit(problem, EVIDENCE, seed)
+        error, result, _ = fit(problem, solver, seed)
         ones = np.ones((len(problem.X), 1))
         slopes = np.linalg.lstsq(np.hstack([problem.X, ones]), problem.y, rcond=None)[0]
         best = problem.rms(problem.X_check @ slopes[:-1] + slopes[-1])
@@ -127,21 +152,17 @@ def test_linear_data_make_the_network_linear_and_it_says_so():
     assert np.median(ratios) < 1.2
 
 
-def test_linear_data_in_other_units():
+@every_grouping
+def test_linear_data_in_other_units(solver):
     """As the estimator meets them: scales of inputs and targets, weights, a part of the rows."""
     rng = np.random.default_rng(0)
     X = 5000 + 70 * rng.normal(size=(200, 2))
     y = 300 + X @ [0.3, -0.5] + 2 * rng.normal(size=200)
     model = MLPRegressor(
-        hidden_layer_sizes=(8,), activation="tanh", solver=EVIDENCE, standardize=True, max_iter=200
+        hidden_layer_sizes=(8,), activation="tanh", solver=solver, standardize=True, max_iter=200
     ).fit(X, y, sample_weight=rng.integers(0, 3, 200))
     assert "linear" in model.status_
     assert np.abs(model.predict(X) - 300 - X @ [0.3, -0.5]).max() < 1.5
-
-
-def test_bent_data_do_not():
-    lines = sum(bent_by_evidence(seed)[1].state.linear for seed in range(30))
-    assert lines <= 2
 
 
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "relu", "softplus", "gelu", "identity"])
@@ -185,17 +206,18 @@ def test_classifiers_with_evidence_do_as_well_as_the_best_alpha():
     assert np.median(errors[:, 0]) < 1.1 * np.median(errors[:, 1:].min(axis=1)), errors.round(2)
 
 
-def test_constant_targets():
+@every_grouping
+def test_constant_targets(solver):
     X = np.linspace(-1, 1, 40)[:, None]
     net = Network([1, 5, 1], activation="tanh")
-    result = minimize(net.objective(X, np.full(40, 3.0)), net.init(0), solver=EVIDENCE)
+    result = minimize(net.objective(X, np.full(40, 3.0)), net.init(0), solver=solver)
     assert np.abs(net.raw(result.theta, X) - 3.0).max() < 1e-6
 
 
 def test_ctrl_c_in_the_run_of_the_linear_function(monkeypatch):
     """What was found before it is kept, and the run ends as interrupted."""
 
-    def interrupted(self, theta):
+    def interrupted(theta):
         raise KeyboardInterrupt
 
     problem = bent(0)
@@ -208,7 +230,7 @@ def test_ctrl_c_in_the_run_of_the_linear_function(monkeypatch):
     def begin_line(self, share, state=None):
         begin(self, share, state)
         if self._D.size == line.n_params and share == WEAK:
-            monkeypatch.setattr(type(line), "value_grad_ggn", interrupted)
+            monkeypatch.setattr(self.objective, "value_grad_ggn", interrupted)
 
     monkeypatch.setattr(Evidence, "begin", begin_line)
     result = minimize(objective, net.init(0), solver=EVIDENCE)
