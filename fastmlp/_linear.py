@@ -11,33 +11,35 @@ from fastmlp._core.kernels import activation_values
 DRIVEN = {np.dtype(np.float64): 1e-4, np.dtype(np.float32): 1e-3}
 
 
-def linear_theta(network, theta, coef, intercept, reach: float) -> np.ndarray | None:
+def linear_twin(term, theta):
+    """A term's data as a linear function sees them, and that function's theta -> the network's.
+
+    None where the network is linear, or a hidden layer has fewer units than there are outputs. See
+    :meth:`fastmlp.objective.NetworkObjective.linear`.
+    """
+    network = term.network
+    if len(network.layers) == 2 or min(network.layers[1:-1]) < network.n_raw:
+        return None
+    line = network.without_hidden_layers()
+    twin = term.like(network=line)
+
+    def as_network(line_theta):
+        (coef,), (intercept,) = line.unpack(line_theta)
+        reach = float(np.abs(twin.raw(line_theta) - intercept).max())
+        return _linear_theta(network, theta, coef, intercept, reach)
+
+    return twin, as_network
+
+
+def _linear_theta(network, theta, coef, intercept, reach: float) -> np.ndarray:
     """The parameters at which ``raw`` is ``X coef + intercept``, nearly.
 
-    One unit a layer carries one output. All others keep what comes in, and nothing goes from them
-    to the outputs, so that a further run may wake them.
+    reach: the largest ``|X coef|``.
 
-    Parameters
-    ----------
-    network : Network
-        With hidden layers.
-    theta : ndarray of shape (n_params,)
-        What the idle units have.
-    coef : ndarray of shape (n_features, n_raw)
-        Slopes.
-    intercept : ndarray of shape (n_raw,)
-        Levels.
-    reach : float
-        The largest ``|X coef|``.
-
-    Returns
-    -------
-    ndarray of shape (n_params,) or None
-        None if a hidden layer has fewer units than there are outputs.
+    One unit a layer carries one output. All others keep what comes in, as in theta, and nothing
+    goes from them to the outputs, so that a further run may wake them.
     """
     n = network.n_raw
-    if min(network.layers[1:-1]) < n:
-        return None
     coefs, intercepts = (list(map(np.array, arrays)) for arrays in network.unpack(theta))
     # The carried signal, as units see it, is at + gain * X coef.
     gain = DRIVEN[network.dtype] / max(reach, np.finfo(np.float64).tiny)

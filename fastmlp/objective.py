@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import cached_property
 from typing import Any
 
@@ -11,13 +10,13 @@ import numpy as np
 from fastmlp._arrays import check_vector
 from fastmlp._gram import Gram
 from fastmlp._hyper import check_epoch
-from fastmlp._linear import linear_theta
+from fastmlp._linear import linear_twin
 from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
 from fastmlp._numbers import check_strength
 from fastmlp.data import check_data
 from fastmlp.penalties import L2, Prior, prior, weights
 from fastmlp.segments import Segment
-from fastmlp.terms import CustomTerm, NetworkTerm
+from fastmlp.terms import CustomTerm, NetworkTerm, Total, check_term, checked_sums
 
 
 class Objective:
@@ -58,15 +57,18 @@ class Objective:
     network: Any = None
 
     def __init__(self, term: Any, penalty: L2 | None = None):
+        check_term(term, "term")
         self.term = term
+        self._is_ours = isinstance(term, NetworkTerm | Total)
         self.dtype, self.n_params = np.dtype(term.dtype), term.n_params
         if penalty is not None:
-            if penalty.groups.index.size != self.n_params:
-                raise ValueError(
-                    f"The penalty is for {penalty.groups.index.size} parameters, the term for "
-                    f"{self.n_params}."
-                )
-            self.penalty = penalty
+            self._take(penalty)
+
+    def _take(self, penalty: L2) -> None:
+        size = penalty.groups.index.size
+        if size != self.n_params:
+            raise ValueError(f"The penalty is for {size} parameters, the term for {self.n_params}.")
+        self.penalty = penalty
 
     @cached_property
     def penalty(self) -> L2:
@@ -173,24 +175,21 @@ class Objective:
         TypeError, ValueError
             The positions are no integers, out of range or none.
         """
-        return self._but(term=self.term.subset(positions), penalty=self.penalty)
+        return Objective(self.term.subset(positions), self.penalty)
 
     def with_penalty(self, penalty: L2) -> Objective:
         """The same data under another penalty."""
-        return self._but(penalty=penalty)
+        return Objective(self.term, penalty)
 
     def prior(self, grouping: str = "single") -> Prior:
         """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""
         return prior(self.segments, grouping)
 
-    def _but(self, **parts: Any) -> Objective:
-        other = copy.copy(self)
-        vars(other).update(parts)
-        return other
-
     def _mean(self, want, theta, v=None):
         """A term's sums over the sum of the weights."""
         sums = list(self.term.sums(want, theta, v))
+        if not self._is_ours:
+            sums = checked_sums(sums, want, self.n_params, "term")
         for k in range(len(sums)):
             sums[k] /= self.weight_sum  # arrays in place
         return sums
@@ -327,7 +326,8 @@ class NetworkObjective(Objective):
     def with_penalty(self, penalty: L2) -> NetworkObjective:
         """As :meth:`Objective.with_penalty`."""
         other = self._like(self.term)
-        other.penalty, other._alpha = penalty, None
+        other._take(penalty)
+        other._alpha = None
         return other
 
     # -- what the evidence asks ----------------------------------------------------------------
@@ -364,15 +364,5 @@ class NetworkObjective(Objective):
         None
             In place of both, where the network is linear or has too few units to be so.
         """
-        network = self.network
-        if len(network.layers) == 2 or min(network.layers[1:-1]) < network.n_raw:
-            return None
-        line = network.without_hidden_layers()
-        objective = self._like(self.term.like(network=line))
-
-        def as_network(line_theta):
-            (coef,), (intercept,) = line.unpack(line_theta)
-            reach = float(np.abs(objective.term.raw(line_theta) - intercept).max())
-            return linear_theta(network, theta, coef, intercept, reach)
-
-        return objective, as_network
+        twin = linear_twin(self.term, theta)
+        return None if twin is None else (self._like(twin[0]), twin[1])

@@ -58,6 +58,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "bend": ("n",),  # J' Q d2 raw / dv2
     "ggn_diagonal": ("n",),
 }
+# What every term has.
+TERM = ("n_params", "n_samples", "n_residuals", "weight", "dtype", "segments", "sums")
 
 
 class NetworkTerm:
@@ -415,6 +417,7 @@ class Total:
             raise ValueError("Total needs at least one part.")
         first = self.parts[0]
         for k, part in enumerate(self.parts):
+            check_term(part, self._name(k))
             if part.segments != first.segments or part.dtype != first.dtype:
                 raise ValueError(
                     f"All parts must be for the same theta: {self._name(k)} has {part.n_params} "
@@ -431,12 +434,11 @@ class Total:
     def sums(self, want: str, theta: Any, v: Any = None) -> tuple:
         """As :meth:`NetworkTerm.sums`, added up in the order of the parts."""
         theta = check_vector(theta, self.n_params, self.dtype, "theta").copy()
-        total = None
+        total: list[Any] = []
         for k, answer in enumerate(self._answers(want, theta, v)):
             if _has_nan(answer):
                 self._blame(k, want, theta, v)
-            pairs = zip(answer if total is None else total, answer, strict=True)
-            total = [_fresh(a) if total is None else a + b for a, b in pairs]
+            total = [a + b for a, b in zip(total, answer, strict=True)] if total else answer
         if not _has_nan(total):
             self._sound = theta
         return tuple(total)
@@ -456,20 +458,7 @@ class Total:
                 raise RuntimeError(
                     f"No {want} of {self._name(k)}: {what}. {type(error).__name__}: {error}"
                 ) from error
-            self._check_shapes(answer, want, k)
-            yield answer
-
-    def _check_shapes(self, answer, want, k):
-        n = self.n_params
-        shapes = {"": (), "n": (n,), "nn": (n, n)}
-        expected = [shapes.get(letters, letters) for letters in SHAPES[want]]
-        found = shown(answer)
-        if isinstance(answer, tuple):
-            found = ["factors" if isinstance(part, Factors) else np.shape(part) for part in answer]
-        if found != expected:
-            raise ValueError(
-                f"{self._name(k)} must answer {want} with sums of shapes {expected}; got {found}."
-            )
+            yield checked_sums(answer, want, n_params=self.n_params, who=self._name(k))
 
     def _blame(self, k, want, theta, v):
         """Raise unless the part is finite where all parts were: theta is to blame then."""
@@ -497,6 +486,35 @@ class Total:
         return Total(parts, self._map)
 
 
+def check_term(term: Any, who: str) -> None:
+    """Raise TypeError unless an object has all that a term has."""
+    missing = [name for name in TERM if not hasattr(term, name)]
+    if missing:
+        raise TypeError(f"{who} must have {', '.join(missing)}; {shown(term)} has not.")
+
+
+def checked_sums(answer: Any, want: str, n_params: int, who: str) -> list:
+    """Sums of a term from anywhere, of the right shapes; arrays are copied, to be changed."""
+    shapes = {"": (), "n": (n_params,), "nn": (n_params, n_params)}
+    expected = [shapes.get(letters, letters) for letters in SHAPES[want]]
+    found: Any = shown(answer)
+    if isinstance(answer, tuple | list):
+        found = [_shape(part) for part in answer]
+    if found != expected:
+        raise ValueError(f"{who} must answer {want} with sums of shapes {expected}; got {found}.")
+    return [part.copy() if isinstance(part, np.ndarray) else part for part in answer]
+
+
+def _shape(part):
+    if isinstance(part, Factors):
+        return "factors"
+    try:
+        part = np.asarray(part)
+    except ValueError:  # rows of different lengths
+        return "ragged"
+    return part.shape if part.dtype.kind in "fiub" else f"{part.dtype}"
+
+
 def _ask(part, want, theta, v):
     """What a map calls, which may be that of other processes."""
     return part.sums(want, theta, v)
@@ -504,8 +522,3 @@ def _ask(part, want, theta, v):
 
 def _has_nan(answer) -> bool:
     return any(np.isnan(part).any() for part in answer if not isinstance(part, Factors))
-
-
-def _fresh(part):
-    """An array that may be changed: one from elsewhere need not be."""
-    return part.copy() if isinstance(part, np.ndarray) else part

@@ -316,6 +316,22 @@ class TestFaultyParts:
             with pytest.raises(ValueError, match="part 0 of 3 .* NaN"):
                 Objective(Total(split(net, X, np.abs(y), w))).value_grad(far)
 
+    def test_a_term_of_ones_own_is_checked_alone_too(self):
+        """Its arrays stay its own."""
+        term = split(self.net, *data())[0]
+        theta = self.net.init(0)
+        kept = term.sums("value_grad", theta)
+        kept[1].flags.writeable = False
+        same = Objective(Faulty(term, lambda sums: kept, good=0))
+        assert np.array_equal(same.value_grad(theta)[1], Objective(term).value_grad(theta)[1])
+        for answer, got in ((lambda s: s[:1], r"\[\(\)\]"), (lambda s: (s[0], "no"), "<U2")):
+            with pytest.raises(ValueError, match=f"term must answer value_grad .*; got .*{got}"):
+                Objective(Faulty(term, answer, good=0)).value_grad(theta)
+        with pytest.raises(TypeError, match="term must have n_params, n_samples.* has not"):
+            Objective(object())
+        with pytest.raises(TypeError, match="part 1 of 2 .* must have .*sums"):
+            Total([term, self.net])
+
     def test_parts_that_do_not_belong_together(self):
         parts = split(self.net, *data())
         other = Network([3, 4, 1]).objective(*data()[:2]).term
