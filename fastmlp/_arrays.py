@@ -10,36 +10,7 @@ from scipy import sparse
 from fastmlp._core import kernels
 from fastmlp._sparse import sound_csr
 
-# A tile's tape should stay within the caches, and still feed matrix products well.
-_TILE_BYTES = 4 << 20
-
-# Weights of one layer up to this size are swept on panels, the others by BLAS. Measured with
-# `python -m bench` at 256 KB (1.2 times BLAS), 0.5 MB (1.1), 1.6 MB (1.1) and 3.2 MB (0.85).
-_PANEL_BYTES = 2 << 20
-_PANEL_BYTES_WHOLE = 64 << 10
-_PANEL_TILE_BYTES = 96 << 10
-
 _LINE = 64  # bytes of a line of cache
-
-
-def tile_rows(widths: tuple[int, ...], itemsize: int) -> int:
-    """Rows of a tile for a network of these widths."""
-    per_row = itemsize * (2 * sum(widths) + 2 * max(widths))
-    return int(min(2048, max(128, _TILE_BYTES // per_row)))
-
-
-def fits_panels(widths: tuple[int, ...], itemsize: int, whole: bool = False) -> bool:
-    """Whether the project's own tiles serve a network better than BLAS does.
-
-    ``whole``: for sweeps over all rows, where BLAS has tall matrices and maybe several threads.
-    """
-    largest = max((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
-    return largest * itemsize <= (_PANEL_BYTES_WHOLE if whole else _PANEL_BYTES)
-
-
-def panel_rows(widths: tuple[int, ...], itemsize: int) -> int:
-    """Rows of a tile that goes through all layers while its activations stay close."""
-    return int(min(256, max(32, _PANEL_TILE_BYTES // (itemsize * (sum(widths) + max(widths))))))
 
 
 def check_rows(X: Any, n_features: int, dtype: np.dtype):

@@ -1,23 +1,48 @@
-"""Sweeps over rows of data, bound to layers: engines, tiles and threads are chosen here."""
+"""A network's layers bound to data: every sweep over the rows, by as many threads as it is worth.
+
+All results are sums over the rows that count: no weight divides them, no penalty is added. Small
+matrices are summed by threads of our own, each over its share of the rows, with BLAS held to one
+thread; a large one would cost each thread a copy, and BLAS divides its products well enough.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 
-from fastmlp._arrays import fits_panels, panel_rows, tile_rows
-from fastmlp._assembly import cut
-from fastmlp._core import curvature as _curvature
-from fastmlp._core import network as _sweeps
-from fastmlp._core import panels as _panels
+from fastmlp._arrays import empty_on_a_line
+from fastmlp._core import gauss_newton as _gauss_newton
+from fastmlp._core import hessian as _hessian
+from fastmlp._core import tape as _tape
 from fastmlp._core.crew import gather
+from fastmlp._core.curvature import HESS
+from fastmlp._core.network import Source
+from fastmlp._core.tangents import sweep_along
 from fastmlp._core.team import Team, assist
-from fastmlp._threads import in_threads
+from fastmlp._threads import blas_threads, in_threads
+from fastmlp._watch import Watch
+from fastmlp.plan import Plan, pair_rows, residual_rows
+
+# A thread of our own has to have this many multiplications to be worth its start.
+WORK_PER_THREAD = 2e7
+# Beyond this many parameters a copy of the matrix per thread is too much.
+MOST_PARAMS_PER_COPY = 3000
+# What a sweep along a direction does per row and parameter, in the same unit: small products and
+# activations are dearer than large products.
+WORK_PER_PARAM = 60.0
+# The diagonal is exact up to so many raw outputs, each of which costs a backward sweep; of more it
+# is estimated by so many sweeps.
+MOST_EXACT = 32
+DRAWS = 4
+# Residuals whose rows of J~ are summed at once: four strips of them (gram_body.h) fit the
+# first-level cache, and their ends do not fall on the same of its lines, as those of 128 would.
+RESIDUALS = 120
 
 
 class Sweep:
-    """Layers bound to data of one element type, with the tape that serves them.
+    """Layers bound to data of one element type, with the tapes that serve them.
 
     Parameters
     ----------
@@ -31,105 +56,295 @@ class Sweep:
         The rows that count.
     scales : tuple (mean, scale) or None
         As ``check_scales`` returns it: the network sees (X - mean) / scale.
+    plan : Plan
+        What it leaves open is decided by the sizes.
+    allowed_threads : callable
+        ``allowed_threads()()`` is how many threads may be used, asked where several are worth it:
+        a weak reference, as its owner holds the sweep.
+    watches : mapping
+        A Watch for each kind of work, by name.
     """
 
-    def __init__(self, layers, X, y=None, w=None, index=None, scales=None):
+    def __init__(
+        self,
+        layers,
+        X,
+        y=None,
+        w=None,
+        index=None,
+        scales=None,
+        plan=None,
+        allowed_threads=None,
+        watches=None,
+    ):
         self.layers = layers
-        self.source = _sweeps.Source(X, y, w, scales)
+        self.source = Source(X, y, w, scales, index)
+        self.n = self.source.n_samples
+        self._widths = layers.widths
         self._itemsize = (X[0] if isinstance(X, tuple) else X).itemsize
-        self._n = index.size if index is not None else self.source.n_samples
-        self._index = index
-        self.gathers = index is not None or not self.source.direct
-        self._tapes: dict[int, Any] = {}
-        self._batch: tuple[tuple[int, int], tuple] | None = None
-        self._order: np.ndarray | None = None
-        self._panels: list[_panels.PanelTape] = []
+        self._given = plan or Plan()
+        self._plans: dict[str, Plan] = {}
+        self._allowed_threads = allowed_threads
+        self._watches = defaultdict(Watch) if watches is None else watches
+        self._kept: dict[tuple, list] = {}
 
-    def batch_tapes(self, batch_size: int, n_threads: int):
-        """What an epoch needs: a tape for BLAS and none in panels, or None and one per thread."""
-        key = (batch_size, n_threads)
-        if self._batch is None or self._batch[0] != key:
-            widths = tuple(self.layers.widths)
-            if fits_panels(widths, self._itemsize):
-                rows = min(batch_size, panel_rows(widths, self._itemsize))
-                leader = _panels.PanelTape(self.layers, rows, self._itemsize)
-                others = [
-                    _panels.PanelTape(self.layers, rows, self._itemsize, leader)
-                    for _ in range(n_threads - 1)
-                ]
-                tapes = (None, [leader, *others])
-            else:
-                rows = min(batch_size, tile_rows(widths, self._itemsize))
-                tapes = (_sweeps.Tape(self.layers, rows, self._itemsize, True), [])
-            self._batch = (key, tapes)
-        return self._batch[1]
+    def plan(self, work: str) -> Plan:
+        """How this kind of work is done."""
+        if work not in self._plans:
+            self._plans[work] = self._given.for_work(self._widths, self._itemsize, work)
+        return self._plans[work]
 
-    def tape_and_index(self, most: int | None = None):
-        """The tape, kept for the next call, and the index for a sweep over all rows."""
-        rows = min(self._n, most or tile_rows(tuple(self.layers.widths), self._itemsize))
-        if rows not in self._tapes:
-            self._tapes = {rows: _sweeps.Tape(self.layers, rows, self._itemsize, self.gathers)}
-        return self._tapes[rows], self._index
+    # -- values and gradients ------------------------------------------------------------------
 
-    def raw(self, theta, n, columns, apply_output):
-        """Raw outputs (n, n_raw), or predictions (n, n_targets)."""
-        out = np.empty((n, columns), theta.dtype)
-        tape, index = self.tape_and_index()
-        _sweeps.raw(self.layers, self.source, tape, theta, out, index, apply_output)
+    def raw(self, theta, apply_output):
+        """Outputs (n, n_raw) before, or (n, n_targets) after the output activation."""
+        cols = self.layers.n_targets if apply_output else self.layers.n_raw
+        out = np.empty((self.n, cols), theta.dtype)
+        tapes, parts = self._crew(self.plan("rows"), 1)
+        _tape.hold(tapes[0], theta, False)
+        self._each(lambda k: _tape.raw(tapes[k], out, *parts[k], apply_output), parts, "raw")
         return out
 
-    def value_grad(self, theta, grad, n, n_threads=1, watch=None):
-        """The sum of the losses; its gradient into grad unless that is None."""
-        widths = tuple(self.layers.widths)
-        if fits_panels(widths, self._itemsize, whole=True):
-            return self._panel_value_grad(theta, grad, n, n_threads, watch)
-        tape, index = self.tape_and_index()
-        return _sweeps.value_grad(self.layers, self.source, tape, theta, grad, index, n)
+    def value_grad(self, theta, grad, worth=1, deltas=None):
+        """The sum of the losses, its gradient into grad unless that is None.
 
-    def _panel_value_grad(self, theta, grad, n, n_threads, watch):
-        rows = min(n, panel_rows(tuple(self.layers.widths), self._itemsize))
-        if self._order is None:
-            self._order = np.arange(n, dtype=np.intp) if self._index is None else self._index
-        while len(self._panels) < n_threads:
-            self._panels.append(_panels.PanelTape(self.layers, rows, self._itemsize))
-        grads = [
-            grad,
-            *(None if grad is None else np.empty_like(grad) for _ in range(1, n_threads)),
-        ]
-        values = [0.0] * n_threads
-        parts = cut(0, n, n_threads)
+        Parameters
+        ----------
+        worth : int
+            How many threads the work is worth.
+        deltas : ndarray of shape (n, n_raw), optional
+            d loss / d raw of a loss that is not the network's; the sum is 0 then.
+        """
+        tapes, parts = self._crew(self.plan("rows"), worth)
+        values = [0.0] * len(parts)
+        backward = grad is not None
+        _tape.hold(tapes[0], theta, backward)
 
         def work(k):
-            begin, end = parts[k]
-            values[k] = _panels.value_grad(
-                self.layers,
-                self.source,
-                self._panels[k],
-                theta,
-                grads[k],
-                self._order[begin:end],
-            )
+            rows = None if deltas is None else deltas[slice(*parts[k])]
+            values[k] = _tape.value_grad(tapes[k], *parts[k], backward, rows)
 
-        in_threads(work, n_threads, watch=watch)
-        if grad is not None:
-            for part in grads[1:]:
-                grad += part
+        self._each(work, parts, "value_grad" if backward else "value")
+        if backward:
+            _tape.collect(tapes[0], tapes[1:], grad)
         return sum(values)
 
-    def backprop(self, theta, grad, delta):
-        """The gradient for given d loss / d raw into grad."""
-        tape, index = self.tape_and_index()
-        _sweeps.backprop(self.layers, self.source, tape, theta, grad, delta, index)
+    def batch_tapes(self, batch_size: int, n_threads: int):
+        """What an epoch needs: a tape per share of a batch."""
+        plan = self.plan("batch")
+        count = plan.threads or (1 if plan.calls_blas else n_threads)
+        return self._tapes(plan, min(batch_size, plan.tile), min(count, batch_size))
 
-    def jacobian(self, theta, out, of_inputs):
-        """d raw / d theta, or d raw / d x, into out."""
-        tape, index = self.tape_and_index(256)
-        _curvature.jacobian(self.layers, self.source, tape, theta, out, index, of_inputs)
+    # -- products with matrices, in float64 ----------------------------------------------------
+
+    def along(self, theta, v, second, bends=False) -> np.ndarray:
+        """The matrix of ``second`` times v, (n_params,); bends: ``J' Q d2 raw / dv2`` instead."""
+        plan = self.plan("curvature")
+        worth = self._worth(WORK_PER_PARAM * self.layers.n_params)
+        tapes, parts = self._crew(plan, worth, blas_alone=False)
+        first = self._tapes(plan, tapes[0].rows, len(parts), "first")
+        other = self._tapes(plan, tapes[0].rows, len(parts), "second") if bends else None
+        _tape.hold(tapes[0], theta, True)
+        _tape.hold(first[0], v, True)
+
+        def work(k):
+            sweep_along(tapes[k], first[k], other[k] if bends else None, *parts[k], second)
+
+        self._each(work, parts, "bend" if bends else "product", blas=plan.calls_blas)
+        return self._collected(tapes)
+
+    def diagonal(self, theta, second, seed=0) -> np.ndarray:
+        """The diagonal of J~' J~.
+
+        Exact up to MOST_EXACT raw outputs. Beyond, an unbiased estimate: the mean over DRAWS draws
+        of random signs from ``seed``, the same at every theta. Its relative standard deviation is
+        about (2 / (n DRAWS))^(1/2).
+        """
+        exact = self.layers.n_raw <= MOST_EXACT
+        (residuals,) = self._residuals(self._residual_tile(), 1, None if exact else seed)
+        _tape.hold(residuals.tape, theta, True)
+        _gauss_newton.diagonal(residuals, second)
+        return self._collected([residuals.tape])
+
+    # -- matrices, in float64 ------------------------------------------------------------------
+
+    def pair_matrix(self, theta, second) -> np.ndarray:
+        """The exact Hessian or the Gauss-Newton matrix, by layer pairs."""
+        plan, layers = self.plan("curvature"), self.layers
+        rows = min(plan.tile, pair_rows(self._widths))
+        most = 1 if layers.n_params > MOST_PARAMS_PER_COPY else None
+        worth = self._worth(float(layers.n_params) ** 2, most)
+        tapes, parts = self._crew(plan, worth, rows, blas_alone=False)
+        exact = second.kind == HESS
+        blocks = [_hessian.Blocks(tape, exact) for tape in tapes]
+        _tape.hold(tapes[0], theta, True)
+        self._each(
+            lambda k: _hessian.accumulate(blocks[k], theta, *parts[k], second),
+            parts,
+            "matrix",
+            blas=True,
+        )
+        H = np.empty((layers.n_params, layers.n_params))
+        _hessian.collect(blocks, layers, H, exact)
+        return H
+
+    def row_matrix(self, theta, second):
+        """Sum of losses, gradient and Gauss-Newton matrix from rows of J~."""
+        n_params, side = self.layers.n_params, _gauss_newton.padded(self.layers.n_params)
+        n_threads = self._count(
+            self.plan("curvature"), self._worth(float(self.layers.n_raw) * n_params**2)
+        )
+        together = n_threads > 1 and n_params > MOST_PARAMS_PER_COPY
+        rows = min(self.n, self.plan("curvature").tile, max(1, RESIDUALS // self.layers.n_raw))
+        copies = 1 if together else n_threads
+        matrices = self._keep(("gram",), copies, lambda _: empty_on_a_line(side * side, float))
+        matrices = [matrix.reshape(side, side) for matrix in matrices]
+        for matrix in matrices:
+            matrix[...] = 0
+        size = rows * self.layers.n_raw * side
+        strips = self._keep(("strips", rows), copies, lambda _: empty_on_a_line(size, float))
+        residuals = self._residuals(-(-rows // n_threads) if together else rows, n_threads)
+        _tape.hold(residuals[0].tape, theta, True)
+        build = self._build_together if together else self._build_apart
+        value = build(matrices, strips, residuals, rows, second)
+        G = np.empty((n_params, n_params))
+        _gauss_newton.collect(G, matrices)
+        return value, self._collected([one.tape for one in residuals]), G
+
+    def _build_apart(self, matrices, strips, residuals, rows, second):
+        """Each thread sums a matrix of its own over its share of the rows."""
+        parts = cut(0, self.n, len(residuals))
+        values = [0.0] * len(parts)
+
+        def work(k):
+            values[k] = _gauss_newton.accumulate(
+                matrices[k], strips[k], residuals[k], *parts[k], second
+            )
+
+        self._each(work, parts, "gram")
+        return sum(values)
+
+    def _build_together(self, matrices, strips, residuals, rows, second):
+        """All threads on one tile of rows: first on its Jacobian, then on parts of one matrix."""
+        (matrix,), (strip,) = matrices, strips
+        n_threads = len(residuals)
+        total = 0.0
+        for one in residuals:
+            _gauss_newton.start_gradient(one)
+        for first in range(0, self.n, rows):
+            n = min(rows, self.n - first)
+            parts = cut(first, first + n, n_threads)
+            values = [0.0] * n_threads
+
+            def fill(k, first=first, n=n, parts=parts, values=values):
+                values[k] = _gauss_newton.jacobian_rows(
+                    strip, residuals[k], *parts[k], first, n, second
+                )
+
+            def add(k, n=n):
+                _gauss_newton.add_gram(matrix, strip, residuals[0], n, k, n_threads)
+
+            self._each(fill, parts, "fill")
+            total += sum(values)
+            self._each(add, parts, "add")
+        return total
+
+    def factors(self, theta, second):
+        """Sum of losses, its gradient, and per layer (a, delta)."""
+        n, n_raw, widths = self.n, self.layers.n_raw, self._widths
+        a = np.empty(n * sum(widths[:-1]))
+        deltas = np.empty(n * n_raw * sum(widths[1:]))
+        (residuals,) = self._residuals(self._residual_tile(), 1)
+        _tape.hold(residuals.tape, theta, True)
+        value = _gauss_newton.factors(a, deltas, residuals, second)
+        pairs, at_a, at_delta = [], 0, 0
+        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+            end_a, end_delta = at_a + n * fan_in, at_delta + n * n_raw * fan_out
+            pairs.append(
+                (a[at_a:end_a].reshape(n, fan_in), deltas[at_delta:end_delta].reshape(-1, fan_out))
+            )
+            at_a, at_delta = end_a, end_delta
+        return value, self._collected([residuals.tape]), pairs
+
+    def jacobian(self, theta, of_inputs):
+        """d raw / d theta, (n, n_raw, n_params), or d raw / d x, (n, n_raw, n_features)."""
+        layers = self.layers
+        (residuals,) = self._residuals(self._residual_tile(), 1)
+        _tape.hold(residuals.tape, theta, True)
+        out = np.empty((self.n, layers.n_raw, layers.n_features if of_inputs else layers.n_params))
+        if of_inputs:
+            _gauss_newton.input_jacobian(residuals, out, theta)
+        else:
+            _gauss_newton.jacobian(residuals, out)
+        return out
+
+    # -- threads and what they work with ---------------------------------------------------------
+
+    def _worth(self, work_per_row: float, most: int | None = None) -> int:
+        """How many threads the work is worth, at most those that are allowed."""
+        worth = int(self.n * work_per_row / WORK_PER_THREAD)
+        return 1 if worth <= 1 or most == 1 else min(worth, self._allowed_threads()())
+
+    def _count(self, plan, worth) -> int:
+        return min(plan.threads or worth, self.n)
+
+    def _crew(self, plan, worth, rows=None, blas_alone=True):
+        """Tapes and ranges of rows, one for each thread.
+
+        blas_alone: where a layer is multiplied by BLAS, its threads do as well as ours.
+        """
+        count = self._count(plan, 1 if blas_alone and plan.calls_blas else worth)
+        return self._tapes(plan, min(self.n, rows or plan.tile), count), cut(0, self.n, count)
+
+    def _each(self, work, parts, name, blas=True):
+        """work(k) for each part, one of which has all threads of BLAS to itself."""
+        in_threads(work, len(parts), calls_blas=blas, watch=self._watches[name])
+
+    def _collected(self, tapes) -> np.ndarray:
+        out = np.empty(self.layers.n_params)
+        _tape.collect(tapes[0], tapes[1:], out)
+        return out
+
+    def _tapes(self, plan, rows, count, of="values"):
+        """At least so many tapes, all but the first with its parameters; of tangents, too."""
+        source = self.source if of == "values" else None
+
+        def make(kept):
+            tape, leader = _tape.TAPES[self._itemsize], kept[0] if kept else None
+            return tape(self.layers, source, plan.codes, rows, leader, source is None)
+
+        return self._keep((of, plan.products, rows), count, make)
+
+    def _residual_tile(self) -> int:
+        depth = min(self.layers.n_raw, MOST_EXACT)
+        return min(self.n, self.plan("curvature").tile, residual_rows(self._widths, depth))
+
+    def _residuals(self, rows, count, seed=None):
+        """Residuals in so many tiles; with a seed, DRAWS random combinations of each row's."""
+        plan, layers = self.plan("curvature"), self.layers
+        signs = None
+        if seed is not None:
+            shape = (rows, DRAWS, layers.n_raw)
+            bits = np.random.RandomState(seed).randint(2, size=shape, dtype=bool)
+            signs = np.where(bits, 1.0, -1.0)
+        tapes = self._tapes(plan, rows, count)
+        return self._keep(
+            ("residuals", plan.products, rows, seed),
+            count,
+            lambda kept: _gauss_newton.Residuals(tapes[len(kept)], signs),
+        )
+
+    def _keep(self, key, count: int, make: Callable):
+        """So many objects made by ``make(those there are)``, kept for the next call."""
+        kept = self._kept.setdefault(key, [])
+        while len(kept) < count:
+            kept.append(make(kept))
+        return kept[:count]
 
 
-def with_team(work, layers, source, panels, theta, alone=False):
+def with_team(work, tapes, alone=False, calls_blas=False):
     """work(team) while a thread for every tape but the first assists, or none if alone."""
-    team = Team(panels)
+    team = Team(tapes)
 
     def lead():
         try:
@@ -137,7 +352,16 @@ def with_team(work, layers, source, panels, theta, alone=False):
         finally:
             team.close()
 
-    def assistant(t):
-        assist(layers, source, team, t, theta)
+    with blas_threads(1 if calls_blas else None):
+        gather(
+            lead,
+            lambda t: assist(tapes[t], team, t),
+            0 if alone else team.size - 1,
+            team.close,
+        )
 
-    gather(lead, assistant, 0 if alone else team.size - 1, team.close)
+
+def cut(begin: int, end: int, count: int) -> list[tuple[int, int]]:
+    """Contiguous ranges of nearly the same length."""
+    cuts = [begin + (end - begin) * k // count for k in range(count + 1)]
+    return list(zip(cuts[:-1], cuts[1:], strict=True))

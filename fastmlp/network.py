@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _types, initialisation
-from fastmlp._arrays import check_rows, check_scales, check_vector, n_rows
+from fastmlp._arrays import check_rows, check_scales, check_vector
 from fastmlp._core.network import Layers
 from fastmlp._names import shown
 from fastmlp._sizes import check_sizes, integers
@@ -17,6 +17,7 @@ from fastmlp._sweeps import Sweep
 from fastmlp.activations import Activation, resolve_hidden
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective
+from fastmlp.plan import Plan, plan_of
 from fastmlp.segments import BIASES, WEIGHTS, Segment, segments_of
 from fastmlp.trace import Trace, slope_of, trace
 
@@ -326,7 +327,7 @@ class Network:
 
     # -- predictions -------------------------------------------------------------------------
 
-    def raw(self, theta: Any, X: Any) -> np.ndarray:
+    def raw(self, theta: Any, X: Any, plan: Plan | None = None) -> np.ndarray:
         """Outputs before the output activation.
 
         Parameters
@@ -335,6 +336,8 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -354,9 +357,11 @@ class Network:
         >>> net.raw([1.0, 2.0, 3.0], [[1.0, 1.0]])
         array([[6.]])
         """
-        return self._forward(theta, X, None, False)
+        return self._forward(theta, X, None, False, plan)
 
-    def predict(self, theta: Any, X: Any, scales: Any = None) -> np.ndarray:
+    def predict(
+        self, theta: Any, X: Any, scales: Any = None, plan: Plan | None = None
+    ) -> np.ndarray:
         """Outputs after the output activation.
 
         Parameters
@@ -367,6 +372,8 @@ class Network:
             Samples.
         scales : (mean, scale), optional
             As :meth:`objective` takes them.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -386,19 +393,19 @@ class Network:
         >>> net.predict([0.0, 0.0, 0.0], [[1.0, 1.0]])
         array([[0.5]])
         """
-        return self._forward(theta, X, scales, True)
+        return self._forward(theta, X, scales, True, plan)
 
-    def _forward(self, theta: Any, X: Any, scales: Any, apply_output: bool) -> np.ndarray:
+    def _forward(self, theta: Any, X: Any, scales: Any, apply_output: bool, plan: Any):
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
         X = check_rows(X, self.n_features, self.dtype)
-        sweep = Sweep(self._layers, X, scales=check_scales(scales, self.n_features))
-        columns = self.n_targets if apply_output else self.n_raw
-        return sweep.raw(theta, n_rows(X), columns, apply_output)
+        scales = check_scales(scales, self.n_features)
+        sweep = Sweep(self._layers, X, scales=scales, plan=plan_of(plan, self._widths))
+        return sweep.raw(theta, apply_output)
 
     # -- the loss ----------------------------------------------------------------------------
 
     def objective(
-        self, X, y, sample_weight=None, alpha=0.0, rows=None, scales=None
+        self, X, y, sample_weight=None, alpha=0.0, rows=None, scales=None, plan=None
     ) -> NetworkObjective:
         """The loss on data as an objective for :func:`fastmlp.solvers.minimize`.
 
@@ -418,6 +425,8 @@ class Network:
         scales : (mean, scale), optional
             Vectors of shape (n_features,), taken as float64: the network sees
             ``(X - mean) / scale``, reckoned in float64 row by row, without a copy of X.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -440,9 +449,11 @@ class Network:
         >>> np.allclose(result.theta, [1, 0])
         True
         """
-        return NetworkObjective(self, X, y, sample_weight, alpha=alpha, rows=rows, scales=scales)
+        return NetworkObjective(
+            self, X, y, sample_weight, alpha=alpha, rows=rows, scales=scales, plan=plan
+        )
 
-    def value(self, theta, X, y, sample_weight=None, l2=0.0) -> float:
+    def value(self, theta, X, y, sample_weight=None, l2=0.0, plan=None) -> float:
         """``sum_i w_i l_i / sum_i w_i + l2/2 ||W||^2`` (weights, not biases).
 
         Parameters
@@ -457,6 +468,8 @@ class Network:
             Weights >= 0; 1 by default.
         l2 : float, default=0
             Strength >= 0 of the penalty on the weights.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -475,9 +488,11 @@ class Network:
         >>> net.value([1.0, 2.0, 3.0], [[1.0, 1.0]], [4.0], l2=0.5)
         3.25
         """
-        return NetworkObjective(self, X, y, sample_weight, l2=l2).value(theta)
+        return NetworkObjective(self, X, y, sample_weight, l2=l2, plan=plan).value(theta)
 
-    def value_grad(self, theta, X, y, sample_weight=None, l2=0.0) -> tuple[float, np.ndarray]:
+    def value_grad(
+        self, theta, X, y, sample_weight=None, l2=0.0, plan=None
+    ) -> tuple[float, np.ndarray]:
         """The value and its gradient, by backpropagation.
 
         Parameters
@@ -492,6 +507,8 @@ class Network:
             Weights >= 0; 1 by default.
         l2 : float, default=0
             Strength >= 0 of the penalty on the weights.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -513,11 +530,11 @@ class Network:
         >>> net.value_grad([1.0, 2.0, 3.0], [[1.0, 1.0]], [4.0])
         (2.0, array([2., 2., 2.]))
         """
-        return NetworkObjective(self, X, y, sample_weight, l2=l2).value_grad(theta)
+        return NetworkObjective(self, X, y, sample_weight, l2=l2, plan=plan).value_grad(theta)
 
     # -- derivatives of the outputs ------------------------------------------------------------
 
-    def jacobian(self, theta: Any, X: Any) -> np.ndarray:
+    def jacobian(self, theta: Any, X: Any, plan: Plan | None = None) -> np.ndarray:
         """d raw / d theta.
 
         Parameters
@@ -526,6 +543,8 @@ class Network:
             Parameters.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -545,9 +564,11 @@ class Network:
         >>> net.jacobian([1.0, 2.0, 3.0], [[4.0, 5.0]])
         array([[[4., 5., 1.]]])
         """
-        return self._jacobian(theta, X, False)
+        return self._jacobian(theta, X, False, plan)
 
-    def input_jacobian(self, theta: Any, X: Any, apply_output: bool = False) -> np.ndarray:
+    def input_jacobian(
+        self, theta: Any, X: Any, apply_output: bool = False, plan: Plan | None = None
+    ) -> np.ndarray:
         """d raw / d x, (n_samples, n_raw, n_features) float64.
 
         Parameters
@@ -558,6 +579,8 @@ class Network:
             Samples.
         apply_output : bool, default=False
             Whether to go on through the output activation: d prediction / d x.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -576,7 +599,7 @@ class Network:
         >>> net.input_jacobian([1.0, 2.0, 3.0], [[4.0, 5.0]])
         array([[[1., 2.]]])
         """
-        jacobian = self._jacobian(theta, X, True)
+        jacobian = self._jacobian(theta, X, True, plan)
         if not apply_output or self._output.name == "identity":
             return jacobian
         raw = Network(self.layers, self.activation, "identity").raw(theta, X)
@@ -588,17 +611,15 @@ class Network:
         slope = slope_of(self._output, raw.ravel())
         return slope.reshape(raw.shape)[:, :, np.newaxis] * jacobian
 
-    def _jacobian(self, theta: Any, X: Any, of_inputs: bool) -> np.ndarray:
+    def _jacobian(self, theta: Any, X: Any, of_inputs: bool, plan: Any) -> np.ndarray:
         theta = check_vector(theta, self.n_params, np.dtype(np.float64), "theta")
         X = check_rows(X, self.n_features, np.dtype(np.float64))
-        columns = self.n_features if of_inputs else self.n_params
-        out = np.empty((n_rows(X), self.n_raw, columns))
-        Sweep(self._layers, X).jacobian(theta, out, of_inputs)
-        return out
+        sweep = Sweep(self._layers, X, plan=plan_of(plan, self._widths))
+        return sweep.jacobian(theta, of_inputs)
 
     # -- curvature -----------------------------------------------------------------------------
 
-    def hessian(self, theta, X, y, sample_weight=None, l2=0.0) -> np.ndarray:
+    def hessian(self, theta, X, y, sample_weight=None, l2=0.0, plan=None) -> np.ndarray:
         """The exact Hessian of :meth:`value`.
 
         Parameters
@@ -613,6 +634,8 @@ class Network:
             Weights >= 0; 1 by default.
         l2 : float, default=0
             Strength >= 0 of the penalty on the weights.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -634,9 +657,9 @@ class Network:
                [20., 25.,  5.],
                [ 4.,  5.,  1.]])
         """
-        return NetworkObjective(self, X, y, sample_weight, l2=l2).hessian(theta)
+        return NetworkObjective(self, X, y, sample_weight, l2=l2, plan=plan).hessian(theta)
 
-    def ggn(self, theta, X, y, sample_weight=None, l2=0.0) -> np.ndarray:
+    def ggn(self, theta, X, y, sample_weight=None, l2=0.0, plan=None) -> np.ndarray:
         """The generalised Gauss-Newton matrix ``J' curv J`` (plus l2).
 
         Parameters
@@ -651,6 +674,8 @@ class Network:
             Weights >= 0; 1 by default.
         l2 : float, default=0
             Strength >= 0 of the penalty on the weights.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -674,9 +699,9 @@ class Network:
         >>> bool(np.linalg.eigvalsh(G).min() > -1e-9)
         True
         """
-        return NetworkObjective(self, X, y, sample_weight, l2=l2).ggn(theta)
+        return NetworkObjective(self, X, y, sample_weight, l2=l2, plan=plan).ggn(theta)
 
-    def hess_mul(self, theta, X, y, v, sample_weight=None, l2=0.0) -> np.ndarray:
+    def hess_mul(self, theta, X, y, v, sample_weight=None, l2=0.0, plan=None) -> np.ndarray:
         """The Hessian times v, without the matrix (Pearlmutter 1994).
 
         Parameters
@@ -693,6 +718,8 @@ class Network:
             Weights >= 0; 1 by default.
         l2 : float, default=0
             Strength >= 0 of the penalty on the weights.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -716,9 +743,9 @@ class Network:
         >>> np.allclose(product, net.hessian(theta, X, y) @ v)
         True
         """
-        return NetworkObjective(self, X, y, sample_weight, l2=l2).hess_mul(theta, v)
+        return NetworkObjective(self, X, y, sample_weight, l2=l2, plan=plan).hess_mul(theta, v)
 
-    def ggn_mul(self, theta, X, y, v, sample_weight=None, l2=0.0) -> np.ndarray:
+    def ggn_mul(self, theta, X, y, v, sample_weight=None, l2=0.0, plan=None) -> np.ndarray:
         """The Gauss-Newton matrix times v, without the matrix (Schraudolph 2002).
 
         Parameters
@@ -735,6 +762,8 @@ class Network:
             Weights >= 0; 1 by default.
         l2 : float, default=0
             Strength >= 0 of the penalty on the weights.
+        plan : Plan, optional
+            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -759,7 +788,7 @@ class Network:
         >>> np.allclose(product, net.ggn(theta, X, y) @ v)
         True
         """
-        return NetworkObjective(self, X, y, sample_weight, l2=l2).ggn_mul(theta, v)
+        return NetworkObjective(self, X, y, sample_weight, l2=l2, plan=plan).ggn_mul(theta, v)
 
     def trace(self, theta, x, y) -> Trace:
         """Every number of one forward and backward pass on one sample, for teaching.

@@ -235,11 +235,21 @@ class NetworkObjective(Objective):
     """
 
     def __init__(
-        self, network, X, y, sample_weight=None, *, alpha=0.0, l2=None, rows=None, scales=None
+        self,
+        network,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        alpha=0.0,
+        l2=None,
+        rows=None,
+        scales=None,
+        plan=None,
     ):
         alpha = check_strength(alpha, "alpha")
         kind = CustomTerm if network._loss.is_custom else NetworkTerm
-        term = kind(network, check_data(network, X, y, sample_weight, rows, scales))
+        term = kind(network, check_data(network, X, y, sample_weight, rows, scales), plan)
         self._bind(term, alpha, alpha / term.weight if l2 is None else check_strength(l2, "l2"))
 
     def _bind(self, term, alpha, l2):

@@ -8,11 +8,12 @@ import numpy as np
 from scipy import sparse
 
 from fastmlp._arrays import check_scales, check_vector
-from fastmlp._core.predictor import TILE_ROWS, Packed
+from fastmlp._core.predictor import Packed
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import finite
 from fastmlp._threads import in_threads
 from fastmlp.network import Network
+from fastmlp.plan import plan_of
 
 DECISIONS = ("number", "binary", "multiclass", "multilabel")
 SHARES = 4  # for each thread: one that the machine holds up leaves its next share to the others
@@ -44,6 +45,9 @@ class Predictor:
         Of each feature: the network sees ``(x - mean) / scale``. Of each output: what it gives is
         multiplied by the scale and added to the mean. Both are reckoned in float64: folded into
         weights of float32, a mean that is large beside its scale would cost the digits that matter.
+    plan : Plan, optional
+        How rows are swept; what it leaves open is decided by the sizes. Not pickled: another
+        machine decides for itself.
 
     Raises
     ------
@@ -69,6 +73,7 @@ class Predictor:
         "_names",
         "_network",
         "_packed",
+        "_plan",
         "_threshold",
     )
 
@@ -83,16 +88,19 @@ class Predictor:
         loss=None,
         x_scales=None,
         y_scales=None,
+        plan=None,
     ):
         if not isinstance(network, Network):
             raise ValueError(f"network must be a Network, got {type(network).__name__}.")
         theta = check_vector(theta, network.n_params, network.dtype, "theta")
         if decision not in DECISIONS:
             raise ValueError(unknown("decision", decision, DECISIONS))
-        if decision == "binary" and network.n_raw != 1:
-            raise ValueError(f"A binary decision takes 1 output, the network has {network.n_raw}.")
+        if decision == "binary" and network.n_targets != 1:
+            raise ValueError(
+                f"A binary decision takes 1 output, the network has {network.n_targets}."
+            )
         self._network, self._decision = network, decision
-        self._classes = _check_classes(classes, decision, network.n_raw)
+        self._classes = _check_classes(classes, decision, network.n_targets)
         self._threshold = finite(threshold)
         if self._threshold is None:
             raise ValueError(f"threshold must be a finite number, got {shown(threshold)}.")
@@ -102,13 +110,17 @@ class Predictor:
                 f"names must be {network.n_features}, one for each feature; got {len(self._names)}."
             )
         self._loss = network.loss if loss is None else loss
+        widths = network._layers.widths
+        self._plan = plan_of(plan, widths).for_work(widths, theta.itemsize, "prediction")
         self._packed = Packed(
             network._layers,
+            self._plan.codes,
+            self._plan.tile,
             theta,
             check_scales(x_scales, network.n_features),
-            check_scales(y_scales, network.n_raw),
+            check_scales(y_scales, network.n_targets),
         )
-        self._flat = decision == "number" and network.n_raw == 1
+        self._flat = decision == "number" and network.n_targets == 1
 
     def __getstate__(self):
         packed = self._packed
@@ -151,7 +163,7 @@ class Predictor:
             Rows, of any numeric dtype; fastest in the network's own. If the estimator was fitted
             on named columns, a data frame (or a Series of one row) must have these names, in the
             same order; arrays have none, and are taken as they stand.
-        out : ndarray of shape (n_samples, n_raw), optional
+        out : ndarray of shape (n_samples, n_targets), optional
             Where numbers are written; C-contiguous and of the network's dtype. For a single output
             also of shape (n_samples,). It may share memory with x. Not for labels.
 
@@ -203,7 +215,7 @@ class Predictor:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_raw) or (n_raw,)
+        ndarray of shape (n_samples, n_targets) or (n_targets,)
             The latter for a single row. ``out`` where it was given.
 
         Raises
@@ -230,11 +242,11 @@ class Predictor:
         flat: out may lack the last axis, of the single output.
         """
         x = self._rows(x)
-        shape = (*x.shape[:-1], self._network.n_raw)
+        shape = (*x.shape[:-1], self._network.n_targets)
         target = np.empty(shape, x.dtype) if out is None else self._check_out(out, shape, flat)
         # Rows that are still to be read must not be written over.
         room = np.empty(shape, x.dtype) if np.may_share_memory(x, target) else target
-        many = n_threads > 1 and x.ndim == 2 and len(x) > TILE_ROWS
+        many = n_threads > 1 and x.ndim == 2 and len(x) > self._plan.tile
         if not (self._fill_together(x, room, n_threads) if many else self._packed.fill(x, room)):
             raise ValueError(f"x holds NaN or infinity (or values too large for {x.dtype}).")
         if room is not target:
@@ -257,15 +269,16 @@ class Predictor:
 
     def _fill_together(self, x: np.ndarray, out: np.ndarray, n_threads: int) -> bool:
         """All rows in several threads, some whole tiles at a time."""
-        n_tiles = -(-len(x) // TILE_ROWS)
-        step = TILE_ROWS * max(1, n_tiles // (SHARES * n_threads))
+        tile = self._plan.tile
+        n_tiles = -(-len(x) // tile)
+        step = tile * max(1, n_tiles // (SHARES * n_threads))
         shares = [slice(start, start + step) for start in range(0, len(x), step)]
         finite = [True] * len(shares)
 
         def fill(k):
             finite[k] = self._packed.fill(x[shares[k]], out[shares[k]])
 
-        in_threads(fill, len(shares), n_threads)
+        in_threads(fill, len(shares), n_threads, calls_blas=self._plan.calls_blas)
         return all(finite)
 
     def _rows(self, x: Any) -> np.ndarray:
@@ -345,11 +358,11 @@ def check_names(wanted: tuple[str, ...], found: list[str] | None) -> None:
     )
 
 
-def _check_classes(classes: Any, decision: str, n_raw: int) -> np.ndarray | None:
+def _check_classes(classes: Any, decision: str, n_targets: int) -> np.ndarray | None:
     """The labels that a decision chooses from."""
     if decision not in ("binary", "multiclass"):
         return None
-    wanted = 2 if decision == "binary" else n_raw
+    wanted = 2 if decision == "binary" else n_targets
     classes = np.asarray(classes)
     if classes.shape != (wanted,):
         raise ValueError(

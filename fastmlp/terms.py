@@ -7,8 +7,10 @@ may be wanted, and what is answered, stands in :data:`SHAPES`.
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import functools
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
@@ -18,7 +20,6 @@ import numpy as np
 
 from fastmlp import _custom
 from fastmlp._arrays import check_rows_index, check_vector
-from fastmlp._assembly import CurvatureSweep
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core.kernels import UPDATES
@@ -29,6 +30,7 @@ from fastmlp._sweeps import Sweep, with_team
 from fastmlp._threads import available_cpus, threads_in_force
 from fastmlp._watch import Watch
 from fastmlp.data import Data
+from fastmlp.plan import Plan, plan_of
 
 # What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an
 # epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.5 times
@@ -40,9 +42,6 @@ BATCH_FLOPS_PER_THREAD = 1.5e6
 EPOCH_FLOPS = 5e8
 # The same for a sweep over all rows, which starts its threads anew.
 SWEEP_FLOPS = 2e7
-# Rows of the Jacobian cost n_raw n_params^2 each, sums by layer pairs about n_params^2 however
-# many outputs there are, but with more done outside of BLAS: worth it from here on.
-MOST_PANEL_COST = 3.0
 
 # By what is wanted of a term: the shapes of its sums, n standing for n_params. Curvature is
 # float64, value and gradient are of the term's dtype; matrices are symmetric.
@@ -73,6 +72,8 @@ class NetworkTerm:
         Whose outputs.
     data : Data
         Rows as :func:`fastmlp.data.check_data` returns them.
+    plan : Plan, optional
+        How they are swept; what it leaves open is decided by the sizes.
 
     Attributes
     ----------
@@ -91,41 +92,55 @@ class NetworkTerm:
         A further limit; None: the number of threads of BLAS that is in force.
     """
 
-    def __init__(self, network, data: Data):
+    def __init__(self, network, data: Data, plan: Plan | None = None):
         self.n_threads: int | None = None
         self.most_threads: int | None = None
-        self._bind(network, data)
+        self._bind(network, data, plan)
 
-    def _bind(self, network, data):
+    def _bind(self, network, data, plan):
         self.network, self.data = network, data
         self.dtype, self.n_params = network.dtype, network.n_params
         self.segments = network.segments
         self.n_samples, self.weight = data.n_samples, data.weight
         self.n_residuals = self.n_samples * network.n_raw
-        self._sweep = self._sweep_over(data)
+        self._plan = plan_of(plan, network._layers.widths)
         # By kind of work; those of the subsets outlive them.
         self._watches: defaultdict[str, Watch] = defaultdict(Watch)
         self._watches_of_subsets: defaultdict[str, Watch] = defaultdict(Watch)
-        self._workspace: np.ndarray | None = None
+        self._sweep = self._sweep_over(data)
 
     def __getstate__(self) -> tuple:
-        return self.network, self.data, self.n_threads, self.most_threads
+        return self.network, self.data, self._plan, self.n_threads, self.most_threads
 
     def __setstate__(self, state: tuple) -> None:
-        network, data, self.n_threads, self.most_threads = state
-        self._bind(network, data)
+        network, data, plan, self.n_threads, self.most_threads = state
+        self._bind(network, data, plan)
+
+    def _targets(self, data):
+        """What the kernels read of y."""
+        return data.y
 
     def _sweep_over(self, data):
-        return Sweep(self.network._layers, data.X, data.y, data.w, data.index, data.scales)
+        return Sweep(
+            self.network._layers,
+            data.X,
+            self._targets(data),
+            data.w,
+            data.index,
+            data.scales,
+            self._plan,
+            weakref.WeakMethod(self._allowed_threads),
+            self._watches,
+        )
 
     @functools.cached_property
     def _wide(self) -> Sweep:
         """The sweep over the data in float64."""
         return self._sweep if self.dtype == np.float64 else self._sweep_over(self.data.wide())
 
-    @functools.cached_property
-    def _curved(self) -> CurvatureSweep:
-        return CurvatureSweep(self._wide, self.n_samples, self._allowed_threads, self._watches)
+    def plan(self, work: str) -> Plan:
+        """How the rows are swept for this kind of work; see :meth:`fastmlp.plan.Plan.for_work`."""
+        return self._sweep.plan(work)
 
     def sums(self, want: str, theta: Any, v: Any = None) -> tuple:
         """Sums over the rows at theta.
@@ -155,34 +170,33 @@ class NetworkTerm:
         if want == "value_grad":
             grad = np.empty(self.n_params, self.dtype)
             return self._value_grad(theta, grad), grad
-        if want == "value_grad_ggn" and self.network.n_raw >= MOST_PANEL_COST:
+        if want == "value_grad_ggn" and self.plan("curvature").matrix == "pairs":
             value, grad = self.sums("value_grad", theta)
             return value, grad.astype(np.float64, copy=False), *self.sums("ggn", theta)
         wide = theta.astype(np.float64, copy=False)
         kind = _curvature.HESS if want in ("hessian", "hess_mul") else _curvature.GGN
-        second, sweep = self._second(kind, wide), self._curved
+        second, sweep = self._second(kind, wide), self._wide
         if want in ("hessian", "ggn"):
-            return (sweep.matrix(wide, second),)
+            return (sweep.pair_matrix(wide, second),)
         if want == "ggn_diagonal":
             return (sweep.diagonal(wide, second),)
         if want == "value_grad_ggn":
-            return self._complete(theta, *sweep.panel_matrix(wide, second))
+            return self._complete(theta, *sweep.row_matrix(wide, second))
         if want == "value_grad_gram":
             value, grad, pairs = sweep.factors(wide, second)
             return self._complete(theta, value, grad, Factors(pairs))
         v = check_vector(v, self.n_params, np.dtype(np.float64), "v")
-        return ((sweep.bend if want == "bend" else sweep.product)(wide, v, second),)
+        return (sweep.along(wide, v, second, bends=want == "bend"),)
 
-    def _value_grad(self, theta, grad):
+    def _value_grad(self, theta, grad, deltas=None):
         """The sum of the losses; its gradient into grad unless that is None."""
         flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
-        n_threads = int(flops / FLOPS_PER_THREAD)
-        if n_threads < 2 or (self.n_threads is None and flops < SWEEP_FLOPS):
-            n_threads = 1
+        worth = int(flops / FLOPS_PER_THREAD)
+        if worth < 2 or (self.n_threads is None and flops < SWEEP_FLOPS):
+            worth = 1
         else:
-            n_threads = min(n_threads, self._allowed_threads(), self.n_samples)
-        watch = self._watches["value" if grad is None else "value_grad"]
-        return self._sweep.value_grad(theta, grad, self.n_samples, n_threads, watch)
+            worth = min(worth, self._allowed_threads())
+        return self._sweep.value_grad(theta, grad, worth, deltas)
 
     def _second(self, kind, wide):
         """The loss's second derivative, as the sweeps ask for it."""
@@ -192,7 +206,7 @@ class NetworkTerm:
                 f"loss {loss.name!r} has no curvature: its second derivative is zero wherever it "
                 "exists, and so is the Gauss-Newton matrix. Use a first-order solver."
             )
-        return _curvature.Second(kind)
+        return _curvature.LossCurvature(kind)
 
     def _complete(self, theta, value, *others):
         """A sum of losses that came with curvature, and what came with it."""
@@ -200,12 +214,12 @@ class NetworkTerm:
 
     def raw(self, theta: np.ndarray) -> np.ndarray:
         """Raw outputs for the rows that count, (n_samples, n_raw)."""
-        return self._sweep.raw(theta, self.n_samples, self.network.n_raw, False)
+        return self._sweep.raw(theta, False)
 
     def predict(self, theta: Any) -> np.ndarray:
         """Outputs of the network for the rows that count, (n_samples, n_targets)."""
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
-        return self._sweep.raw(theta, self.n_samples, self.network.n_targets, True)
+        return self._sweep.raw(theta, True)
 
     def subset(self, positions: Any) -> NetworkTerm:
         """The same on some of the rows, by positions from 0 to ``n_samples - 1``."""
@@ -213,12 +227,13 @@ class NetworkTerm:
         if positions is None:
             raise TypeError("positions must be an array of integers, got None.")
         part = self.like(data=self.data.take(positions))
-        part._watches = self._watches_of_subsets
+        part._watches = part._sweep._watches = self._watches_of_subsets
         return part
 
     def like(self, network=None, data=None) -> NetworkTerm:
         """The same with another network or other data."""
-        other = type(self)(network or self.network, data or self.data)
+        plan = self._plan if network is None else dataclasses.replace(self._plan, products=None)
+        other = type(self)(network or self.network, data or self.data, plan)
         other.n_threads, other.most_threads = self.n_threads, self.most_threads
         return other
 
@@ -244,21 +259,14 @@ class NetworkTerm:
         if self.data.index is not None:
             order = self.data.index[order]
         batch_size = hyper.batch_size
-        tape, panels = self._sweep.batch_tapes(batch_size, self._team_size(batch_size, order.size))
-        if self._workspace is None and not panels:
-            self._workspace = np.empty(self.n_params, self.dtype)
-        layers, source = self.network._layers, self._sweep.source
+        tapes = self._sweep.batch_tapes(batch_size, self._team_size(batch_size, order.size))
         progress = _minibatch.Progress(len(hyper.rates))
 
         def batches(team=None, most_seconds=np.inf):
             _minibatch.epoch(
-                layers,
-                source,
-                tape,
-                panels[0] if panels else None,
+                tapes[0],
                 team,
                 theta,
-                theta if panels else self._workspace,  # panels bring their own gradient
                 state,
                 order,
                 alpha,
@@ -268,10 +276,10 @@ class NetworkTerm:
                 most_seconds,
             )
 
-        if len(panels) < 2:
+        if len(tapes) < 2:
             batches()
         else:
-            self._together(batches, progress, panels, theta)
+            self._together(batches, progress, tapes)
         return progress.mean
 
     def _team_size(self, batch_size: int, n_rows: int) -> int:
@@ -281,32 +289,30 @@ class NetworkTerm:
             return 1
         return min(wanted, self._allowed_threads())
 
-    def _together(self, batches, progress, panels, theta) -> None:
+    def _together(self, batches, progress, tapes) -> None:
         """An epoch in shares, by a team or by this thread, as the watch will have it."""
         watch = self._watches["epoch"]
         while progress.batch < progress.n_batches:
             before, start = progress.batch, time.perf_counter()
             with_team(
                 functools.partial(batches, most_seconds=watch.seconds_left),
-                self.network._layers,
-                self._sweep.source,
-                panels,
-                theta,
+                tapes,
                 alone=watch.alone,
+                calls_blas=self.plan("batch").calls_blas,
             )
-            watch.note(progress.batch - before, time.perf_counter() - start, n_threads=len(panels))
+            watch.note(progress.batch - before, time.perf_counter() - start, n_threads=len(tapes))
 
 
 class CustomTerm(NetworkTerm):
     """The same for a loss that the user wrote, asked once for all rows."""
 
-    def _sweep_over(self, data):
-        return Sweep(self.network._layers, data.X, None, data.w, data.index, data.scales)
+    def _targets(self, data):
+        return None
 
-    def _value_grad(self, theta, grad):
-        value, delta = self._ask(self.raw(theta))
+    def _value_grad(self, theta, grad, deltas=None):
+        value, deltas = self._ask(self.raw(theta))
         if grad is not None:
-            self._sweep.backprop(theta, grad, np.ascontiguousarray(delta, self.dtype))
+            super()._value_grad(theta, grad, np.ascontiguousarray(deltas, self.dtype))
         return value
 
     def _ask(self, raw):
@@ -332,7 +338,7 @@ class CustomTerm(NetworkTerm):
                 f"The loss has no method {also}hess(raw, y) -> (n, n_raw, n_raw), which this "
                 "curvature needs; the solvers 'lbfgs' and 'gd' do without."
             )
-        raw = self._wide.raw(wide, self.n_samples, self.network.n_raw, False)
+        raw = self._wide.raw(wide, False)
         _, delta = self._ask(raw)
         Q = self._shares[:, None, None] * _custom.second(loss, given, raw, self.data.selected[0])
         root = None
@@ -340,7 +346,7 @@ class CustomTerm(NetworkTerm):
             root = upward_root(Q)
             Q = np.einsum("ikj,ikl->ijl", root, root)
         delta = np.ascontiguousarray(delta, np.float64)
-        return _curvature.Second(kind, delta, np.ascontiguousarray(Q), root)
+        return _curvature.LossCurvature(kind, delta, np.ascontiguousarray(Q), root)
 
     def epoch(self, theta, state, order, hyper, alpha):
         """Mini-batches run without Python: a loss written in it has none."""

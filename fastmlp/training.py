@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._arrays import fits_panels, tile_rows
 from fastmlp._core.team import LARGEST_TEAM
 from fastmlp._threads import (
     available_cpus,
@@ -18,6 +17,7 @@ from fastmlp._threads import (
     each_once,
     threads_in_force,
 )
+from fastmlp.plan import Plan
 from fastmlp.solvers import STOP, Record, Result, Status, minimize
 from fastmlp.solvers._base import Solver
 from fastmlp.solvers._fixed_points import best_run
@@ -96,17 +96,18 @@ def train(
     )
     objective.n_threads = n_threads
     objective.most_threads = threads_in_force(1 << 16)  # before the limit on BLAS below
-    rows_at_once = tile_rows(network.layers, network.dtype.itemsize)
+    plan = objective.term.plan("batch" if solver.mini_batch else "rows")
+    widths, itemsize = network._layers.widths, network.dtype.itemsize
+    rows_at_once = Plan("blas").for_work(widths, itemsize, "rows").tile
     if solver.mini_batch:
         rows_at_once = min(rows_at_once, solver.batch_size_for(objective.n_samples))
     flops = 6.0 * min(rows_at_once, objective.n_samples) * network.n_params
     n_blas = default_threads(flops) if n_threads is None else n_threads
-    by_blas = not fits_panels(tuple(network.layers), network.dtype.itemsize)
     threads: list[int] = []
 
     def noting(iteration, record):
         used = objective.threads_used()
-        threads.append(max(used, min(n_blas, objective.most_threads)) if by_blas else used)
+        threads.append(max(used, min(n_blas, objective.most_threads)) if plan.calls_blas else used)
         answer = None if callback is None else callback(iteration, record)
         return STOP if one_epoch else answer
 

@@ -13,23 +13,28 @@ as E[z z'] = I (Chapelle and Erhan, Improved preconditioner for Hessian free opt
 workshop, 2011; Martens, Sutskever and Swersky, Estimating the Hessian by back-propagating
 curvature, ICML 2012).
 
-All sweeps run on panels (panels_body.h); J~' J~ is summed in strips (gram_body.h).
+J~' J~ is summed in strips (gram_body.h).
 """
 
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from fastmlp._core cimport kernels
-from fastmlp._core.curvature cimport Second
-from fastmlp._core.network cimport Layers, Source, check_signals
-from fastmlp._core.panels cimport (
-    PanelTape,
+from fastmlp._core.blas cimport gemm
+from fastmlp._core.curvature cimport LossCurvature
+from fastmlp._core.kernels cimport fm_stretch
+from fastmlp._core.network cimport check_signals
+from fastmlp._core.tape cimport (
+    Tape64,
     backward,
+    clear,
+    compact,
     forward,
-    load_tile,
-    pack,
-    slopes_of,
-    tile_loss,
-    turn,
+    load_from,
+    multiply_back,
+    multiply_grad,
+    slopes,
+    spread,
 )
 
 import numpy as np
@@ -37,142 +42,157 @@ import numpy as np
 from fastmlp._core.network import check_count
 
 
-cdef class Workspace:
-    """Room for one tile of samples: their sweep, delta of every residual in every layer.
+cdef class Residuals:
+    """Deltas of every residual in every layer, for a tape's tile of samples.
 
     Parameters
     ----------
-    layers : Layers
-    rows : int
-        The largest tile, in samples.
+    tape : Tape64
     signs : ndarray of shape (rows, depth, n_raw), optional
         Combines the residuals of a sample: depth of them are swept, R_i times these vectors, in
         place of n_raw.
     """
+    cdef readonly Tape64 tape
+    cdef Py_ssize_t depth         # residuals per sample
+    cdef const double[::1] signs  # [row, k, j]
+    cdef double[::1] deltas       # layer by layer [(row, k), j], rows ld apart as in the tape
+    cdef double[::1] slopes       # [row, j] of one layer
+    cdef double[::1] room         # of root_mul
+    cdef double[::1] roots        # [row, k, j]
+    cdef double[::1] jacobian_row
+    cdef fm_stretch *stretch      # (n_layers,)
 
-    def __cinit__(self, Layers layers, Py_ssize_t rows, signs=None):
-        cdef Py_ssize_t l, at = 0, wide = 0, n_raw = layers.n_raw, depth
-        cdef Py_ssize_t lanes = kernels.padded(2, sizeof(double))
-        if layers.n_layers > MOST_LAYERS:
-            raise ValueError(
-                f"Gauss-Newton matrices are for networks of at most {MOST_LAYERS} layers, got "
-                f"{layers.n_layers}."
-            )
+    def __cinit__(self, Tape64 tape, signs=None):
+        cdef Py_ssize_t l, at = 0, wide = 0, n_raw = tape.layers.n_raw, rows = tape.rows
+        cdef fm_stretch *s
         if signs is not None and (signs.shape[0] != rows or signs.shape[2] != n_raw):
             raise ValueError(
                 f"signs must have shape ({rows}, depth, {n_raw}), got {signs.shape}."
             )
-        self.depth = depth = n_raw if signs is None else signs.shape[1]
+        self.tape = tape
+        self.depth = n_raw if signs is None else signs.shape[1]
         self.signs = None if signs is None else signs.reshape(-1)
-        self.tape = PanelTape(layers, rows, sizeof(double))
-        for l in range(layers.n_layers + 1):
-            wide = max(wide, self.tape.ld[l])
-        check_count(rows, depth, n_raw + sum([self.tape.ld[l] for l in range(layers.n_layers + 1)]))
-        for l in range(1, layers.n_layers + 1):
-            at += rows * depth * self.tape.ld[l]
-        self.deltas = np.zeros(at + lanes)
+        self.stretch = <fm_stretch *> calloc(tape.layers.n_layers, sizeof(fm_stretch))
+        if not self.stretch:
+            raise MemoryError("no room for the residuals")
+        for l in range(1, tape.layers.n_layers + 1):
+            wide = max(wide, tape.ld[l - 1], tape.ld[l])
+            at += tape.ld[l]
+        check_count(rows, self.depth, n_raw + at)
+        self.deltas = np.zeros(rows * self.depth * at + tape.lanes)
         self.slopes = np.empty(rows * wide)
-        self.units = np.empty(max(rows, 2) * n_raw)
-        self.products = np.empty(rows * n_raw)
-        self.raw = np.empty(rows * n_raw)
-        self.roots = np.empty(rows * depth * n_raw)
-        self.jacobian_row = np.empty(layers.n_params + 2 * lanes)
+        self.room = np.empty(2 * n_raw)
+        self.roots = np.empty(rows * self.depth * n_raw)
+        self.jacobian_row = np.empty(tape.layers.n_params + 2 * tape.lanes)
         at = 0
-        for l in range(1, layers.n_layers + 1):
-            self.stretch[l - 1].a = self.tape.a[l - 1]
-            self.stretch[l - 1].lda = self.tape.ld[l - 1]
-            self.stretch[l - 1].delta = &self.deltas[at]
-            self.stretch[l - 1].ld_delta = self.tape.ld[l]
-            self.stretch[l - 1].fan_in = layers.width[l - 1]
-            self.stretch[l - 1].fan_out = layers.width[l]
-            at += rows * depth * self.tape.ld[l]
+        for l in range(1, tape.layers.n_layers + 1):
+            s = &self.stretch[l - 1]
+            s.a, s.lda, s.ld_delta = tape.a[l - 1], tape.ld[l - 1], tape.ld[l]
+            s.fan_in, s.fan_out = tape.layers.width[l - 1], tape.layers.width[l]
+            s.delta = &self.deltas[at]
+            at += rows * self.depth * tape.ld[l]
+
+    def __dealloc__(self):
+        free(self.stretch)
 
     cdef double *delta(self, Py_ssize_t l) noexcept nogil:
         """Deltas of layer l = 1 .. n_layers."""
         return <double *> self.stretch[l - 1].delta
 
 
-cdef void compact_raw(Workspace s, Layers layers, Py_ssize_t rows) noexcept nogil:
-    """The tape's raw outputs without the gaps between its rows."""
-    cdef Py_ssize_t i, L = layers.n_layers, n_raw = layers.n_raw
-    for i in range(rows):
-        memcpy(&s.raw[i * n_raw], <const double *> s.tape.a[L] + i * s.tape.ld[L],
-               n_raw * sizeof(double))
+cdef double tile(Residuals s, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t end,
+                 LossCurvature second, bint with_grad) noexcept nogil:
+    """Samples start .. start + rows: delta of every residual in every layer; the sum of the losses.
 
-
-cdef void spread(double *apart, const double *compact, Py_ssize_t rows, Py_ssize_t cols,
-                 Py_ssize_t ld) noexcept nogil:
-    """Rows without gaps into rows ld apart, with zeros between."""
-    cdef Py_ssize_t i, c
-    for i in range(rows):
-        memcpy(apart + i * ld, compact + i * cols, cols * sizeof(double))
-        for c in range(cols, ld):
-            apart[i * ld + c] = 0
-
-
-cdef double tile(Workspace s, Layers layers, Source source, const Py_ssize_t *index,
-                 Py_ssize_t start, Py_ssize_t rows, Second second,
-                 bint with_grad) noexcept nogil:
-    """One tile of samples: delta of every residual in every layer; the sum of the losses.
-
-    The gradient is added to tape.grad, if asked. The loss of a custom one is 0.
+    Their gradient is added to the tape's, if asked. Without `second` the residuals are the raw
+    outputs.
     """
-    cdef Py_ssize_t l, i, _k, j, n_raw = layers.n_raw, depth = s.depth, L = layers.n_layers, ld
+    cdef Py_ssize_t l, i, n_raw = s.tape.layers.n_raw, L = s.tape.layers.n_layers
     cdef double value = 0
-    cdef double *to
-    cdef const double *slopes
-    cdef const double *slope
-    cdef const double *w = <const double *> (s.tape.w if source.w != NULL else NULL)
-    if second.given:
-        load_tile(layers, source, s.tape, index + start, rows, rows, <double *> NULL)
-        forward(layers, s.tape, rows, True, <double *> NULL)
-        spread(<double *> s.tape.delta, &second.given_delta[start, 0], rows, n_raw, s.tape.ld[L])
+    load_from(s.tape, start, rows, end)
+    forward(s.tape, rows, True)
+    if second is None:
+        memset(&s.roots[0], 0, rows * n_raw * n_raw * sizeof(double))
+        for i in range(rows * n_raw):
+            s.roots[i * n_raw + i % n_raw] = 1
     else:
-        value = tile_loss(layers, source, s.tape, index + start, rows, rows, True,
-                          <double *> NULL)
-    if with_grad:
-        backward(layers, s.tape, rows, True, <double *> NULL)
-    compact_raw(s, layers, rows)
-    if s.signs is None:
-        second.root(&s.roots[0], layers, &s.raw[0], <const double *> s.tape.y, w, start, rows)
-    else:
-        second.root_mul(&s.roots[0], &s.signs[0], layers, &s.raw[0], <const double *> s.tape.y, w,
-                        start, rows, depth, &s.units[0])
-    spread(s.delta(L), &s.roots[0], rows * depth, n_raw, s.tape.ld[L])
+        value = second.gradient(s.tape, start, rows)
+        if with_grad:
+            backward(s.tape, rows, True)
+        if s.signs is None:
+            second.root(&s.roots[0], s.tape, start, rows)
+        else:
+            second.root_mul(&s.roots[0], &s.signs[0], s.tape, start, rows, s.depth, &s.room[0])
+    spread(s.delta(L), &s.roots[0], rows * s.depth, n_raw, s.tape.ld[L])
     for l in range(L, 1, -1):
-        ld = s.tape.ld[l - 1]
-        kernels.panel_delta(s.delta(l - 1), s.delta(l),
-                            <const double *> s.tape.turned + s.tape.turned_at[l - 1],
-                            <const double *> NULL, rows * depth, layers.width[l - 1],
-                            layers.width[l], ld, s.tape.ld[l])
-        if depth == 1:
-            kernels.backward(s.delta(l - 1), <double *> NULL, <const double *> s.tape.z[l - 1],
-                             <const double *> s.tape.a[l - 1], rows, ld, &layers.activation[l - 2])
-            continue
-        slopes = slopes_of(layers, s.tape, l - 1, rows, &s.slopes[0])
-        to = s.delta(l - 1)
-        for i in range(rows):
-            slope = slopes + i * ld
-            for _k in range(depth):
-                for j in range(layers.width[l - 1]):
-                    to[j] *= slope[j]
-                to += ld
+        multiply_back(s.tape, l, s.delta(l - 1), s.delta(l), s.tape.turned[l], NULL,
+                      rows * s.depth)
+        if s.depth == 1:
+            kernels.backward(s.delta(l - 1), NULL, s.tape.slope[l - 1], s.tape.a[l - 1], rows,
+                             s.tape.ld[l - 1], &s.tape.layers.activation[l - 2])
+        else:
+            scale(s.delta(l - 1), slopes(s.tape, l - 1, rows, &s.slopes[0]), rows, s.depth,
+                  s.tape.layers.width[l - 1], s.tape.ld[l - 1])
     return value
 
 
-cdef void begin(Workspace s, Layers layers, const double *theta) noexcept nogil:
-    """theta into the tape's panels, an empty gradient."""
-    pack(layers, s.tape, s.tape.theta, <double *> theta, False)
-    turn(layers, s.tape, <double *> NULL)
-    memset(s.tape.grad, 0, s.tape.offset[layers.n_layers] * sizeof(double))
+cdef void scale(double *delta, const double *slope, Py_ssize_t rows, Py_ssize_t depth,
+                Py_ssize_t cols, Py_ssize_t ld) noexcept nogil:
+    """delta[(row, k), j] *= slope[row, j]"""
+    cdef Py_ssize_t _i, _k, j
+    for _i in range(rows):
+        for _k in range(depth):
+            for j in range(cols):
+                delta[j] *= slope[j]
+            delta += ld
+        slope += ld
 
 
-cdef void add_gradient(double[::1] grad, Layers layers, Workspace s) noexcept nogil:
-    """grad += what the sweeps since `begin` have summed; jacobian_row is overwritten."""
-    cdef Py_ssize_t i
-    pack(layers, s.tape, s.tape.grad, &s.jacobian_row[0], True)
-    for i in range(layers.n_params):
-        grad[i] += s.jacobian_row[i]
+# ---- the outputs' own derivatives ----
+
+def jacobian(Residuals s, double[:, :, ::1] out):
+    """d raw / d theta of all rows that count into out, (n, n_raw, n_params)."""
+    cdef Py_ssize_t n = out.shape[0], start = 0, rows, l, i, k, n_raw = out.shape[1]
+    cdef Tape64 tape = s.tape
+    cdef double last = 0
+    with nogil:
+        while start < n:
+            rows = min(tape.rows, n - start)
+            check_signals(&last)
+            tile(s, start, rows, n, None, False)
+            for i in range(rows):
+                for k in range(n_raw):
+                    for l in range(1, tape.layers.n_layers + 1):
+                        outer(&out[start + i, k, tape.layers.offset[l - 1]],
+                              tape.a[l - 1] + i * tape.ld[l - 1],
+                              s.delta(l) + (i * n_raw + k) * tape.ld[l],
+                              tape.layers.width[l - 1] + 1, tape.layers.width[l])
+            start += rows
+
+
+cdef void outer(double *block, const double *a, const double *delta, Py_ssize_t fan_in,
+                Py_ssize_t fan_out) noexcept nogil:
+    """block[fan_in, fan_out] = a delta'"""
+    cdef Py_ssize_t p, j
+    for p in range(fan_in):
+        for j in range(fan_out):
+            block[p * fan_out + j] = a[p] * delta[j]
+
+
+def input_jacobian(Residuals s, double[:, :, ::1] out, const double[::1] theta):
+    """d raw / d x of all rows that count into out, (n, n_raw, n_features)."""
+    cdef Py_ssize_t n = out.shape[0], start = 0, rows, n_raw = out.shape[1]
+    cdef Tape64 tape = s.tape
+    cdef double last = 0
+    with nogil:
+        while start < n:
+            rows = min(tape.rows, n - start)
+            check_signals(&last)
+            tile(s, start, rows, n, None, False)
+            gemm(&out[start, 0, 0], s.delta(1), &theta[0], rows * n_raw, tape.layers.width[0],
+                 tape.layers.width[1], False, True, 0, tape.ld[1], tape.layers.width[1],
+                 tape.layers.width[0])
+            start += rows
 
 
 # ---- the matrix ----
@@ -183,60 +203,70 @@ def padded(Py_ssize_t n_params):
     return (n_params + lanes - 1) // lanes * lanes
 
 
-def jacobian_rows(double[::1] strips, double[::1] grad, Layers layers, Source source, Workspace s,
-                  const double[::1] theta, const Py_ssize_t[::1] index, Py_ssize_t begin_row,
-                  Py_ssize_t end_row, Py_ssize_t first, Py_ssize_t total, Second second):
-    """Rows of J~ for samples begin_row .. end_row, into strips for `total` samples from first on.
+def start_gradient(Residuals s):
+    """What the tape's gradient holds is for `jacobian_rows` to add to."""
+    clear(s.tape)
+
+
+def jacobian_rows(double[::1] strips, Residuals s, Py_ssize_t begin, Py_ssize_t end,
+                  Py_ssize_t first, Py_ssize_t total, LossCurvature second):
+    """Rows of J~ for samples begin .. end, into strips for `total` samples from first on.
 
     Returns
     -------
     float
-        The sum of the losses, whose gradient is added to grad.
+        The sum of the losses, whose gradient is added to the tape's.
     """
-    cdef Py_ssize_t start = begin_row, rows, n_raw = layers.n_raw
+    cdef Py_ssize_t start = begin, rows
     cdef double value = 0, last = 0
     with nogil:
-        begin(s, layers, &theta[0])
-        while start < end_row:
-            rows = min(s.tape.rows, end_row - start)
+        while start < end:
+            rows = min(s.tape.rows, end - start)
             check_signals(&last)
-            value += tile(s, layers, source, &index[0], start, rows, second, True)
-            kernels.jacobian_rows(&strips[0], &s.jacobian_row[0], s.stretch, layers.n_layers,
-                                  n_raw, rows * n_raw, (start - first) * n_raw, total * n_raw)
+            value += tile_rows(&strips[0], s, start, rows, end, start - first, total, second)
             start += rows
-        add_gradient(grad, layers, s)
     return value
 
 
-def add_gram(double[:, ::1] G, const double[::1] strips, Layers layers, Py_ssize_t rows, int share,
+cdef double tile_rows(double *strips, Residuals s, Py_ssize_t start, Py_ssize_t rows,
+                      Py_ssize_t end, Py_ssize_t at, Py_ssize_t total,
+                      LossCurvature second) noexcept nogil:
+    """Those of one tile, as samples at .. at + rows of total."""
+    cdef Py_ssize_t n_raw = s.tape.layers.n_raw
+    cdef double value = tile(s, start, rows, end, second, True)
+    kernels.jacobian_rows(strips, &s.jacobian_row[0], s.stretch, s.tape.layers.n_layers, n_raw,
+                          rows * n_raw, at * n_raw, total * n_raw)
+    return value
+
+
+def add_gram(double[:, ::1] G, const double[::1] strips, Residuals s, Py_ssize_t rows, int share,
              int shares):
     """Upper triangle of G += J~' J~ over the samples in the strips: one of `shares` parts."""
     with nogil:
-        kernels.gram_add(&G[0, 0], &strips[0], rows * layers.n_raw, layers.n_params, share, shares)
+        kernels.gram_add(&G[0, 0], &strips[0], rows * s.tape.layers.n_raw,
+                         s.tape.layers.n_params, share, shares)
 
 
-def accumulate(double[:, ::1] G, double[::1] strips, double[::1] grad, Layers layers,
-               Source source, Workspace s, const double[::1] theta, const Py_ssize_t[::1] index,
-               Py_ssize_t begin_row, Py_ssize_t end_row, Second second):
-    """`jacobian_rows` and `add_gram`, tile by tile; returns what the former does."""
-    cdef Py_ssize_t start = begin_row, rows, n_raw = layers.n_raw
+def accumulate(double[:, ::1] G, double[::1] strips, Residuals s, Py_ssize_t begin,
+               Py_ssize_t end, LossCurvature second):
+    """`jacobian_rows` and `add_gram`, tile by tile, from an empty gradient on; returns what the
+    former does."""
+    cdef Py_ssize_t start = begin, rows
     cdef double value = 0, last = 0
     with nogil:
-        begin(s, layers, &theta[0])
-        while start < end_row:
-            rows = min(s.tape.rows, end_row - start)
+        clear(s.tape)
+        while start < end:
+            rows = min(s.tape.rows, end - start)
             check_signals(&last)
-            value += tile(s, layers, source, &index[0], start, rows, second, True)
-            kernels.jacobian_rows(&strips[0], &s.jacobian_row[0], s.stretch, layers.n_layers,
-                                  n_raw, rows * n_raw, 0, rows * n_raw)
-            kernels.gram_add(&G[0, 0], &strips[0], rows * n_raw, layers.n_params, 0, 1)
+            value += tile_rows(&strips[0], s, start, rows, end, 0, rows, second)
+            kernels.gram_add(&G[0, 0], &strips[0], rows * s.tape.layers.n_raw,
+                             s.tape.layers.n_params, 0, 1)
             start += rows
-        add_gradient(grad, layers, s)
     return value
 
 
 def collect(double[:, ::1] out, list parts):
-    """out = the sum of the parts, of which the upper triangles count."""
+    """out = the sum of the parts, which are upper triangles, with what lies below."""
     cdef Py_ssize_t i, k, n = out.shape[0]
     cdef double[:, ::1] G = parts[0]
     for part in parts[1:]:
@@ -244,74 +274,66 @@ def collect(double[:, ::1] out, list parts):
     with nogil:
         for i in range(n):
             for k in range(i, n):
-                out[i, k] = out[k, i] = G[i, k]
+                out[i, k] = G[i, k]
+                out[k, i] = G[i, k]
 
 
 # ---- without the matrix ----
 
-def factors(double[::1] a, double[::1] deltas, double[::1] grad, Layers layers, Source source,
-            Workspace s, const double[::1] theta, const Py_ssize_t[::1] index, Second second):
+def factors(double[::1] a, double[::1] deltas, Residuals s, LossCurvature second):
     """Keep a_(l-1) (n, fan_in) and delta_l (n x n_raw, fan_out) of every layer, one after another.
 
     Returns
     -------
     float
-        The sum of the losses, whose gradient is added to grad.
+        The sum of the losses, whose gradient is left in the tape.
     """
-    cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, n_raw = layers.n_raw
+    cdef Py_ssize_t n = s.tape.source.n_samples, start = 0, rows, l, n_raw = s.tape.layers.n_raw
     cdef Py_ssize_t fan_in, fan_out, at_a, at_delta
     cdef double value = 0, last = 0
     with nogil:
-        begin(s, layers, &theta[0])
+        clear(s.tape)
         while start < n:
             rows = min(s.tape.rows, n - start)
             check_signals(&last)
-            value += tile(s, layers, source, &index[0], start, rows, second, True)
+            value += tile(s, start, rows, n, second, True)
             at_a = at_delta = 0
-            for l in range(1, layers.n_layers + 1):
-                fan_in, fan_out = layers.width[l - 1], layers.width[l]
-                for i in range(rows):
-                    memcpy(&a[at_a + (start + i) * fan_in],
-                           <const double *> s.tape.a[l - 1] + i * s.tape.ld[l - 1],
-                           fan_in * sizeof(double))
-                for i in range(rows * n_raw):
-                    memcpy(&deltas[at_delta + (start * n_raw + i) * fan_out],
-                           s.delta(l) + i * s.tape.ld[l], fan_out * sizeof(double))
+            for l in range(1, s.tape.layers.n_layers + 1):
+                fan_in, fan_out = s.tape.layers.width[l - 1], s.tape.layers.width[l]
+                compact(&a[at_a + start * fan_in], s.tape.a[l - 1], rows, fan_in,
+                        s.tape.ld[l - 1])
+                compact(&deltas[at_delta + start * n_raw * fan_out], s.delta(l), rows * n_raw,
+                        fan_out, s.tape.ld[l])
                 at_a += n * fan_in
                 at_delta += n * n_raw * fan_out
             start += rows
-        add_gradient(grad, layers, s)
     return value
 
 
-def diagonal(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
-             const Py_ssize_t[::1] index, Second second):
-    """out += the diagonal of J~' J~, divided by depth where s has signs: an estimate."""
-    cdef Py_ssize_t n = index.shape[0], start = 0, rows, l, i, j, k, depth = s.depth, ld
+def diagonal(Residuals s, LossCurvature second):
+    """The diagonal of J~' J~, left as the tape's gradient; divided by depth where s has signs: an
+    estimate."""
+    cdef Tape64 tape = s.tape
+    cdef Py_ssize_t n = tape.source.n_samples, start = 0, rows, l, i, j, k, depth = s.depth, ld
     cdef double[::1] a2 = np.empty(s.slopes.shape[0])
     cdef double[::1] delta2 = np.empty(s.slopes.shape[0])
-    cdef PanelTape tape = s.tape
     cdef const double *delta
     cdef double last = 0, share = 1 if s.signs is None else 1.0 / depth
     with nogil:
-        begin(s, layers, &theta[0])
+        clear(tape)
         while start < n:
             rows = min(tape.rows, n - start)
             check_signals(&last)
-            tile(s, layers, source, &index[0], start, rows, second, False)
-            for l in range(layers.n_layers, 0, -1):
-                ld = tape.ld[l - 1]
-                for i in range(rows * ld):
-                    a2[i] = (<const double *> tape.a[l - 1])[i] ** 2
+            tile(s, start, rows, n, second, False)
+            for l in range(tape.layers.n_layers, 0, -1):
+                for i in range(rows * tape.ld[l - 1]):
+                    a2[i] = tape.a[l - 1][i] ** 2
                 ld = tape.ld[l]
                 memset(&delta2[0], 0, rows * ld * sizeof(double))
                 for i in range(rows):
                     for k in range(depth):
                         delta = s.delta(l) + (i * depth + k) * ld
-                        for j in range(layers.width[l]):
+                        for j in range(tape.layers.width[l]):
                             delta2[i * ld + j] += share * delta[j] ** 2
-                kernels.panel_grad(<double *> tape.grad + tape.offset[l - 1], &a2[0], &delta2[0],
-                                   rows, layers.width[l - 1], layers.width[l], tape.ld[l - 1], ld,
-                                   True)
+                multiply_grad(tape, l, tape.grad[l], &a2[0], &delta2[0], rows, True)
             start += rows
-        add_gradient(out, layers, s)

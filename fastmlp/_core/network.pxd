@@ -1,6 +1,6 @@
-"""What the sweeps share: the layers, the data, the tape between forward and backward."""
+"""What the sweeps share: the layers and the data."""
 
-from fastmlp._core.kernels cimport fm_activation_t, fm_loss_t, real
+from fastmlp._core.kernels cimport fm_activation_t, fm_loss_t
 
 
 cdef class Layers:
@@ -14,8 +14,10 @@ cdef class Layers:
 
 
 cdef class Source:
-    cdef readonly Py_ssize_t n_samples, n_features
-    cdef readonly bint sparse, direct     # direct: rows can be used where they lie
+    cdef readonly Py_ssize_t n_samples    # that count
+    cdef readonly Py_ssize_t n_features
+    cdef readonly bint sparse
+    cdef const Py_ssize_t *index          # (n_samples,) the rows that count, or NULL: all
     cdef void *X                          # dense, strides in elements
     cdef Py_ssize_t row_stride, col_stride
     cdef void *data                       # compressed sparse rows
@@ -28,31 +30,5 @@ cdef class Source:
     cdef object arrays                    # the owners of the pointers
 
 
-cdef class Tape:
-    cdef readonly Py_ssize_t rows         # of a tile
-    cdef void *memory
-    cdef void **z                         # (n_layers + 1,) pre-activations, [0] unused
-    cdef void **a                         # (n_layers + 1,) activations, [0] the input
-    cdef Py_ssize_t stride                # of a[0], in elements
-    cdef void *input                      # the tape's own room for gathered rows
-    cdef void *y_room
-    cdef void *w_room
-    cdef Py_ssize_t *order                # (rows,) the numbers of rows that no index gives
-    cdef const void *y                    # targets and weights of the tile
-    cdef const void *w
-    cdef void *delta                      # d loss / d z of the layer at hand
-    cdef void *spare                      # the same of the next one
-
-
-cdef const Py_ssize_t *first_of(const Py_ssize_t[::1] index) noexcept
-cdef Py_ssize_t tiles(Py_ssize_t n, Tape tape) noexcept nogil
 cdef double seconds() noexcept nogil
 cdef int check_signals(double *last) except -1 nogil
-cdef void load(Source source, Tape tape, const Py_ssize_t *index, Py_ssize_t start,
-               Py_ssize_t rows, Py_ssize_t n_targets, real *dummy) noexcept nogil
-cdef void load_rows(real *out, Source source, const Py_ssize_t *index, Py_ssize_t rows,
-                    Py_ssize_t left, Py_ssize_t ld) noexcept nogil
-cdef void forward(Layers layers, const real *theta, Tape tape, Py_ssize_t rows,
-                  bint slopes) noexcept nogil
-cdef void backward_sweep(Layers layers, const real *theta, real *grad, Tape tape,
-                         Py_ssize_t rows, bint accumulate) noexcept nogil

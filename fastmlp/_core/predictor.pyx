@@ -17,16 +17,14 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
 from fastmlp._core cimport kernels
-from fastmlp._core.kernels cimport FM_relu, real
+from fastmlp._core.kernels cimport real
 from fastmlp._core.network cimport Layers
-from fastmlp._core.row cimport BRIEF, STACK, is_plain, run_row
+from fastmlp._core.row cimport BRIEF, data_of, is_plain, run_row
+from fastmlp._core.tape cimport Tape, Tape32, Tape64, forward, predict, tape_t
+
+from fastmlp._core.tape import TAPES, hold
 
 cnp.import_array()
-
-cdef enum:
-    TILE = 48          # rows that go through all layers together
-
-TILE_ROWS = TILE
 
 
 cdef class Packed:
@@ -35,6 +33,10 @@ cdef class Packed:
     Parameters
     ----------
     layers : Layers
+    products : list of int
+        As a tape takes them.
+    rows : int
+        That go through all layers together.
     theta : ndarray of shape (n_params,), float32 or float64, contiguous
         Copied.
     x_scales, y_scales : (mean, scale), float64 ndarrays, or None
@@ -42,57 +44,38 @@ cdef class Packed:
         output * scale + mean. Copied.
     """
     cdef readonly Layers layers
+    cdef readonly Py_ssize_t rows
     cdef readonly bint single             # float32
     cdef int type_num                     # NumPy's number of the type
-    cdef void *memory
-    cdef void *theta_at
+    cdef object theta_                    # a copy of what was given
     cdef const void **W                   # (n_layers,) into theta
     cdef const void **b
-    cdef void *panels                     # W~ of every layer
-    cdef Py_ssize_t *offset               # (n_layers + 1,) in elements
-    cdef Py_ssize_t *ld                   # (n_layers + 1,)
-    cdef Py_ssize_t widest                # row of a tile, in bytes
+    cdef list products
+    cdef Tape packed                      # holds theta
+    cdef list tapes                       # its followers that no call uses at the time
     cdef double *x_mean                   # (n_features,) or NULL
     cdef double *x_scale
     cdef double *y_mean                   # (n_targets,) or NULL
     cdef double *y_scale
 
-    def __cinit__(self, Layers layers, theta, x_scales=None, y_scales=None):
-        cdef Py_ssize_t l, n = layers.n_layers, itemsize, theta_bytes, widest = 0
-        cdef const float[::1] of_floats
-        cdef const double[::1] of_doubles
+    def __cinit__(self, Layers layers, list products, Py_ssize_t rows, theta, x_scales=None,
+                  y_scales=None):
+        cdef Py_ssize_t l, n = layers.n_layers
         self.single = is_plain(theta, cnp.NPY_FLOAT)
         self.type_num = cnp.NPY_FLOAT if self.single else cnp.NPY_DOUBLE
         if not is_plain(theta, self.type_num) or theta.shape != (layers.n_params,):
             raise ValueError(f"theta must be a plain vector of {layers.n_params} floats")
-        self.layers = layers
-        itemsize = sizeof(float) if self.single else sizeof(double)
-        self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
-        self.ld = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        self.layers, self.products, self.rows, self.tapes = layers, products, rows, []
         self.W = <const void **> calloc(n, sizeof(void *))
         self.b = <const void **> calloc(n, sizeof(void *))
-        if not (self.offset and self.ld and self.W and self.b):
+        if not (self.W and self.b):
             raise MemoryError("no room for the packed network")
-        self.ld[0] = layers.width[0] + 1
-        for l in range(1, n + 1):
-            self.ld[l] = self.padded(layers.width[l] + (l < n))
-            self.offset[l] = self.offset[l - 1] + (
-                (layers.width[l - 1] + 1) * self.padded(layers.width[l]))
-        for l in range(n + 1):
-            widest = max(widest, self.ld[l])
-        self.widest = widest * itemsize
-        theta_bytes = lines(layers.n_params * itemsize)
-        self.memory = malloc(theta_bytes + self.offset[n] * itemsize + 64)
-        if not self.memory:
-            raise MemoryError("no room for the packed network")
-        self.theta_at = <void *> ((<uintptr_t> self.memory + 63) & ~<uintptr_t> 63)
-        self.panels = <char *> self.theta_at + theta_bytes
-        if self.single:
-            of_floats = theta
-            pack(self, &of_floats[0])
-        else:
-            of_doubles = theta
-            pack(self, &of_doubles[0])
+        self.theta_ = theta.copy()
+        for l in range(n):
+            self.W[l] = self.at(layers.offset[l])
+            self.b[l] = self.at(layers.offset[l + 1] - layers.width[l + 1])
+        self.packed = self.tape(1)
+        hold(self.packed, self.theta_, False)
         if x_scales is not None:
             self.x_mean = copied(x_scales[0], layers.n_features)
             self.x_scale = copied(x_scales[1], layers.n_features)
@@ -100,17 +83,17 @@ cdef class Packed:
             self.y_mean = copied(y_scales[0], layers.n_targets)
             self.y_scale = copied(y_scales[1], layers.n_targets)
 
-    cdef Py_ssize_t padded(self, Py_ssize_t cols) noexcept:
-        if self.single:
-            return kernels.table.f.padded(cols)
-        return kernels.table.d.padded(cols)
+    cdef const void *at(self, Py_ssize_t k):
+        """The k-th parameter's place."""
+        return <const char *> cnp.PyArray_DATA(self.theta_) + k * cnp.PyArray_ITEMSIZE(self.theta_)
+
+    cdef Tape tape(self, Py_ssize_t rows):
+        return TAPES[cnp.PyArray_ITEMSIZE(self.theta_)](
+            self.layers, None, self.products, rows, self.packed)
 
     def __dealloc__(self):
-        free(self.offset)
-        free(self.ld)
         free(self.W)
         free(self.b)
-        free(self.memory)
         free(self.x_mean)
         free(self.x_scale)
         free(self.y_mean)
@@ -119,10 +102,7 @@ cdef class Packed:
     @property
     def theta(self):
         """A copy of the parameters."""
-        cdef cnp.npy_intp n = self.layers.n_params
-        cdef cnp.ndarray copy = cnp.PyArray_SimpleNew(1, &n, self.type_num)
-        memcpy(cnp.PyArray_DATA(copy), self.theta_at, cnp.PyArray_NBYTES(copy))
-        return copy
+        return self.theta_.copy()
 
     @property
     def x_scales(self):
@@ -169,8 +149,8 @@ cdef class Packed:
             out = cnp.PyArray_SimpleNew(ndim - flat, shape, self.type_num)
         elif not takes(out, self.type_num, ndim - flat, shape, <cnp.ndarray> x):
             return None
-        finite = forward(self, cnp.PyArray_DATA(<cnp.ndarray> x), self.layers.n_features, n,
-                         cnp.PyArray_DATA(<cnp.ndarray> out))
+        finite = run(self, cnp.PyArray_DATA(<cnp.ndarray> x), self.layers.n_features, n,
+                     cnp.PyArray_DATA(<cnp.ndarray> out))
         return out if finite else None
 
     def fill(self, x, out):
@@ -201,21 +181,27 @@ cdef class Packed:
                 if result.ndim != rows.ndim or (
                         n > 1 and result.strides[0] != self.layers.n_targets * itemsize):
                     raise ValueError("out must be C-contiguous and have as many axes as x.")
-                return forward(self, rows.buf, stride, n, result.buf) == 1
+                return run(self, rows.buf, stride, n, result.buf) == 1
             finally:
                 PyBuffer_Release(&result)
         finally:
             PyBuffer_Release(&rows)
 
-    def holds(self, theta, x_scales=None):
-        """Whether this plain vector and these scales are what was packed, bit by bit."""
-        if not same(theta, self.type_num, self.theta_at, self.layers.n_params):
+    def holds(self, coefs, intercepts, x_scales=None):
+        """Whether these plain arrays and scales are what was packed, bit by bit."""
+        cdef Py_ssize_t l, n = self.layers.n_layers
+        cdef Py_ssize_t *width = self.layers.width
+        if not len(coefs) == len(intercepts) == n:
             return False
+        for l in range(n):
+            if not (same(coefs[l], self.type_num, self.W[l], width[l], width[l + 1])
+                    and same(intercepts[l], self.type_num, self.b[l], -1, width[l + 1])):
+                return False
         if x_scales is None:
             return self.x_mean == NULL
         return (self.x_mean != NULL
-                and same(x_scales[0], cnp.NPY_DOUBLE, self.x_mean, self.layers.n_features)
-                and same(x_scales[1], cnp.NPY_DOUBLE, self.x_scale, self.layers.n_features))
+                and same(x_scales[0], cnp.NPY_DOUBLE, self.x_mean, -1, width[0])
+                and same(x_scales[1], cnp.NPY_DOUBLE, self.x_scale, -1, width[0]))
 
     cdef int check(self, Py_buffer *b, str what, Py_ssize_t n, Py_ssize_t cols,
                    Py_ssize_t itemsize) except -1:
@@ -254,11 +240,10 @@ cdef bint takes(out, int type_num, int ndim, const cnp.npy_intp *shape, cnp.ndar
             or x_at + <uintptr_t> cnp.PyArray_NBYTES(x) <= at)
 
 
-cdef bint same(x, int type_num, const void *kept, Py_ssize_t n) noexcept:
-    """Whether a plain array of n entries of this type is what is kept, bit by bit."""
-    return (is_plain(x, type_num) and cnp.PyArray_SIZE(<cnp.ndarray> x) == n
-            and memcmp(cnp.PyArray_DATA(<cnp.ndarray> x), kept,
-                       cnp.PyArray_NBYTES(<cnp.ndarray> x)) == 0)
+cdef bint same(x, int type_num, const void *kept, Py_ssize_t rows, Py_ssize_t cols) noexcept:
+    """Whether a plain array of this type and shape is what is kept, bit by bit."""
+    cdef const void *data = data_of(x, type_num, rows, cols)
+    return data != NULL and memcmp(data, kept, cnp.PyArray_NBYTES(<cnp.ndarray> x)) == 0
 
 
 cdef double *copied(const double[::1] v, Py_ssize_t n) except NULL:
@@ -285,75 +270,72 @@ cdef vector_of(const double *v, cnp.npy_intp n):
     return copy
 
 
-cdef Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
-    """Bytes of whole lines of cache."""
-    return (size + 63) & ~<Py_ssize_t> 63
-
-
-cdef void pack(Packed self, const real *theta) noexcept:
-    """theta as it is, and its weights and biases in panels: of the copy, whatever another thread
-    does to theta meanwhile."""
-    cdef Py_ssize_t l
-    cdef Layers layers = self.layers
-    memcpy(self.theta_at, theta, layers.n_params * sizeof(real))
-    for l in range(layers.n_layers):
-        self.W[l] = <real *> self.theta_at + layers.offset[l]
-        self.b[l] = <real *> self.W[l] + layers.width[l] * layers.width[l + 1]
-        kernels.panel_copy(<real *> self.panels + self.offset[l], <real *> self.W[l],
-                           layers.width[l] + 1, layers.width[l + 1], False)
-
-
-cdef int forward(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
-                 void *out) except -1:
+cdef int run(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
+             void *out) except -1:
     """All rows into out, (n, n_targets): 1, or 0 where x is not finite."""
+    cdef Tape tape = self.packed
+    cdef int finite
+    if n > 1:
+        try:
+            tape = self.tapes.pop()
+        except IndexError:
+            tape = self.tape(self.rows)
+    finite = (swept(<Tape32> tape, self, x, stride, n, out) if self.single
+              else swept(<Tape64> tape, self, x, stride, n, out))
+    if n > 1:
+        self.tapes.append(tape)
+    if finite < 0:
+        raise MemoryError("no room for the activations of a row")
+    return finite
+
+
+cdef int swept(tape_t tape, Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
+               void *out) noexcept:
+    """`run` without the GIL, where that pays; -1 without memory."""
     cdef int finite
     if n * self.layers.n_params < BRIEF:
-        finite = run(self, x, stride, n, out)
-    else:
-        with nogil:
-            finite = run(self, x, stride, n, out)
-    if finite < 0:
-        raise MemoryError("no room for the activations of a tile of rows")
+        return run_tiles(tape, self, x, stride, n, out)
+    with nogil:
+        finite = run_tiles(tape, self, x, stride, n, out)
     return finite
 
 
-cdef int run(Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
-             void *out) noexcept nogil:
-    """`forward` for either type; -1 without memory."""
-    if self.single:
-        return run_tiles(self, self.layers, <const float *> x, stride, n, <float *> out)
-    return run_tiles(self, self.layers, <const double *> x, stride, n, <double *> out)
-
-
-cdef int run_tiles(Packed self, Layers layers, const real *x, Py_ssize_t stride, Py_ssize_t n,
-                   real *out) noexcept nogil:
-    """All rows, tile by tile: 1, or 0 where x is not finite, or -1 without memory."""
-    cdef char[STACK] near
-    cdef void *far = NULL
-    cdef char *base = near
-    cdef Py_ssize_t rows, start = 0
+cdef int run_tiles(tape_t tape, Packed self, const void *x, Py_ssize_t stride, Py_ssize_t n,
+                   void *out) noexcept nogil:
+    """All rows, tile by tile; a single one on the weights where they lie."""
+    cdef Py_ssize_t rows, start = 0, cols = self.layers.n_targets
     cdef int finite = 1
-    # two activations and one pre-activation, a line of cache apart
-    cdef Py_ssize_t room = lines(min(n, TILE) * self.widest) + 64
-    if 3 * room + 64 > STACK:
-        far = malloc(3 * room + 64)
-        if far == NULL:
-            return -1
-        base = <char *> far
-    base = <char *> ((<uintptr_t> base + 63) & ~<uintptr_t> 63)
+    at = tape.spare
+    to = tape.spare
     while start < n and finite == 1:
-        rows = min(TILE, n - start)
+        rows = min(self.rows, n - start)
+        use(&at, <const char *> x + start * stride * tape.itemsize)
+        use(&to, <const char *> out + start * cols * tape.itemsize)
         if rows == 1:
-            finite = run_row(layers, self.W, self.b, x + start * stride, self.x_mean,
-                             self.x_scale, out + start * layers.n_targets)
+            finite = run_row(self.layers, self.W, self.b, at, self.x_mean, self.x_scale, to)
         else:
-            finite = run_tile(self, layers, x + start * stride, stride, rows,
-                              out + start * layers.n_targets, base, room)
+            finite = load(tape, tape.a[0], at, stride, rows, self.x_mean, self.x_scale)
+            forward(tape, rows, False)
+            predict(tape, to, tape.spare, tape.a[self.layers.n_layers], rows)
         if self.y_mean != NULL:
-            unscale(out + start * layers.n_targets, self.y_mean, self.y_scale, rows, layers.n_targets)
+            unscale(to, self.y_mean, self.y_scale, rows, cols)
         start += rows
-    free(far)
     return finite
+
+
+cdef bint load(Tape tape, real *a, const real *x, Py_ssize_t stride, Py_ssize_t rows,
+               const double *mean, const double *scale) noexcept nogil:
+    """Rows of x as the network sees them; False if they are not finite."""
+    cdef Py_ssize_t r, width = tape.layers.width[0], ld = tape.ld[0]
+    for r in range(rows):
+        memcpy(a + r * ld, x + r * stride, width * sizeof(real))
+    if mean != NULL:
+        kernels.standardise(a, mean, scale, rows, width, ld)
+    return kernels.all_finite(a, rows * ld)
+
+
+cdef void use(real **at, const void *array) noexcept nogil:
+    at[0] = <real *> array
 
 
 cdef void unscale(real *y, const double *mean, const double *scale, Py_ssize_t rows,
@@ -363,50 +345,3 @@ cdef void unscale(real *y, const double *mean, const double *scale, Py_ssize_t r
     for r in range(rows):
         for c in range(cols):
             y[r * cols + c] = <real> (<double> y[r * cols + c] * scale[c] + mean[c])
-
-
-cdef bint run_tile(Packed self, Layers layers, const real *x, Py_ssize_t stride,
-                   Py_ssize_t rows, real *out, char *workspace, Py_ssize_t room) noexcept nogil:
-    """One tile through all layers; False if x is not finite."""
-    cdef Py_ssize_t l, r, c, width, ld, L = layers.n_layers
-    cdef real *a = <real *> workspace
-    cdef real *z = <real *> (workspace + room)
-    cdef real *spare = <real *> (workspace + 2 * room)
-    cdef real *swap
-    cdef bint relu
-    width = layers.width[0]
-    for r in range(rows):
-        for c in range(width):
-            a[r * (width + 1) + c] = x[r * stride + c]
-        a[r * (width + 1) + width] = 1
-    if self.x_mean != NULL:
-        kernels.standardise(a, self.x_mean, self.x_scale, rows, width, width + 1)
-    if not kernels.all_finite(a, rows * (width + 1)):
-        return False
-    for l in range(1, L + 1):
-        ld = self.ld[l]
-        relu = l < L and layers.activation[l - 1].kind == FM_relu
-        kernels.panel_forward(z, a, <const real *> self.panels + self.offset[l - 1], rows,
-                              layers.width[l - 1], layers.width[l], ld, self.ld[l - 1], relu)
-        if l == L:
-            break
-        if not relu:
-            kernels.activate(spare, z, <real *> NULL, rows, ld, False,
-                             &layers.activation[l - 1])
-            swap = spare
-            spare = z
-            z = swap
-        width = layers.width[l]
-        for r in range(rows):
-            z[r * ld + width] = 1
-        swap = a
-        a = z
-        z = swap
-    for r in range(rows):
-        memcpy(out + r * layers.n_targets, z + r * self.ld[L], layers.n_targets * sizeof(real))
-    if layers.loss.output.kind == kernels.FM_softmax:
-        memcpy(spare, out, rows * layers.n_targets * sizeof(real))
-        kernels.output(out, spare, rows, layers.n_targets, &layers.loss.output)
-    elif layers.loss.output.kind != kernels.FM_identity:
-        kernels.output(out, out, rows, layers.n_targets, &layers.loss.output)
-    return True

@@ -8,5 +8,6 @@ cdef enum:
     BRIEF = 1 << 15    # multiplications during which the GIL is not worth giving away
 
 cdef bint is_plain(x, int type_num) noexcept
+cdef const void *data_of(x, int type_num, Py_ssize_t rows, Py_ssize_t cols) noexcept
 cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
                  const double *mean, const double *scale, real *out) noexcept nogil

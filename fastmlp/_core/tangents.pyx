@@ -1,158 +1,137 @@
-"""Sweeps along a direction v, on panels, in float64: tangents of the outputs go forward, what the
-loss makes of them goes back.
+"""Sweeps along a direction v, in float64: tangents of the outputs go forward, what the loss makes of
+them comes back (the R-operator: Pearlmutter 1994; Schraudolph 2002).
 
     rz_l  = (a_(l-1), 1) V~_l + (ra_(l-1), 0) W~_l,         ra_l  = g' rz_l,
     rrz_l = 2 (ra_(l-1), 0) V~_l + (rra_(l-1), 0) W~_l,     rra_l = g'' rz_l^2 + g' rrz_l
+
+and for the exact Hessian, in which v moves the weights and the slopes of the backward sweep, too,
+
+    rgrad_l  = (a_(l-1), 1)' rdelta_l + (ra_(l-1), 0)' delta_l,
+    rdelta_l = g' (rdelta_(l+1) W_(l+1)' + delta_(l+1) V_(l+1)') + g'' rz_l delta_(l+1) W_(l+1)'
+
+v lies in the tape of the first tangents as theta does in that of the values.
 """
 
-from libc.string cimport memcpy, memset
-
 from fastmlp._core cimport kernels
-from fastmlp._core.curvature cimport Second
-from fastmlp._core.gauss_newton cimport Workspace, add_gradient, begin, compact_raw, spread
-from fastmlp._core.network cimport Layers, Source, check_signals
-from fastmlp._core.panels cimport PanelTape, backward, forward, load_tile, pack, slopes_of
+from fastmlp._core.curvature cimport LossCurvature
+from fastmlp._core.kernels cimport FM_HESS
+from fastmlp._core.network cimport check_signals
+from fastmlp._core.tape cimport (
+    Tape64,
+    backward,
+    clear,
+    compact,
+    forward,
+    load_from,
+    multiply,
+    multiply_back,
+    multiply_grad,
+    set_last,
+    slopes,
+    spread,
+)
 
-import numpy as np
 
+def sweep_along(Tape64 tape, Tape64 r, Tape64 rr, Py_ssize_t begin, Py_ssize_t end,
+                LossCurvature second):
+    """The product of v with the matrix of `second` over rows begin .. end, left as tape's gradient.
 
-def ggn_mul(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
-            const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin_row,
-            Py_ssize_t end_row, Second second):
-    """out += J' Q J v over rows begin_row .. end_row (Schraudolph 2002)."""
-    cdef PanelTape tape = s.tape
-    cdef Py_ssize_t start = begin_row, rows, l, L = layers.n_layers, n = s.slopes.shape[0]
-    cdef double[::1] panels = np.empty(tape.offset[L])
-    cdef double[:, ::1] work = np.empty((4, n))
-    cdef double *along = &work[0, 0]      # (a, 1) V~
-    cdef double *moved = &work[1, 0]      # (ra, 0) W~
-    cdef double *ra = &work[2, 0]
-    cdef double *room = &work[3, 0]
+    Parameters
+    ----------
+    tape, r : Tape64
+        Of values and of tangents along v; r keeps z beside a.
+    rr : Tape64 or None
+        Of second tangents, as r; then it is J' Q d2 raw / dv2: how the residuals bend.
+    """
+    cdef Py_ssize_t start = begin, rows, L = tape.layers.n_layers
+    cdef bint exact = second.kind == FM_HESS and rr is None
     cdef double last = 0
     with nogil:
-        begin(s, layers, &theta[0])
-        pack(layers, tape, &panels[0], <double *> &v[0], False)
-        while start < end_row:
-            rows = min(tape.rows, end_row - start)
+        clear(tape)
+        while start < end:
+            rows = min(tape.rows, end - start)
             check_signals(&last)
-            load_tile(layers, source, tape, &index[start], rows, end_row - start,
-                      <double *> NULL)
-            forward(layers, tape, rows, True, <double *> NULL)
-            for l in range(1, L + 1):
-                product(along, <const double *> tape.a[l - 1], &panels[tape.offset[l - 1]], layers,
-                        tape, l, rows)
-                if l == 1:
-                    memset(moved, 0, rows * tape.ld[l] * sizeof(double))
-                else:
-                    product(moved, ra, <const double *> tape.theta + tape.offset[l - 1], layers,
-                            tape, l, rows)
-                if l < L:
-                    tangent_layer(ra, along, moved, slopes_of(layers, tape, l, rows, room), rows,
-                                  layers.width[l], tape.ld[l])
-            tangent_loss(s, layers, second, along, moved, 1, source.w != NULL, start, rows)
-            backward(layers, tape, rows, True, <double *> NULL)
+            load_from(tape, start, rows, end)
+            forward(tape, rows, not exact and rr is None)
+            tangents(tape, r, rr, rows, exact)
+            compact(r.spare, r.z[L] if rr is None else rr.z[L], rows, tape.layers.n_raw,
+                    tape.ld[L])
+            second.mul(r.a[L], r.spare, tape, start, rows)
+            spread(r.delta if exact else tape.delta, r.a[L], rows, tape.layers.n_raw, tape.ld[L])
+            if exact:
+                second.gradient(tape, start, rows)
+                backward_exact(tape, r, rows)
+            else:
+                backward(tape, rows, True)
             start += rows
-        add_gradient(out, layers, s)
 
 
-def bend(double[::1] out, Layers layers, Source source, Workspace s, const double[::1] theta,
-         const double[::1] v, const Py_ssize_t[::1] index, Py_ssize_t begin_row,
-         Py_ssize_t end_row, Second second):
-    """out += J' Q d2 raw / dv2 over rows begin_row .. end_row: how the residuals bend."""
-    cdef PanelTape tape = s.tape
-    cdef Py_ssize_t start = begin_row, rows, l, L = layers.n_layers, n = s.slopes.shape[0]
-    cdef double[::1] panels = np.empty(tape.offset[L])
-    cdef double[:, ::1] work = np.empty((8, n))
-    cdef double *along = &work[0, 0]      # (a, 1) V~
-    cdef double *moved = &work[1, 0]      # (ra, 0) W~
-    cdef double *turned = &work[2, 0]     # (ra, 0) V~
-    cdef double *bent = &work[3, 0]       # (rra, 0) W~
-    cdef double *ra = &work[4, 0]
-    cdef double *rra = &work[5, 0]
-    cdef double *slope = &work[6, 0]
-    cdef double *curv = &work[7, 0]
-    cdef const double *W
-    cdef const double *V
-    cdef double last = 0
-    with nogil:
-        begin(s, layers, &theta[0])
-        pack(layers, tape, &panels[0], <double *> &v[0], False)
-        while start < end_row:
-            rows = min(tape.rows, end_row - start)
-            check_signals(&last)
-            load_tile(layers, source, tape, &index[start], rows, end_row - start,
-                      <double *> NULL)
-            forward(layers, tape, rows, False, <double *> NULL)
-            for l in range(1, L + 1):
-                W = <const double *> tape.theta + tape.offset[l - 1]
-                V = &panels[tape.offset[l - 1]]
-                product(along, <const double *> tape.a[l - 1], V, layers, tape, l, rows)
-                if l == 1:
-                    memset(moved, 0, rows * tape.ld[l] * sizeof(double))
-                    memset(turned, 0, rows * tape.ld[l] * sizeof(double))
-                    memset(bent, 0, rows * tape.ld[l] * sizeof(double))
-                else:
-                    product(moved, ra, W, layers, tape, l, rows)
-                    product(turned, ra, V, layers, tape, l, rows)
-                    product(bent, rra, W, layers, tape, l, rows)
-                if l < L:
-                    kernels.slope(slope, <const double *> tape.z[l], <const double *> tape.a[l],
-                                  rows * tape.ld[l], &layers.activation[l - 1])
-                    kernels.curv(curv, <const double *> tape.z[l], <const double *> tape.a[l],
-                                 rows * tape.ld[l], &layers.activation[l - 1])
-                    if layers.keeps_z[l - 1]:  # as the backward sweep takes it
-                        memcpy(tape.z[l], slope, rows * tape.ld[l] * sizeof(double))
-                    bend_layer(ra, rra, along, moved, turned, bent, slope, curv, rows,
-                               layers.width[l], tape.ld[l])
-            tangent_loss(s, layers, second, turned, bent, 2, source.w != NULL, start, rows)
-            backward(layers, tape, rows, True, <double *> NULL)
-            start += rows
-        add_gradient(out, layers, s)
+cdef void tangents(Tape64 tape, Tape64 r, Tape64 rr, Py_ssize_t rows, bint exact) noexcept nogil:
+    """rz and ra of every layer, with rr also rrz and rra, those of layer 0 being zero.
+
+    Slopes are left in the tape as by a forward sweep with slopes. exact: g'' rz is left in r.z.
+    """
+    cdef Py_ssize_t l, i, n, L = tape.layers.n_layers
+    cdef double *curv = r.delta
+    cdef double *rz
+    cdef double *rrz
+    cdef const double *slope
+    for l in range(1, L + 1):
+        n, rz = rows * tape.ld[l], r.z[l]
+        multiply(tape, l, rz, tape.a[l - 1], r.W[l], rows, False)
+        if l > 1:
+            multiply(tape, l, tape.spare, r.a[l - 1], tape.W[l], rows, False)
+            for i in range(n):
+                rz[i] += tape.spare[i]
+        if rr is not None and l > 1:
+            rrz = rr.z[l]
+            multiply(tape, l, rrz, r.a[l - 1], r.W[l], rows, False)
+            multiply(tape, l, tape.spare, rr.a[l - 1], tape.W[l], rows, False)
+            for i in range(n):
+                rrz[i] = 2 * rrz[i] + tape.spare[i]
+        if l == L:
+            break
+        if exact or rr is not None:
+            kernels.curv(curv, tape.z[l], tape.a[l], n, &tape.layers.activation[l - 1])
+            if tape.layers.keeps_z[l - 1]:
+                kernels.slope(tape.slope[l], tape.z[l], tape.a[l], n,
+                              &tape.layers.activation[l - 1])
+        slope = slopes(tape, l, rows, r.spare)
+        for i in range(n):
+            r.a[l][i] = slope[i] * rz[i]
+        set_last(tape, l, r.a[l], rows, 0)
+        if rr is not None:
+            rrz = rr.z[l]
+            for i in range(n):
+                rr.a[l][i] = curv[i] * rz[i] * rz[i] + slope[i] * rrz[i]
+            set_last(tape, l, rr.a[l], rows, 0)
+        elif exact:
+            for i in range(n):
+                rz[i] *= curv[i]
 
 
-cdef void product(double *z, const double *a, const double *W, Layers layers, PanelTape tape,
-                  Py_ssize_t l, Py_ssize_t rows) noexcept nogil:
-    """z = a W~_l, a as wide as the tape's rows, the column for biases included."""
-    kernels.panel_forward(z, a, W, rows, layers.width[l - 1], layers.width[l], tape.ld[l],
-                          tape.ld[l - 1], False)
-
-
-cdef void tangent_layer(double *ra, const double *along, const double *moved, const double *slope,
-                        Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t ld) noexcept nogil:
-    """ra = g' rz; zero in the column for biases, which do not move."""
-    cdef Py_ssize_t i, j
-    for i in range(rows):
-        for j in range(i * ld, i * ld + cols):
-            ra[j] = slope[j] * (along[j] + moved[j])
-        ra[i * ld + cols] = 0
-
-
-cdef void bend_layer(double *ra, double *rra, const double *along, const double *moved,
-                     const double *turned, const double *bent, const double *slope,
-                     const double *curv, Py_ssize_t rows, Py_ssize_t cols,
-                     Py_ssize_t ld) noexcept nogil:
-    """ra and rra from the products; zero in the column for biases, which do not move."""
-    cdef Py_ssize_t i, j
-    cdef double rz
-    for i in range(rows):
-        for j in range(i * ld, i * ld + cols):
-            rz = along[j] + moved[j]
-            ra[j] = slope[j] * rz
-            rra[j] = curv[j] * rz * rz + slope[j] * (2 * turned[j] + bent[j])
-        ra[i * ld + cols] = 0
-        rra[i * ld + cols] = 0
-
-
-cdef void tangent_loss(Workspace s, Layers layers, Second second, const double *first,
-                       const double *other, double factor, bint weighted, Py_ssize_t start,
-                       Py_ssize_t rows) noexcept nogil:
-    """tape.delta = w_i Q_i (factor first_i + other_i)."""
-    cdef Py_ssize_t i, j, n_raw = layers.n_raw, ld = s.tape.ld[layers.n_layers]
-    cdef const double *w = <const double *> (s.tape.w if weighted else NULL)
-    compact_raw(s, layers, rows)
-    for i in range(rows):
-        for j in range(n_raw):
-            s.units[i * n_raw + j] = factor * first[i * ld + j] + other[i * ld + j]
-    second.mul(&s.products[0], &s.units[0], layers, &s.raw[0], <const double *> s.tape.y, w, start,
-               rows)
-    spread(<double *> s.tape.delta, &s.products[0], rows, n_raw, ld)
+cdef void backward_exact(Tape64 tape, Tape64 r, Py_ssize_t rows) noexcept nogil:
+    """tape.grad += rgrad, from tape.delta and r.delta after `tangents`."""
+    cdef Py_ssize_t l, i, n
+    cdef double *delta = tape.delta
+    cdef double *below = tape.spare
+    cdef double *rdelta = r.delta
+    cdef double *rbelow = r.spare
+    cdef const double *slope
+    for l in range(tape.layers.n_layers, 0, -1):
+        multiply_grad(tape, l, tape.grad[l], tape.a[l - 1], rdelta, rows, True)
+        if l == 1:
+            break
+        n = rows * tape.ld[l - 1]
+        multiply_grad(tape, l, tape.grad[l], r.a[l - 1], delta, rows, True)
+        multiply_back(tape, l, rbelow, rdelta, tape.turned[l], NULL, rows)
+        multiply_back(tape, l, below, delta, r.turned[l], NULL, rows)
+        for i in range(n):
+            rbelow[i] += below[i]
+        multiply_back(tape, l, below, delta, tape.turned[l], NULL, rows)
+        slope = slopes(tape, l - 1, rows, r.a[l - 1])
+        for i in range(n):
+            rbelow[i] = slope[i] * rbelow[i] + r.z[l - 1][i] * below[i]
+            below[i] = slope[i] * below[i]
+        delta, below = below, delta
+        rdelta, rbelow = rbelow, rdelta

@@ -1,8 +1,7 @@
 """Several threads on the batches of one epoch."""
 
-from fastmlp._core.kernels cimport fm_update_t, real
-from fastmlp._core.network cimport Layers, Source
-from fastmlp._core.panels cimport PanelTape
+from fastmlp._core.step cimport Step
+from fastmlp._core.tape cimport tape_t
 
 cdef extern from "team.h" nogil:
     ctypedef struct fm_meeting:
@@ -26,12 +25,11 @@ cdef class Team:
     cdef int task
     cdef const Py_ssize_t *index          # the batch at hand
     cdef Py_ssize_t rows
-    cdef fm_update_t update
-    cdef void *grad[FM_MOST_SHARES]
+    cdef Step step
+    cdef void *grad[FM_MOST_SHARES]       # of each tape, by layer
     cdef double result[FM_MOST_SHARES]
 
 
-cdef double team_gradient(Layers layers, Source source, PanelTape tape, Team team,
-                          const Py_ssize_t *index, Py_ssize_t rows, real *dummy) noexcept nogil
-cdef double team_step(Layers layers, Source source, PanelTape tape, Team team, fm_update_t *u,
-                      real *dummy) noexcept nogil
+cdef double team_gradient(tape_t tape, Team team, const Py_ssize_t *index,
+                          Py_ssize_t rows) noexcept nogil
+cdef double team_step(tape_t tape, Team team) noexcept nogil

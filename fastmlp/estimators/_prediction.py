@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
-import operator
 import weakref
 
 import numpy as np
 import scipy.sparse as sp
 
-from fastmlp._arrays import fits_panels
 from fastmlp._core.row import outputs_of_row
 from fastmlp._names import shown
 from fastmlp._threads import default_threads, threads_in_force
 from fastmlp.network import Network
+from fastmlp.plan import Plan
 from fastmlp.predictor import Predictor
 from fastmlp.training import predict
 
@@ -33,23 +30,27 @@ class _Kept:
     Attributes
     ----------
     network : Network
-    layers : Layers
-        The network's.
+    shape : tuple
+        What the network was made of.
     activations, out_activation : list, object
-        The fitted attributes that the network was made of.
-    packed : tuple or None
-        For many rows: a Predictor, the ``_coefs`` and ``_intercepts`` that it packs, and the
-        vector that these are views of (None if they are not). Set as a whole, since other threads
-        may read it meanwhile.
+        The estimator's own.
+    packs : bool
+        Whether the network fits the caches, on panels.
+    predictor : Predictor or None
+        For many rows; of weights that may have changed since.
     """
 
-    __slots__ = ("activations", "layers", "network", "out_activation", "packed")
+    __slots__ = ("activations", "network", "out_activation", "packs", "predictor", "shape")
 
-    def __init__(self, estimator):
+    def __init__(self, estimator, shape):
+        self.shape, self.network = shape, _network(*shape)
+        widths, itemsize = self.network._layers.widths, self.network.dtype.itemsize
+        self.packs = not Plan().for_work(widths, itemsize, "prediction").calls_blas
+        self.predictor = None
+        self.look_at(estimator)
+
+    def look_at(self, estimator):
         self.activations, self.out_activation = estimator.activations_, estimator.out_activation_
-        self.network = _network_of(estimator)
-        self.layers = self.network._layers
-        self.packed = None
 
 
 def plain_output(estimator, X):
@@ -71,15 +72,15 @@ def plain_output(estimator, X):
     ):
         return None
     mean, scale = state["x_mean_"], state["x_scale_"]
-    row = outputs_of_row(kept.layers, state["_coefs"], state["_intercepts"], X, mean, scale)
+    layers = kept.network._layers
+    row = outputs_of_row(layers, state["_coefs"], state["_intercepts"], X, mean, scale)
     if row is not None or not _fits(kept.network, X):
         return row
-    predictor = _predictor_of(estimator, kept)
-    if predictor is None:
+    if not kept.packs:
         return None
     try:
-        return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
-    except ValueError:
+        return _packed_output(estimator, kept, X)
+    except (TypeError, ValueError):
         return None
 
 
@@ -100,19 +101,19 @@ def output(estimator, X):
     scales = x_scales(estimator)
     if not sp.issparse(X):
         if X.shape[0] == 1:
-            row = outputs_of_row(kept.layers, coefs, intercepts, X, *(scales or ()))
+            layers = kept.network._layers
+            row = outputs_of_row(layers, coefs, intercepts, X, *(scales or ()))
             if row is not None:
                 return row
-        predictor = _predictor_of(estimator, kept)
-        if predictor is not None:
-            return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
-    theta = _as_theta(kept.network, coefs, intercepts)
+        if kept.packs:
+            return _packed_output(estimator, kept, X)
+    theta = kept.network.pack(coefs, intercepts)
     return predict(kept.network, theta, X, scales, estimator.n_threads)
 
 
 def compiled(estimator, decision, classes, threshold):
     """A Predictor with the scales of inputs and targets."""
-    network = _network_of(estimator)
+    network = _network(*_shape_of(estimator))
     loss = estimator._fitted_loss()
     named = isinstance(loss, str | tuple)
     y_mean = getattr(estimator, "y_mean_", None)
@@ -131,35 +132,21 @@ def compiled(estimator, decision, classes, threshold):
 
 def _kept_of(estimator):
     """What is kept already, or anew if the estimator's network is another one now."""
-    kept = _kept.get(estimator)
-    if kept is None or _network_of(estimator) is not kept.network:
-        kept = _Kept(estimator)
-    kept.activations, kept.out_activation = estimator.activations_, estimator.out_activation_
+    kept, shape = _kept.get(estimator), _shape_of(estimator)
+    if kept is None or shape != kept.shape:
+        return _Kept(estimator, shape)
+    kept.look_at(estimator)
     return kept
 
 
-def _predictor_of(estimator, kept):
-    """The packed network, packed anew if its arrays changed.
-
-    None if these are another network's by now, or if BLAS serves them better.
-    """
-    coefs, intercepts = estimator._coefs, estimator._intercepts
-    arrays = (*coefs, *intercepts) if type(coefs) is type(intercepts) is list else ()
-    scales = x_scales(estimator)
-    predictor, packed, theta = kept.packed or (None, (), None)
-    if theta is not None and len(arrays) == len(packed):
-        if all(map(operator.is_, arrays, packed)) and predictor._packed.holds(theta, scales):
-            return predictor
-    coefs, intercepts = fitted_arrays(estimator)
-    if not _made_for(kept.network, coefs, intercepts):
-        return None
-    if not fits_panels(kept.network.layers, kept.network.dtype.itemsize):
-        return None
-    theta = _as_theta(kept.network, coefs, intercepts)
-    if predictor is None or not predictor._packed.holds(theta, scales):
-        predictor = Predictor(kept.network, theta, x_scales=scales)
-    kept.packed = predictor, arrays, theta if theta.base is not None else None
-    return predictor
+def _packed_output(estimator, kept, X):
+    """Outputs by the packed network, packed anew if the estimator's arrays changed."""
+    coefs, intercepts, scales = estimator._coefs, estimator._intercepts, x_scales(estimator)
+    predictor = kept.predictor
+    if predictor is None or not predictor._packed.holds(coefs, intercepts, scales):
+        theta = kept.network.pack(*fitted_arrays(estimator))
+        kept.predictor = predictor = Predictor(kept.network, theta, x_scales=scales)
+    return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
 
 
 def _threads(estimator, network, X):
@@ -207,55 +194,22 @@ def fitted_dtype(estimator):
     return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
 
 
-def _network_of(estimator):
-    """The network that the estimator's arrays make."""
+def _shape_of(estimator):
+    """What the network of the estimator's arrays is made of: hashable, to be compared."""
     coefs, _ = fitted_arrays(estimator)
     layers = (*(coef.shape[0] for coef in coefs), coefs[-1].shape[1])
     activations = tuple(
         one if isinstance(one, str) else (one[0], tuple(one[1].items()))
         for one in estimator.activations_
     )
-    return _network(layers, activations, estimator.out_activation_, fitted_dtype(estimator))
+    return layers, activations, estimator.out_activation_, fitted_dtype(estimator)
 
 
-@functools.lru_cache(maxsize=64)
 def _network(layers, activations, output_activation, dtype):
-    """A network to predict with; outside of the estimators, whose state stays plain."""
+    """A network to predict with."""
     return Network(
         layers,
         activation=[one if isinstance(one, str) else (one[0], dict(one[1])) for one in activations],
         output_activation=output_activation,
         dtype=dtype,
     )
-
-
-def _made_for(network, coefs, intercepts):
-    """Whether arrays have the shapes and the type of a network's parameters."""
-    shapes = [*zip(network.layers, network.layers[1:], strict=False)]
-    return (
-        [W.shape for W in coefs] == shapes
-        and [b.shape for b in intercepts] == [shape[1:] for shape in shapes]
-        and all(part.dtype == network.dtype for part in (*coefs, *intercepts))
-    )
-
-
-def _address(array):
-    return array.__array_interface__["data"][0]
-
-
-def _as_theta(network, coefs, intercepts):
-    """The parameters as one vector: without a copy while they are still the views fit made."""
-    base = coefs[0].base
-    if isinstance(base, np.ndarray) and base.ndim == 1 and _made_for(network, coefs, intercepts):
-        at = _address(coefs[0])
-        first = (at - _address(base)) // base.itemsize
-        theta = base[first : first + network.n_params]
-        found = theta.size == network.n_params and theta.flags.c_contiguous
-        if found and _address(theta) == at:
-            for part in itertools.chain.from_iterable(zip(coefs, intercepts, strict=True)):
-                if part.base is not base or not part.flags.c_contiguous or _address(part) != at:
-                    break
-                at += part.nbytes
-            else:
-                return theta
-    return network.pack(coefs, intercepts)

@@ -15,6 +15,7 @@ import pytest
 import fastmlp._threads as threads
 from fastmlp import MLPRegressor, Network
 from fastmlp._core import crew
+from fastmlp.plan import Plan
 from fastmlp.solvers import minimize
 
 SECONDS = 60
@@ -226,20 +227,12 @@ class TestNoThreadToBeHad:
     """What threads would do is done by those that there are, in the end by one."""
 
     @pytest.mark.parametrize("solver", ["adam", "lbfgs", "lm", "newton", "newton-cg"])
-    def test_solvers(self, no_threads, monkeypatch, rng, solver):
-        import fastmlp._assembly
-        import fastmlp.terms
-
-        monkeypatch.setattr(fastmlp.terms, "FLOPS_PER_THREAD", 1.0)
-        monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
-        monkeypatch.setattr(fastmlp._assembly, "WORK_PER_THREAD", 1.0)
+    def test_solvers(self, no_threads, rng, solver):
         net = Network([4, 6, 1], activation="tanh")
         X = rng.normal(size=(300, 4))
-        objective = net.objective(X, np.sin(X[:, 0]), alpha=1e-3)
-        objective.n_threads = objective.most_threads = 3
+        objective = net.objective(X, np.sin(X[:, 0]), alpha=1e-3, plan=Plan(threads=3))
         theta = minimize(objective, net.init(0), solver=solver, max_iter=5, random_state=0).theta
         assert np.isfinite(theta).all()
-        monkeypatch.undo()  # with threads: the same bits
 
     def test_predictions_and_starts(self, no_threads, rng):
         X = rng.normal(size=(20_000, 4))

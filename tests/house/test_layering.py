@@ -17,10 +17,21 @@ MAX_LINES_OF_CODE = 400
 
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
     {"_names", "_numbers", "_sizes", "_types", "_memory", "segments"},
-    {"_core", "_threads", "_watch", "_arrays", "_scales", "_custom", "_hyper", "_sparse", "_gram"},
+    {
+        "_core",
+        "_threads",
+        "_watch",
+        "_arrays",
+        "_scales",
+        "_custom",
+        "_hyper",
+        "_sparse",
+        "_gram",
+        "plan",
+    },
     {"activations", "losses", "initialisation", "penalties"},
     {"data"},
-    {"_sweeps", "_assembly"},
+    {"_sweeps"},
     {"terms"},
     {"objective", "_linear", "network", "trace", "predictor"},
     {"solvers"},

@@ -43,7 +43,8 @@ from types import SimpleNamespace
 import numpy as np
 import scipy.linalg
 import threadpoolctl
-from fastmlp import Network, _arrays, terms
+from fastmlp import Network
+from fastmlp.plan import Plan
 
 this = ctypes.CDLL(None)
 allocations = ctypes.c_long.in_dll(this, "allocations")
@@ -66,13 +67,11 @@ def counted(call):
 # The counter sees what an extension allocates.
 assert counted(lambda: [np.empty(4096) for _ in range(100)])[0] >= 100
 
-_arrays._PANEL_BYTES = {panel_bytes}
-terms.BATCH_FLOPS_PER_THREAD = 1.0
 rng = np.random.default_rng(0)
 net = Network({layers}, activation={activation!r}, dtype=np.{dtype})
 X = rng.normal(size=(32_000, net.n_features)).astype(net.dtype)
-objective = net.objective(X, X[:, :net.n_raw], sample_weight=np.ones(len(X)))
-objective.most_threads = {n_threads}
+plan = Plan({products!r}, threads={n_threads})
+objective = net.objective(X, X[:, :net.n_raw], sample_weight=np.ones(len(X)), plan=plan)
 theta = net.init(random_state=0)
 state = SimpleNamespace(first=np.zeros_like(theta), second=np.zeros_like(theta), t=0)
 
@@ -115,7 +114,8 @@ CASES = {
     "team": {"n_threads": 2},
     "clipped": {"max_norm": 1.0},
     "gelu": {"activation": "gelu", "dtype": "float32"},
-    "BLAS": {"panel_bytes": 0},
+    "BLAS": {"products": "blas"},
+    "both": {"products": ("blas", "panels", "panels")},
 }
 
 
@@ -127,7 +127,7 @@ def test_no_allocation_per_batch(case, counter):
         "dtype": "float64",
         "n_threads": 1,
         "max_norm": "np.inf",
-        "panel_bytes": 2 << 20,
+        "products": "panels",
     } | CASES[case]
     done = subprocess.run(
         [sys.executable, "-P", "-c", CHILD.format(**settings)],

@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
-import fastmlp._assembly
 import fastmlp.terms
 from fastmlp import MLPRegressor, Network
 from fastmlp._watch import LONE_TRIAL, LONG_PIECE, TRIAL, TRUST, Watch
+from fastmlp.plan import Plan
 from fastmlp.solvers import Adam, minimize
 
 
@@ -78,15 +78,13 @@ class Scripted(Watch):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_threads", [2, 3, 5])
-def test_the_same_bits_whenever_a_team_dissolves(monkeypatch, rng, dtype, n_threads):
-    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
+def test_the_same_bits_whenever_a_team_dissolves(rng, dtype, n_threads):
     net = Network([6, 33, 17, 2], activation="tanh", dtype=dtype)
     X, y = rng.normal(size=(1003, 6)).astype(dtype), rng.normal(size=(1003, 2)).astype(dtype)
     w = rng.integers(0, 3, 1003).astype(dtype)
     ends, seen = [], set()
     for after in (0, 1, 4, 10**9):
-        objective = net.objective(X, y, w, alpha=1e-3)
-        objective.n_threads = objective.most_threads = n_threads
+        objective = net.objective(X, y, w, alpha=1e-3, plan=Plan(threads=n_threads))
         watch = Scripted()
         watch.after = after
         objective.term._watches["epoch"] = watch
@@ -101,14 +99,11 @@ def test_the_same_bits_whenever_a_team_dissolves(monkeypatch, rng, dtype, n_thre
 
 @pytest.mark.parametrize("solver", ["lbfgs", "newton", "lm", "newton-cg"])
 def test_the_same_bits_in_full_batch_sweeps(monkeypatch, rng, solver):
-    monkeypatch.setattr(fastmlp.terms, "FLOPS_PER_THREAD", 1.0)
-    monkeypatch.setattr(fastmlp._assembly, "WORK_PER_THREAD", 1.0)
     net = Network([5, 8, 1], activation="tanh")
     X = rng.normal(size=(501, 5))
     ends = []
     for after in (0, 3, 10**9):
-        objective = net.objective(X, np.sin(X[:, 0]), alpha=1e-3)
-        objective.n_threads = objective.most_threads = 3
+        objective = net.objective(X, np.sin(X[:, 0]), alpha=1e-3, plan=Plan(threads=3))
         monkeypatch.setattr(Scripted, "after", after)
         objective.term._watches.default_factory = Scripted
         ends.append(minimize(objective, net.init(0), solver=solver, max_iter=8, tol=0).theta)

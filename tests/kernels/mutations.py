@@ -12,21 +12,21 @@ ARRAYS = "src_c/arrays_body.h"
 SIMD = "src_c/simd_body.h"
 SOFTMAX = "src_c/softmax_body.h"
 ROOTS = "src_c/roots_body.h"
-NETWORK = "fastmlp/_core/network.pyx"
-CURVATURE = "fastmlp/_core/curvature.pyx"
+TAPE = "fastmlp/_core/tape.pyx"
+STEP = "fastmlp/_core/step.pyx"
+LOSS_CURVATURE = "fastmlp/_core/curvature.pyx"
 PENALTIES = "fastmlp/penalties.py"
 TEAM = "fastmlp/_core/team.pyx"
 PREDICTOR = "fastmlp/_core/predictor.pyx"
 GAUSS_NEWTON = "fastmlp/_core/gauss_newton.pyx"
 TANGENTS = "fastmlp/_core/tangents.pyx"
 GRAM = "src_c/gram_body.h"
-MATRIX = "fastmlp/_core/matrix.pyx"
+HESSIAN = "fastmlp/_core/hessian.pyx"
 MINIBATCH = "fastmlp/_core/minibatch.pyx"
 PANELS = "src_c/panels_body.h"
 TURN = "src_c/turn_body.h"
 ROW = "src_c/row_body.h"
 ROW_SWEEP = "fastmlp/_core/row.pyx"
-PANEL_SWEEPS = "fastmlp/_core/panels.pyx"
 
 MUTATIONS = [
     (ACTIVATIONS, "(void)z, (void)p; return a * (1 - a); }", "(void)z, (void)p; return a; }"),
@@ -128,12 +128,20 @@ MUTATIONS = [
     (UPDATES, "/ (vsqrt(v) + epsilon)", "/ vsqrt(v + epsilon)"),
     (ARRAYS, "out[r * ld + c] = from[c * col_stride];", "out[r * ld + c] = from[c];"),
     (ARRAYS, "out[r * ld + indices[k]] += data[k];", "out[r * ld + indices[k]] = data[r];"),
-    (NETWORK, "beta, stride, fan_out, fan_out)", "beta, fan_in, fan_out, fan_out)"),
+    (TAPE, "rows, fan_out, fan_in + 1, False", "rows, fan_out, fan_in, False"),
     (
-        NETWORK,
-        "backward_sweep(layers, theta_, grad_, tape, rows, start > 0)",
-        "backward_sweep(layers, theta_, grad_, tape, rows, False)",
+        TAPE,
+        "fan_in + 1, fan_out, rows, True, False, accumulate,",
+        "fan_in + 1, fan_out, rows, True, False, 0,",
     ),
+    (TAPE, "a[i * ld] = value", "a[i * ld] = 0"),
+    (TAPE, "        clear_padding(z, rows, fan_out, tape.ld[l])\n", ""),
+    (TAPE, "            tape.turned[l] = tape.W[l]\n", "            pass\n"),
+    (TAPE, "tape.grad[l][i] += other.grad[l][i]", "tape.grad[l][i] -= other.grad[l][i]"),
+    (TAPE, "backward(tape, rows, start > begin)", "backward(tape, rows, False)"),
+    (TAPE, "given += rows * tape.layers.n_raw", "given += 0"),
+    (TAPE, "    if source.mean != NULL:\n", "    if source.mean != NULL and not source.sparse:\n"),
+    (TAPE, "tape.order[i] = start + i", "tape.order[i] = i"),
     (
         PENALTIES,
         "0.5 * float(self.diagonal @ np.square(",
@@ -142,73 +150,57 @@ MUTATIONS = [
     (PENALTIES, "np.append(self.strengths, 0.0)", "np.append(self.strengths, self.strengths)"),
     (PENALTIES, "grad += self.diagonal * theta", "grad += self.diagonal"),
     (
-        CURVATURE,
-        "m[(i * depth + d) * cols + c] *= s[i * cols + c]",
-        "m[(i * depth + d) * cols + c] *= s[d * cols + c]",
+        TANGENTS,
+        "slope[i] * rbelow[i] + r.z[l - 1][i] * below[i]",
+        "slope[i] * rbelow[i] - r.z[l - 1][i] * below[i]",
     ),
     (
-        CURVATURE,
-        "rda[i] = s[i] * rda[i] + c[i] * rz_room[at[l - 1] + i] * da[i]",
-        "rda[i] = s[i] * rda[i] - c[i] * rz_room[at[l - 1] + i] * da[i]",
+        TANGENTS,
+        "multiply_grad(tape, l, tape.grad[l], r.a[l - 1], delta, rows, True)",
+        "pass",
     ),
-    (TEAM, "grad[i] += more[i]", "grad[i] = more[i]"),
-    (PREDICTOR, "z[r * ld + width] = 1", "z[r * ld + width] = 0"),
+    (STEP, "grad[i] += more[i]", "grad[i] = more[i]"),
+    (TEAM, "backward(tape, n, start > first)", "backward(tape, n, False)"),
     (GRAM, "store(row + j, a[p] * load(d + j", "store(row + j, a[0] * load(d + j"),
     (GRAM, "d[0] * load(a + p, fan_in + 1 - p, 0)", "d[0] * load(a + p, fan_in - p, 0)"),
     (GRAM, "ptrdiff_t end = (n + 2) % 3 + 1;", "ptrdiff_t end = n % 3 + 1;"),
     (GRAM, "if (group % shares != share) continue;", "if (group % shares == share) continue;"),
-    (GAUSS_NEWTON, "s.tape.y, w, start, rows)", "s.tape.y, NULL, start, rows)"),
-    (TANGENTS, "ra[j] = slope[j] * (along[j] + moved[j])", "ra[j] = slope[j] * along[j]"),
-    (TANGENTS, "factor * first[i * ld + j] + other", "first[i * ld + j] + other"),
-    (TANGENTS, "slope[j] * (2 * turned[j] + bent[j])", "slope[j] * (turned[j] + bent[j])"),
-    (TANGENTS, "rra[j] = curv[j] * rz * rz + slope", "rra[j] = slope"),
-    (CURVATURE, "add_rows(&rz_room[at[l]], V + fan_in * fan_out, rows, fan_out)", "pass"),
+    (LOSS_CURVATURE, "total += self.given_Q", "total -= self.given_Q"),
+    (GAUSS_NEWTON, "delta[j] *= slope[j]", "delta[j] *= slope[0]"),
+    (GAUSS_NEWTON, "        slope += ld\n", ""),
+    (GAUSS_NEWTON, "block[p * fan_out + j] = a[p]", "block[p * fan_out + j] = a[0]"),
+    (TANGENTS, "rz[i] += tape.spare[i]", "pass"),
+    (TANGENTS, "rrz[i] = 2 * rrz[i]", "rrz[i] = rrz[i]"),
+    (TANGENTS, "curv[i] * rz[i] * rz[i] + slope", "slope"),
+    (TANGENTS, "set_last(tape, l, r.a[l], rows, 0)", "set_last(tape, l, r.a[l], rows, 1)"),
     (
-        MATRIX,
+        HESSIAN,
         "total += sums_B[((p * h_m + n) * (f_m - 1) + q) * h + j]",
         "total -= sums_B[((p * h_m + n) * (f_m - 1) + q) * h + j]",
     ),
-    (MATRIX, "out[q] = left[p] * right[q]", "out[q] = left[q] * right[q]"),
+    (HESSIAN, "out[q] = left[p] * right[q]", "out[q] = left[q] * right[q]"),
     (
-        MATRIX,
+        HESSIAN,
         "H[at + q * h + j, at + p * h + n] = sums[0]",
         "H[at + q * h + n, at + p * h + n] = sums[0]",
     ),
     (
-        MATRIX,
-        "b.diagonal[(i * h + j) * h + j] += b.c[l, i * h + j]",
+        HESSIAN,
+        "b.diagonal[(i * h + j) * h + j] += b.c[l, i * b.tape.ld[l] + j]",
         "b.diagonal[(i * h + j) * h + j] += b.c[l, j]",
     ),
-    (MATRIX, "b.a[l, i * (h + 1) + h] = 1", "b.a[l, i * (h + 1) + h] = 0"),
-    # on BLAS
     (
         MINIBATCH,
-        "alpha, plan)\n    return (value + 0.5 * alpha * norm2) / weight_sum",
-        "alpha, plan)\n    return value / weight_sum + 0.5 * alpha * norm2",
+        "return (value + 0.5 * step.alpha * norm2) / weight_sum\n",
+        "return value / weight_sum + 0.5 * step.alpha * norm2\n",
     ),
-    (
-        MINIBATCH,
-        "backward_sweep(layers, theta, grad, tape, n, start > 0)",
-        "backward_sweep(layers, theta, grad, tape, n, False)",
-    ),
-    (MINIBATCH, "plan.max_norm / sqrt(sums[1])", "plan.max_norm / sums[1]"),
-    (MINIBATCH, "u.l2, u.decay = 0, 0", "u.l2 = 0"),
-    # on panels
-    (
-        MINIBATCH,
-        "max_norm, dummy)\n    return (value + 0.5 * alpha * norm2) / weight_sum",
-        "max_norm, dummy)\n    return value / weight_sum + 0.5 * alpha * norm2",
-    ),
-    (
-        MINIBATCH,
-        "tile_gradient(layers, source, tape, index + start, n, left - start, start > 0,",
-        "tile_gradient(layers, source, tape, index + start, n, left - start, False,",
-    ),
-    (MINIBATCH, "    turn(layers, tape, dummy)\n", "    pass\n"),
-    (PANEL_SWEEPS, "        write_ones(layers, tape, dummy, l, rows)", "        pass"),
-    (PANEL_SWEEPS, "(tape.w if source.w != NULL else NULL)", "NULL"),
-    (PANEL_SWEEPS, "else max_norm / sqrt(sums[1])", "else max_norm / sums[1]"),
-    (PANEL_SWEEPS, "        l2 = 0\n", ""),
+    (MINIBATCH, "backward(tape, n, start > 0)", "backward(tape, n, False)"),
+    (MINIBATCH, "    turn(tape)\n", "    pass\n"),
+    (STEP, "step.max_norm / sqrt(sums[1])", "step.max_norm / sums[1]"),
+    (STEP, "l2 = 0 if k % 2 else alpha", "l2 = alpha"),
+    (STEP, "u.decay = 0 if k % 2 else factor", "u.decay = factor"),
+    (STEP, "u.rate = factor * rate", "u.rate = rate"),
+    (STEP, "        sums[0] = norm2\n", ""),
     (PANELS, "accumulate ? acc[v] + load(at, left, 0) : acc[v]", "acc[v]"),
     (PANELS, "if (mode == GATE && !(gate[r * ldc] > 0)) x = 0;", ""),
     (PANELS, "const vec x = d[r * ldd] * load(w", "const vec x = d[0] * load(w"),
@@ -244,7 +236,6 @@ MUTATIONS = [
         "rows_across(sum + r, from, 0, n, ld, 0)",
     ),
     (TURN, "q[r] = joined(q[r], part, highest);", "q[r] = joined(q[r], part, 0);"),
-    (TANGENTS, "memcpy(tape.z[l], slope, rows *", "memcpy(tape.z[l], curv, rows *"),
     (ROW, "for (; k < depth; k++)\n#pragma", "for (; k < depth - 1; k++)\n#pragma"),
     (ROW, "t += acc[c][v];", "t -= acc[c][v];"),
     (ROW, "const real t = b[0] + row_dot", "const real t = row_dot"),
@@ -255,25 +246,17 @@ MUTATIONS = [
     (ARRAYS, "- mean[c]) / scale[c]);", "- mean[c]) * scale[c]);"),
     (ARRAYS, "real *const restrict row = x + r * ld;", "real *const restrict row = x + r * cols;"),
     (
-        NETWORK,
-        "    if source.mean != NULL:\n",
-        "    if source.mean != NULL and not source.sparse:\n",
-    ),
-    (NETWORK, "tape.order[i] = start + i", "tape.order[i] = i"),
-    (
         ROW_SWEEP,
         "kernels.standardise(scaled, mean, scale,",
         "kernels.standardise(scaled, mean, mean,",
     ),
-    (PREDICTOR, "rows, width, width + 1)\n    if not", "rows, width - 1, width + 1)\n    if not"),
+    (PREDICTOR, "mean, scale, rows, width, ld)", "mean, scale, rows, width - 1, ld)"),
     (PREDICTOR, "* scale[c] + mean[c])", "* scale[c] - mean[c])"),
     (ROW_SWEEP, "    if not kernels.all_finite(a, layers.n_features):", "    if False:"),
-    # on both
     (MINIBATCH, "if weight_sum <= 0:", "if weight_sum < 0:"),
-    (MINIBATCH, "set_rate(&plan, rate, t + 1)", "set_rate(&plan, rates[batch], t + 2)"),
-    (MINIBATCH, "u.decay = rate * plan.weight_decay", "u.decay = plan.weight_decay"),
+    (MINIBATCH, "step.rate(rates[batch], t + 1)", "step.rate(rates[batch], t + 2)"),
     (
-        MINIBATCH,
+        STEP,
         "sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))",
         "sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_2, <double> t))",
     ),

@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from epochs import fresh_state, hyper
+from fastmlp._core.team import LARGEST_TEAM
 
-import fastmlp._arrays
 import fastmlp._sweeps
 import fastmlp.terms
 from fastmlp import MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES
+from fastmlp.plan import Plan
 from fastmlp.solvers import Adam, Status, minimize
 
-# engine: largest layer on panels, tile budget (0: tiles of 32 rows), threads
-ENGINES = {
-    "panels": (1 << 30, 1 << 30, 1),
-    "panels in tiles": (1 << 30, 0, 1),
-    "two threads": (1 << 30, 0, 2),
-    "five threads": (1 << 30, 1 << 30, 5),
-    "blas": (-1, 0, 1),
+PLANS = {
+    "panels": Plan("panels", tile=256, threads=1),
+    "panels in tiles": Plan("panels", tile=32, threads=1),
+    "two threads": Plan("panels", tile=32, threads=2),
+    "five threads": Plan("panels", tile=256, threads=5),
+    "blas": Plan("blas", tile=256, threads=1),
+    "blas in two threads": Plan("blas", tile=17, threads=2),
 }
 
 LOSSES = [
@@ -109,14 +110,8 @@ def draw(seed):
 CASES = [draw(seed) for seed in range(28)]
 
 
-def after_epochs(monkeypatch, engine, net, X, y, w, update, max_norm, batch_size):
-    panel_bytes, tile_bytes, n_threads = ENGINES[engine]
-    monkeypatch.setattr(fastmlp._arrays, "_PANEL_BYTES", panel_bytes)
-    monkeypatch.setattr(fastmlp._arrays, "_PANEL_TILE_BYTES", tile_bytes)
-    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
-    objective = net.objective(X, y, w, alpha=0.01)
-    objective.n_threads = n_threads
+def after_epochs(plan, net, X, y, w, update, max_norm, batch_size):
+    objective = net.objective(X, y, w, alpha=0.01, plan=plan)
     theta = net.init(random_state=3)
     state = fresh_state(theta)
     rates = np.full(-(-X.shape[0] // batch_size), 0.01)
@@ -140,22 +135,22 @@ def test_the_cases_are_spread():
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_engines_agree(monkeypatch, case):
+def test_plans_agree(case):
     net = Network(case.layers, case.hidden, case.output, case.loss, case.dtype)
     X, y, w = case.data()
     n, dtype = case.n, case.dtype
+    mixed = [("panels", "blas")[(case.seed + l) % 2] for l in range(len(case.layers) - 1)]
+    plans = PLANS | {"both": Plan(mixed, tile=23, threads=3)}
     runs = {
-        name: after_epochs(
-            monkeypatch, name, net, X, y, w, case.update, case.max_norm, batch_size=70
-        )
-        for name in ENGINES
+        name: after_epochs(plan, net, X, y, w, case.update, case.max_norm, batch_size=70)
+        for name, plan in plans.items()
     }
     losses, theta, state = runs["blas"]
     assert np.isfinite(losses).all() and state.t == 2 * -(-n // 70)
     assert np.abs(theta - net.init(random_state=3)).max() > 1e-4
     # Sums in another order; adam's quotient near zero gradients lets single entries differ more.
     tolerance = 2e-3 if dtype == np.float32 else 1e-8
-    for name in set(ENGINES) - {"blas"}:
+    for name in set(plans) - {"blas"}:
         other_losses, other_theta, other_state = runs[name]
         np.testing.assert_allclose(other_losses, losses, rtol=tolerance / 10, atol=tolerance / 10)
         np.testing.assert_allclose(other_theta, theta, rtol=tolerance, atol=tolerance)
@@ -177,13 +172,10 @@ def test_weights_of_zero_leave_theta_alone_on_panels(rng):
     assert (theta != start).any() and state.t == 1
 
 
-def test_ctrl_c_sends_the_assistants_home(monkeypatch, rng):
-    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
+def test_ctrl_c_sends_the_assistants_home(rng):
     net = Network([30, 200, 200, 1])
     X, y = rng.normal(size=(4000, 30)), rng.normal(size=4000)
-    objective = net.objective(X, y)
-    objective.n_threads = 2
+    objective = net.objective(X, y, plan=Plan(threads=2))
     theta = net.init(random_state=0)
     state = fresh_state(theta)
     step = hyper("sgd", 100, 4000, rates=np.full(4000, 1e-4), momentum=0.0)
@@ -239,15 +231,12 @@ def test_the_engine_decides_on_threads(monkeypatch, rng, hidden, batch_size, exp
     assert seen and set(seen) == {expected}
 
 
-def test_more_threads_than_rows_and_than_a_team_holds(monkeypatch, rng):
-    monkeypatch.setattr(fastmlp.terms, "FLOPS_PER_THREAD", 1.0)
-    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
+def test_more_threads_than_rows(rng):
     net = Network([3, 40, 2], activation="tanh")
     theta, X, y = net.init(random_state=0), rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
-    objective = net.objective(X, y)
     value, grad = net.value_grad(theta, X, y)
-    for n_threads in (1, 3, 100):
-        objective.n_threads = objective.most_threads = n_threads
+    for n_threads in (1, 3, LARGEST_TEAM):
+        objective = net.objective(X, y, plan=Plan(threads=n_threads))
         again, grad_again = objective.value_grad(theta)
         np.testing.assert_allclose(again, value)
         np.testing.assert_allclose(grad_again, grad, rtol=1e-12)

@@ -6,7 +6,8 @@ import reference
 import threadpoolctl
 from cases import draw_case, relative_error
 
-from fastmlp import Network, _assembly, terms
+from fastmlp import Network, _sweeps
+from fastmlp.plan import Plan
 from fastmlp.solvers import LevenbergMarquardt, least_squares_objective, minimize
 from fastmlp.solvers._least_squares import DenseGram
 
@@ -17,25 +18,27 @@ SOLVED = 1e-9
 CURVED = [pair for pair in reference.PAIRS if pair[0] not in reference.FLAT_LOSSES]
 
 
-def make(case, dtype=np.float64):
+def make(case, dtype=np.float64, plan=None):
     network = Network(**case.arguments, dtype=dtype)
     alpha = case.l2 * case.sample_weight.sum()
-    return network.objective(*case.data, sample_weight=case.sample_weight, alpha=alpha)
+    return network.objective(*case.data, sample_weight=case.sample_weight, alpha=alpha, plan=plan)
 
 
-@pytest.fixture(params=["panels", "layer pairs"])
-def assembly(request, monkeypatch):
-    """Either way to the matrix, whatever the shape of the network."""
-    monkeypatch.setattr(terms, "MOST_PANEL_COST", np.inf if request.param == "panels" else 0)
+# Either way to the matrix, whatever the shape of the network.
+both_matrices = pytest.mark.parametrize("matrix", ["rows", "pairs"])
+both_products = pytest.mark.parametrize("products", ["panels", "blas"])
 
 
+@both_matrices
+@both_products
 @pytest.mark.parametrize("pair", CURVED, ids="-".join)
-def test_value_gradient_and_matrix_equal_the_oracle(pair, assembly):
+def test_value_gradient_and_matrix_equal_the_oracle(pair, products, matrix):
+    plan = Plan(products, tile=5, matrix=matrix)
     for seed in range(3):
         case = draw_case(seed, pair)
         expected = case.twin.ggn(case.theta, *case.data, **case.extras)
         assert np.abs(expected).max() > 0
-        value, grad, G = make(case).value_grad_ggn(case.theta)
+        value, grad, G = make(case, plan=plan).value_grad_ggn(case.theta)
         twin_value, twin_grad = case.twin.value_grad(case.theta, *case.data, **case.extras)
         assert abs(value - twin_value) <= EXACT * max(1, abs(twin_value))
         assert relative_error(grad, twin_grad) < EXACT
@@ -43,19 +46,22 @@ def test_value_gradient_and_matrix_equal_the_oracle(pair, assembly):
         assert np.array_equal(G, G.T)
 
 
+@both_products
 @pytest.mark.parametrize("pair", CURVED, ids="-".join)
-def test_diagonal_equals_the_matrix(pair):
+def test_diagonal_equals_the_matrix(pair, products):
     case = draw_case(5, pair)
     expected = np.diag(case.twin.ggn(case.theta, *case.data, **case.extras))
-    assert relative_error(make(case).ggn_diagonal(case.theta), expected) < EXACT
+    found = make(case, plan=Plan(products)).ggn_diagonal(case.theta)
+    assert relative_error(found, expected) < EXACT
 
 
+@both_products
 @pytest.mark.parametrize("pair", CURVED, ids="-".join)
-def test_dual_step_equals_the_primal_step(pair):
+def test_dual_step_equals_the_primal_step(pair, products):
     damping = 0.1
     for seed in range(3):
         case = draw_case(seed, pair, n_samples=4)
-        objective = make(case)
+        objective = make(case, plan=Plan(products))
         value, grad, gram = objective.value_grad_gram(case.theta)
         twin_value, twin_grad = case.twin.value_grad(case.theta, *case.data, **case.extras)
         assert abs(value - twin_value) <= EXACT * max(1, abs(twin_value))
@@ -77,7 +83,8 @@ def test_dual_step_equals_the_primal_step(pair):
         *((CURVED[0], hidden) for hidden in ("logistic", "softplus", "gelu", "silu", "mish")),
     ],
 )
-def test_bend_equals_the_second_difference_of_the_outputs(pair, hidden):
+@both_products
+def test_bend_equals_the_second_difference_of_the_outputs(pair, hidden, products):
     case = draw_case(4, pair, hidden=hidden)
     network, h = Network(**case.arguments), 2e-4
     ahead, here, behind = (network.raw(case.theta + t * case.v, case.X) for t in (h, 0, -h))
@@ -87,7 +94,8 @@ def test_bend_equals_the_second_difference_of_the_outputs(pair, hidden):
     second = (ahead - 2 * here + behind) / h**2
     expected = np.einsum("i,ikp,ikl,il->p", weight, J, curv, second)
     # the difference's own error: h^2 for the next derivatives, eps / h^2 for rounding
-    assert relative_error(make(case).bend(case.theta, case.v), expected) < 1e-5
+    found = make(case, plan=Plan(products)).bend(case.theta, case.v)
+    assert relative_error(found, expected) < 1e-5
 
 
 def test_a_linear_network_does_not_bend():
@@ -105,9 +113,11 @@ def test_gram_products_are_those_of_one_matrix():
     assert relative_error(J.T @ J, G) < EXACT
 
 
-def test_float32_data_is_summed_in_float64(assembly):
+@both_matrices
+def test_float32_data_is_summed_in_float64(matrix):
     case = draw_case(3, ("squared_error", "identity"))
-    _, grad, G = make(case, np.float32).value_grad_ggn(case.theta.astype(np.float32))
+    objective = make(case, np.float32, Plan(matrix=matrix))
+    _, grad, G = objective.value_grad_ggn(case.theta.astype(np.float32))
     assert grad.dtype == G.dtype == np.float64
     expected = case.twin.ggn(case.theta, *case.data, **case.extras)
     assert relative_error(G, expected) < 30 * np.finfo(np.float32).eps
@@ -115,48 +125,54 @@ def test_float32_data_is_summed_in_float64(assembly):
 
 @pytest.mark.parametrize("copies", [True, False])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_threads_share_the_work(n_outputs, copies, assembly, monkeypatch):
+@both_matrices
+@both_products
+def test_threads_share_the_work(n_outputs, copies, products, matrix, monkeypatch):
     """By rows, each with a matrix of its own; or, where that is too much, by parts of one."""
-    monkeypatch.setattr(_assembly, "MOST_PARAMS_PER_COPY", 10**9 if copies else 0)
-    monkeypatch.setattr(_assembly, "WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr(_sweeps, "MOST_PARAMS_PER_COPY", 10**9 if copies else 0)
     rng = np.random.default_rng(0)
     net = Network([4, 20, 12, n_outputs], activation="tanh")
     theta = net.init(random_state=0)
     X, y, v = rng.normal(size=(1001, 4)), rng.normal(size=(1001, n_outputs)), rng.normal(size=400)
     results = []
     for n_threads in (1, 3):
-        objective = net.objective(X, y, rows=rng.permutation(1001), alpha=1.0)
-        objective.most_threads = n_threads
-        bend = objective.bend(theta, v[: net.n_params])
-        results.append((*objective.value_grad_ggn(theta), objective.hessian(theta), bend))
+        plan = Plan(products, threads=n_threads, matrix=matrix)
+        objective = net.objective(X, y, rows=rng.permutation(1001), alpha=1.0, plan=plan)
+        along = [
+            product(theta, v[: net.n_params])
+            for product in (objective.bend, objective.hess_mul, objective.ggn_mul)
+        ]
+        results.append((*objective.value_grad_ggn(theta), objective.hessian(theta), *along))
     for one, three in zip(*results, strict=True):
         assert np.abs(one).max() > 0
         assert relative_error(three, one) < EXACT
 
 
+@both_products
 @pytest.mark.parametrize("pair", CURVED, ids="-".join)
-@pytest.mark.parametrize("panels", [True, False])
-def test_products_on_panels_and_over_blas(pair, panels, monkeypatch):
-    monkeypatch.setattr(_assembly, "fits_panels", lambda *arguments: panels)
-    monkeypatch.setattr(_assembly, "VECTOR_ROWS", 7)
+def test_products_on_panels_and_over_blas(pair, products):
     for seed in range(2):
         case = draw_case(seed, pair)
-        expected = case.twin.ggn(case.theta, *case.data, **case.extras) @ case.v
-        assert np.abs(expected).max() > 0
-        assert relative_error(make(case).ggn_mul(case.theta, case.v), expected) < 10 * EXACT
+        objective = make(case, plan=Plan(products, tile=7))
+        ggn = case.twin.ggn(case.theta, *case.data, **case.extras)
+        assert np.abs(ggn @ case.v).max() > 0
+        assert relative_error(objective.ggn_mul(case.theta, case.v), ggn @ case.v) < 10 * EXACT
+        hess = case.twin.hessian(case.theta, *case.data, **case.extras)
+        assert relative_error(objective.hess_mul(case.theta, case.v), hess @ case.v) < 10 * EXACT
+        assert relative_error(objective.hessian(case.theta), hess) < 10 * EXACT
 
 
+@both_products
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_threads_share_the_gradient(dtype, monkeypatch):
-    monkeypatch.setattr(terms, "FLOPS_PER_THREAD", 1.0)
+def test_threads_share_the_gradient(dtype, products):
     rng = np.random.default_rng(0)
     net = Network([4, 20, 2], activation="tanh", dtype=dtype)
     theta = net.init(random_state=0)
     X, y, w = rng.normal(size=(501, 4)), rng.normal(size=(501, 2)), rng.uniform(size=501)
     results = []
     for n_threads in (1, 3):
-        objective = net.objective(X, y, sample_weight=w, alpha=1.0)
-        objective.most_threads = n_threads
+        plan = Plan(products, threads=n_threads)
+        objective = net.objective(X, y, sample_weight=w, alpha=1.0, plan=plan)
         results.append((objective.value(theta), *objective.value_grad(theta)))
     for one, three in zip(*results, strict=True):
         assert relative_error(three, one) < 20 * np.finfo(dtype).eps

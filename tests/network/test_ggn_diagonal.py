@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp import Network, _assembly
+from fastmlp import Network, _sweeps
 from fastmlp._core import curvature as _curvature
 from fastmlp.solvers import NewtonCG, minimize
 
@@ -51,7 +51,7 @@ def test_the_estimate_is_unbiased(case):
     found = objective.ggn_diagonal(theta)
     assert np.array_equal(found, objective.ggn_diagonal(theta))
     assert np.corrcoef(found, exact)[0, 1] > 0.95
-    sweep, second = objective.term._curved, objective.term._second(_curvature.GGN, theta)
+    sweep, second = objective.term._wide, objective.term._second(_curvature.GGN, theta)
     draws = np.array([sweep.diagonal(theta, second, seed) for seed in range(1, 101)])
     draws = draws / objective.weight_sum + objective.penalty.diagonal
     error = np.abs(draws.mean(axis=0) - exact)
@@ -62,30 +62,30 @@ def test_the_estimate_is_unbiased(case):
 
 @cases
 def test_few_outputs_are_exact(case):
-    objective, theta = problem(*case[:2], _assembly.MOST_EXACT)
+    objective, theta = problem(*case[:2], _sweeps.MOST_EXACT)
     exact = np.diag(objective.ggn(theta))
     np.testing.assert_allclose(objective.ggn_diagonal(theta), exact, rtol=1e-10)
 
 
 def test_the_number_of_backward_sweeps_is_bounded(monkeypatch):
     made = []
-    workspace = _assembly._gauss_newton.Workspace
+    residuals = _sweeps._gauss_newton.Residuals
 
-    def counted(layers, rows, signs=None):
-        made.append(layers.n_raw if signs is None else signs.shape[1])
-        return workspace(layers, rows, signs)
+    def counted(tape, signs=None):
+        made.append(tape.layers.n_raw if signs is None else signs.shape[1])
+        return residuals(tape, signs)
 
-    monkeypatch.setattr(_assembly._gauss_newton, "Workspace", counted)
+    monkeypatch.setattr(_sweeps._gauss_newton, "Residuals", counted)
     for n_raw in (3, 32, 33, 300):
         objective, theta = problem("log_loss", "softmax", n_raw)
         objective.ggn_diagonal(theta)
-    assert made == [3, 32, _assembly.DRAWS, _assembly.DRAWS]
+    assert made == [3, 32, _sweeps.DRAWS, _sweeps.DRAWS]
 
 
 def test_newton_cg_ends_at_the_same_loss(monkeypatch):
     losses = []
-    for most in (_assembly.MOST_EXACT, 10**6):
-        monkeypatch.setattr(_assembly, "MOST_EXACT", most)
+    for most in (_sweeps.MOST_EXACT, 10**6):
+        monkeypatch.setattr(_sweeps, "MOST_EXACT", most)
         objective, theta = problem("log_loss", "softmax", 40)
         result = minimize(objective, theta, solver=NewtonCG(), max_iter=60, tol=1e-7)
         losses.append(result.loss)

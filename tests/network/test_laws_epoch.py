@@ -11,32 +11,25 @@ from reference_epoch import epoch as reference_epoch
 from scipy import sparse
 from sklearn.linear_model import Perceptron
 
-from fastmlp import Network, _sweeps
+from fastmlp import Network
+from fastmlp.plan import Plan
 from fastmlp.solvers import Adam, Status, minimize
 
 
-@pytest.fixture(params=["panels", "blas"], autouse=True)
-def engine(request, monkeypatch):
-    """Both ways through the layers; "by size" leaves the choice and only keeps it in `chosen`."""
-    by_size, chosen = _sweeps.fits_panels, []
-
-    def choose(*arguments, **extras):
-        fits = request.param == "panels"
-        if request.param == "by size":
-            fits = by_size(*arguments, **extras)
-        chosen.append("panels" if fits else "blas")
-        return fits
-
-    monkeypatch.setattr(_sweeps, "fits_panels", choose)
-    return chosen
+@pytest.fixture(params=["panels", "blas"])
+def plan(request):
+    """Both ways through the layers."""
+    return Plan(request.param)
 
 
-def check_epochs(net, twin, X, y, step, rng, weight=None, alpha=0.0, form=np.asarray, rows=None):
+def check_epochs(
+    net, twin, X, y, step, rng, plan, weight=None, alpha=0.0, form=np.asarray, rows=None
+):
     """Three epochs in fresh orders, ours against the plain NumPy loop; returns both thetas."""
     dtype = net.dtype
     tolerance = 1e-9 if dtype == np.float64 else 2e-4
     subset = np.arange(len(X)) if rows is None else rows
-    objective = net.objective(form(X), y, weight, alpha=alpha, rows=rows)
+    objective = net.objective(form(X), y, weight, alpha=alpha, rows=rows, plan=plan)
     theta = net.init(random_state=1)
     state = fresh_state(theta)
     expected, first, second, t = theta.astype(float), 0 * state.first, 0.0 * state.first, 0
@@ -70,23 +63,23 @@ UPDATES = {
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", UPDATES)
-def test_epochs_equal_a_plain_loop(name, dtype, rng):
+def test_epochs_equal_a_plain_loop(name, dtype, plan, rng):
     """47 rows in batches of ten: the last one is ragged."""
     net = Network([6, 7, 5, 3], ["tanh", "relu"], loss="log_loss", dtype=dtype)
     twin = Reference([6, 7, 5, 3], ["tanh", "relu"], loss="log_loss")
     X, y = rng.normal(size=(47, 6)).astype(dtype), rng.integers(3, size=47)
     weight = rng.uniform(0.1, 2.0, size=47)
     step = hyper(**{"batch_size": 10, "n_batches": 5, **UPDATES[name]})
-    check_epochs(net, twin, X, y, step, rng)
-    check_epochs(net, twin, X, y, step, rng, weight=weight, alpha=0.4)
+    check_epochs(net, twin, X, y, step, rng, plan)
+    check_epochs(net, twin, X, y, step, rng, plan, weight=weight, alpha=0.4)
 
 
 @pytest.mark.parametrize("update", ["sgd", "nesterov", "adam"])
 @drawn(range(100, 104), n_samples=11)
-def test_epochs_of_drawn_networks(case, update, rng):
+def test_epochs_of_drawn_networks(case, update, plan, rng):
     net = Network(**case.arguments)
     step = hyper(update, 4, 3, rates=np.full(3, 1e-3))
-    check_epochs(net, case.twin, case.X, case.y, step, rng, case.sample_weight + 0.1, 0.2)
+    check_epochs(net, case.twin, case.X, case.y, step, rng, plan, case.sample_weight + 0.1, 0.2)
 
 
 FORMS = {
@@ -101,29 +94,39 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_epochs_on_any_layout(form, rng):
+def test_epochs_on_any_layout(form, plan, rng):
     net, twin = Network([5, 4, 1], "tanh"), Reference([5, 4, 1], "tanh")
     X = rng.integers(-2, 3, size=(33, 5)).astype(float)
     y = rng.normal(size=33)
-    check_epochs(net, twin, X, y, hyper("adam", 8, 5), rng, alpha=0.1, form=FORMS[form])
+    check_epochs(net, twin, X, y, hyper("adam", 8, 5), rng, plan, alpha=0.1, form=FORMS[form])
 
 
 @pytest.mark.parametrize("form", ["csr", "fortran", "strided"])
-def test_epochs_on_a_subset_of_rows(form, rng):
+def test_epochs_on_a_subset_of_rows(form, plan, rng):
     net, twin = Network([5, 4, 1], "tanh"), Reference([5, 4, 1], "tanh")
     X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
     rows = rng.permutation(60)[:37]
     weight = rng.uniform(0.5, 1.5, size=60)
     check_epochs(
-        net, twin, X, y, hyper("adam", 8, 5), rng, weight, alpha=0.1, form=FORMS[form], rows=rows
+        net,
+        twin,
+        X,
+        y,
+        hyper("adam", 8, 5),
+        rng,
+        plan,
+        weight,
+        alpha=0.1,
+        form=FORMS[form],
+        rows=rows,
     )
 
 
-def test_a_batch_of_weight_zero_is_skipped(rng):
+def test_a_batch_of_weight_zero_is_skipped(plan, rng):
     net, twin = Network([3, 1]), Reference([3, 1])
     X, y, weight = rng.normal(size=(12, 3)), rng.normal(size=12), np.ones(12)
     weight[:6] = 0.0
-    objective = net.objective(X, y, weight, alpha=0.1)
+    objective = net.objective(X, y, weight, alpha=0.1, plan=plan)
     theta = net.init(random_state=1)
     state = fresh_state(theta)
     step = hyper("adam", 3, 4)
@@ -137,16 +140,16 @@ def test_a_batch_of_weight_zero_is_skipped(rng):
 
 
 @pytest.mark.parametrize("batch_size", [1, 12, 13, 100])
-def test_extreme_batch_sizes(batch_size, rng):
+def test_extreme_batch_sizes(batch_size, plan, rng):
     net, twin = Network([3, 4, 2], "relu"), Reference([3, 4, 2], "relu")
     X, y = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
     n_batches = -(-12 // batch_size)
-    check_epochs(net, twin, X, y, hyper("nesterov", batch_size, n_batches), rng, alpha=0.5)
+    check_epochs(net, twin, X, y, hyper("nesterov", batch_size, n_batches), rng, plan, alpha=0.5)
 
 
-def test_bad_epochs(rng):
+def test_bad_epochs(plan, rng):
     net = Network([3, 1])
-    objective = net.objective(rng.normal(size=(12, 3)), rng.normal(size=12))
+    objective = net.objective(rng.normal(size=(12, 3)), rng.normal(size=12), plan=plan)
     theta = net.init(random_state=1)
 
     in_order = np.arange(12)
@@ -174,11 +177,11 @@ def test_bad_epochs(rng):
         run(on=custom.objective(rng.normal(size=(12, 3)), rng.normal(size=12)))
 
 
-def test_the_perceptron_loss_is_rosenblatts_rule(rng):
+def test_the_perceptron_loss_is_rosenblatts_rule(plan, rng):
     """Pass by pass the same numbers as scikit-learn's Perceptron, from zero weights."""
     X, y = rng.normal(size=(40, 3)), rng.choice([-1.0, 1.0], size=40)
     net = Network([3, 1], loss="perceptron")
-    objective, theta = net.objective(X, y), net.init(init="zeros")
+    objective, theta = net.objective(X, y, plan=plan), net.init(init="zeros")
     state = fresh_state(theta)
     step = hyper("sgd", 1, 40, rates=np.ones(40), momentum=0.0)
     for n_passes in range(1, 6):
@@ -190,7 +193,7 @@ def test_the_perceptron_loss_is_rosenblatts_rule(rng):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 65])
-def test_epochs_at_the_edges_of_vectors_and_panels(width, dtype, rng):
+def test_epochs_at_the_edges_of_vectors_and_panels(width, dtype, plan, rng):
     """Every remainder of a width modulo a vector or a panel, in every place it can stand."""
     layers = [width, width + 1, max(1, width - 1), 3]
     hidden = ["relu", "silu"] if width % 2 else ["tanh", "relu"]
@@ -198,37 +201,38 @@ def test_epochs_at_the_edges_of_vectors_and_panels(width, dtype, rng):
     twin = Reference(layers, hidden, loss="log_loss")
     X, y = rng.normal(size=(29, width)).astype(dtype), rng.integers(3, size=29)
     step = hyper("adam", 13, 3, epsilon=1e-3)
-    check_epochs(net, twin, X, y, step, rng, alpha=0.3)
+    check_epochs(net, twin, X, y, step, rng, plan, alpha=0.3)
 
 
 @pytest.mark.parametrize("tile", [1, 2, 5, 6, 7, 11, 12, 13, 25])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_batch_of_several_tiles(tile, dtype, rng, monkeypatch):
+@pytest.mark.parametrize("products", ["panels", "blas", ("panels", "blas", "panels")])
+def test_a_batch_of_several_tiles(tile, dtype, products, rng):
     """The gradients of a batch's tiles add up, whole tiles and the ragged last one."""
-    for name in ("panel_rows", "tile_rows"):
-        monkeypatch.setattr(_sweeps, name, lambda *_: tile)
+    plan = Plan(products, tile)
     net = Network([6, 9, 4, 2], ["relu", "gelu"], dtype=dtype)
     twin = Reference([6, 9, 4, 2], ["relu", "gelu"])
     X, y = rng.normal(size=(50, 6)).astype(dtype), rng.normal(size=(50, 2)).astype(dtype)
     weight = rng.uniform(0.2, 2.0, size=50)
     step = hyper("nesterov", 26, 2, rates=np.full(2, 0.01))
-    check_epochs(net, twin, X, y, step, rng, weight=weight, alpha=0.3)
+    check_epochs(net, twin, X, y, step, rng, plan, weight=weight, alpha=0.3)
 
 
-@pytest.mark.parametrize("engine", ["by size"], indirect=True)
-def test_the_border_between_the_engines(engine, rng):
-    """Unforced, small layers run on panels and large ones on BLAS, and both are right."""
-    for layers, expected in [([5, 8, 2], "panels"), ([3, 600, 600, 2], "blas")]:
+def test_the_border_between_the_products(rng):
+    """Left open, small layers run on panels and large ones on BLAS, and both are right."""
+    for layers, expected in [
+        ([5, 8, 2], ("panels", "panels")),
+        ([3, 600, 600, 2], ("panels", "blas", "panels")),
+    ]:
         net, twin = Network(layers, "relu"), Reference(layers, "relu")
         X, y = rng.normal(size=(20, layers[0])), rng.normal(size=(20, 2))
         step = hyper("sgd", 8, 3, rates=np.full(3, 0.02))
-        check_epochs(net, twin, X, y, step, rng, alpha=0.1)
-        assert set(engine) == {expected}
-        engine.clear()
+        check_epochs(net, twin, X, y, step, rng, None, alpha=0.1)
+        assert net.objective(X, y).term.plan("batch").products == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_an_epsilon_below_the_smallest_number(dtype, rng):
+def test_an_epsilon_below_the_smallest_number(dtype, plan, rng):
     """What has no gradient stays where it is: it is no step of 0/0."""
     net = Network([3, 5, 1], "relu", dtype=dtype)
     X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
@@ -237,7 +241,11 @@ def test_an_epsilon_below_the_smallest_number(dtype, rng):
         [np.array([0, 0, 0, 0, -1.0]), np.zeros(1)],  # the last unit is never active
     )
     result = minimize(
-        net.objective(X, y), theta, solver=Adam(epsilon=1e-300), max_iter=3, random_state=0
+        net.objective(X, y, plan=plan),
+        theta,
+        solver=Adam(epsilon=1e-300),
+        max_iter=3,
+        random_state=0,
     )
     assert result.status is Status.MAX_ITER
     assert result.loss < net.value(theta, X, y)

@@ -26,9 +26,10 @@ from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
-from fastmlp._core.curvature cimport Second
+from fastmlp._core.curvature cimport LossCurvature
 from fastmlp._core.kernels cimport FM_HESS
-from fastmlp._core.network cimport Layers, Source, Tape, check_signals, first_of, forward, load
+from fastmlp._core.network cimport Layers, check_signals
+from fastmlp._core.tape cimport Tape64, forward, load_from, multiply_back
 
 import numpy as np
 
@@ -40,17 +41,15 @@ cdef class Blocks:
 
     Parameters
     ----------
-    layers : Layers
-    rows : int
-        The largest tile.
+    tape : Tape64
+        Whose tiles are swept.
     exact : bool
         Whether the terms in delta are needed.
     """
-    cdef Py_ssize_t rows
-    cdef double[:, ::1] a         # (n_layers, rows x (width + 1)): a~_0 .. a~_(L-1)
-    cdef double[:, ::1] s         # (n_layers, rows x width): g'(z_l), l = 1 .. L-1
-    cdef double[:, ::1] delta     # (n_layers + 1, rows x width)
-    cdef double[:, ::1] c         # (n_layers, rows x width): g''(z_l) o d loss / d a_l
+    cdef Tape64 tape
+    cdef double[:, ::1] s         # (n_layers, rows x ld): g'(z_l), l = 1 .. L-1
+    cdef double[:, ::1] delta     # (n_layers + 1, rows x ld)
+    cdef double[:, ::1] c         # (n_layers, rows x ld): g''(z_l) o d loss / d a_l
     cdef double[::1] diagonal     # S_(m,m), laid out [row, n, j]
     cdef double[::1] chain        # S_(l,m) over B, laid out [row, (n, q), j]
     cdef double[::1] spare
@@ -60,18 +59,18 @@ cdef class Blocks:
     cdef Py_ssize_t[:, ::1] at    # (n_layers + 1, n_layers + 1): where block (l, m) begins in sums
     cdef Py_ssize_t[:, ::1] at_B  # the same of its term in delta
 
-    def __cinit__(self, Layers layers, Py_ssize_t rows, bint exact):
-        cdef Py_ssize_t L = layers.n_layers, l, m, wide = 0, pair = 0, used = 0
-        for l in range(L + 1):
-            wide = max(wide, layers.width[l])
+    def __cinit__(self, Tape64 tape, bint exact):
+        cdef Layers layers = tape.layers
+        cdef Py_ssize_t L = layers.n_layers, rows = tape.rows, l, m, wide = 0, pair = 0, used = 0
         for l in range(1, L + 1):
             pair = max(pair, layers.width[l])
-        check_for_blas([layers.width[l] for l in range(L + 1)])
-        self.rows = rows
-        self.a = np.empty((L, rows * (wide + 1)))
+            wide = max(wide, tape.ld[l])
+        check_for_blas(layers.widths)
+        self.tape = tape
         self.s = np.empty((L, rows * wide))
         self.c = np.empty((L, rows * wide))
         self.delta = np.empty((L + 1, rows * wide))
+        wide = max(layers.widths)
         self.diagonal = np.empty(rows * pair * pair)
         self.chain = np.empty(rows * 2 * pair * pair)
         self.spare = np.empty(rows * 2 * pair * pair)
@@ -117,30 +116,21 @@ cdef Py_ssize_t triangle(Py_ssize_t n) noexcept nogil:
     return n * (n + 1) // 2
 
 
-def tile_rows(Layers layers):
-    """Rows per tile: the workspace stays within some tens of megabytes."""
-    cdef Py_ssize_t l, wide = 1
-    for l in range(layers.n_layers + 1):
-        wide = max(wide, layers.width[l] + 1)
-    return max(1, min(256, (1 << 22) // (6 * wide * wide)))
-
-
-def accumulate(Blocks b, Layers layers, Source source, Tape tape, const double[::1] theta,
-               const Py_ssize_t[::1] index, Py_ssize_t begin, Py_ssize_t end, Second second):
-    """Add rows begin .. end to the sums."""
+def accumulate(Blocks b, const double[::1] theta, Py_ssize_t begin, Py_ssize_t end,
+               LossCurvature second):
+    """Add rows begin .. end to the sums; theta is what the tape holds."""
     cdef Py_ssize_t start = begin, rows, m
-    cdef const Py_ssize_t *rows_of = first_of(index)
-    cdef bint exact = second.curvature == FM_HESS
+    cdef bint exact = second.kind == FM_HESS
     cdef double last = 0
     with nogil:
         while start < end:
-            rows = min(b.rows, end - start)
+            rows = min(b.tape.rows, end - start)
             check_signals(&last)
-            load(source, tape, rows_of, start, rows, layers.n_targets, <double *> NULL)
-            forward(layers, &theta[0], tape, rows, False)
-            prepare(b, layers, &theta[0], tape, second, start, rows, exact)
-            for m in range(layers.n_layers, 0, -1):
-                layer_column(b, layers, &theta[0], m, rows, exact)
+            load_from(b.tape, start, rows, end)
+            forward(b.tape, rows, False)
+            prepare(b, second, start, rows, exact)
+            for m in range(b.tape.layers.n_layers, 0, -1):
+                layer_column(b, b.tape.layers, &theta[0], m, rows, exact)
                 check_signals(&last)
             start += rows
 
@@ -158,30 +148,22 @@ def collect(list parts, Layers layers, double[:, ::1] H, bint exact):
                 sort_block(b, layers, H, l, m, exact)
 
 
-cdef void prepare(Blocks b, Layers layers, const double *theta, Tape tape, Second second,
-                  Py_ssize_t start, Py_ssize_t rows, bint exact) noexcept nogil:
-    """a~, g', and for the exact Hessian delta and g'' o d loss / d a, for every layer; S_(L,L)."""
-    cdef Py_ssize_t L = layers.n_layers, l, i, k, h, stride, n_raw = layers.n_raw
-    cdef double *da = &b.spare[0]
-    for l in range(L):
-        h = layers.width[l]
-        stride = tape.stride if l == 0 else h
-        for i in range(rows):
-            memcpy(&b.a[l, i * (h + 1)], <const double *> tape.a[l] + i * stride,
-                   h * sizeof(double))
-            b.a[l, i * (h + 1) + h] = 1
-        if l > 0:
-            kernels.slope(&b.s[l, 0], <const double *> tape.z[l], <const double *> tape.a[l],
-                          rows * h, &layers.activation[l - 1])
+cdef void prepare(Blocks b, LossCurvature second, Py_ssize_t start, Py_ssize_t rows,
+                  bint exact) noexcept nogil:
+    """g', and for the exact Hessian delta and g'' o d loss / d a, for every layer; S_(L,L)."""
+    cdef Py_ssize_t L = b.tape.layers.n_layers, l, i, k, n, n_raw = b.tape.layers.n_raw
+    cdef double *da = b.tape.spare
     if exact:
-        second.gradient(&b.delta[L, 0], layers, tape, start, rows)
-        for l in range(L - 1, 0, -1):
-            h = layers.width[l]
-            gemm(da, &b.delta[l + 1, 0], theta + layers.offset[l], rows, h, layers.width[l + 1],
-                 False, True, 0, layers.width[l + 1], layers.width[l + 1], h)
-            kernels.curv(&b.c[l, 0], <const double *> tape.z[l], <const double *> tape.a[l],
-                         rows * h, &layers.activation[l - 1])
-            for i in range(rows * h):
+        second.gradient(b.tape, start, rows)
+        memcpy(&b.delta[L, 0], b.tape.delta, rows * b.tape.ld[L] * sizeof(double))
+    for l in range(L - 1, 0, -1):
+        n = rows * b.tape.ld[l]
+        kernels.slope(&b.s[l, 0], b.tape.z[l], b.tape.a[l], n, &b.tape.layers.activation[l - 1])
+        if exact:
+            multiply_back(b.tape, l + 1, da, &b.delta[l + 1, 0], b.tape.turned[l + 1], NULL, rows)
+            kernels.curv(&b.c[l, 0], b.tape.z[l], b.tape.a[l], n,
+                         &b.tape.layers.activation[l - 1])
+            for i in range(n):
                 b.c[l, i] *= da[i]
                 b.delta[l, i] = b.s[l, i] * da[i]
     for k in range(n_raw):
@@ -189,8 +171,7 @@ cdef void prepare(Blocks b, Layers layers, const double *theta, Tape tape, Secon
         memset(&b.chain[0], 0, rows * n_raw * sizeof(double))
         for i in range(rows):
             b.chain[i * n_raw + k] = 1
-        second.mul(&b.spare[0], &b.chain[0], layers, <const double *> tape.a[L],
-                   <const double *> tape.y, <const double *> tape.w, start, rows)
+        second.mul(&b.spare[0], &b.chain[0], b.tape, start, rows)
         for i in range(rows):
             for l in range(n_raw):
                 b.diagonal[(i * n_raw + l) * n_raw + k] = b.spare[i * n_raw + l]
@@ -212,11 +193,11 @@ cdef void layer_column(Blocks b, Layers layers, const double *theta, Py_ssize_t 
         depth = h_m if l == m - 1 or not with_B else h_m + h_below
         gemm(spare, chain, theta + layers.offset[l], rows * depth, h, h_up, False, True, 0, h_up,
              h_up, h)
-        scale_depth(spare, &b.s[l, 0], rows, depth, h)
+        scale_depth(spare, &b.s[l, 0], rows, depth, h, b.tape.ld[l])
         if l == m - 1:
             next_diagonal(b, layers, theta, spare, l, rows, exact)
             if with_B:
-                append_identity(chain, spare, &b.s[l, 0], rows, h_m, h)
+                append_identity(chain, spare, &b.s[l, 0], rows, h_m, h, b.tape.ld[l])
                 swap = spare
                 spare = chain
                 chain = swap
@@ -228,24 +209,24 @@ cdef void layer_column(Blocks b, Layers layers, const double *theta, Py_ssize_t 
 
 
 cdef void scale_depth(double *S, const double *s, Py_ssize_t rows, Py_ssize_t depth,
-                      Py_ssize_t h) noexcept nogil:
-    """S[i, d, j] *= s[i, j]"""
+                      Py_ssize_t h, Py_ssize_t ld) noexcept nogil:
+    """S[i, d, j] *= s[i, j], ld from row to row of s"""
     cdef Py_ssize_t i, d, j
     for i in range(rows):
         for d in range(depth):
             for j in range(h):
-                S[(i * depth + d) * h + j] *= s[i * h + j]
+                S[(i * depth + d) * h + j] *= s[i * ld + j]
 
 
 cdef void append_identity(double *stacked, const double *S, const double *s, Py_ssize_t rows,
-                          Py_ssize_t h_m, Py_ssize_t h) noexcept nogil:
+                          Py_ssize_t h_m, Py_ssize_t h, Py_ssize_t ld) noexcept nogil:
     """stacked[i] = S[i] (h_m x h) over B[i] = diag(s[i]) (h x h)"""
     cdef Py_ssize_t i, q
     for i in range(rows):
         memcpy(stacked + i * (h_m + h) * h, S + i * h_m * h, h_m * h * sizeof(double))
         memset(stacked + (i * (h_m + h) + h_m) * h, 0, h * h * sizeof(double))
         for q in range(h):
-            stacked[(i * (h_m + h) + h_m + q) * h + q] = s[i * h + q]
+            stacked[(i * (h_m + h) + h_m + q) * h + q] = s[i * ld + q]
 
 
 cdef void next_diagonal(Blocks b, Layers layers, const double *theta, const double *S,
@@ -259,11 +240,11 @@ cdef void next_diagonal(Blocks b, Layers layers, const double *theta, const doub
                 turned[(i * h + j) * h_up + n] = S[(i * h_up + n) * h + j]
     gemm(&b.diagonal[0], turned, theta + layers.offset[l], rows * h, h, h_up, False, True, 0,
          h_up, h_up, h)
-    scale_depth(&b.diagonal[0], &b.s[l, 0], rows, h, h)
+    scale_depth(&b.diagonal[0], &b.s[l, 0], rows, h, h, b.tape.ld[l])
     if exact:
         for i in range(rows):
             for j in range(h):
-                b.diagonal[(i * h + j) * h + j] += b.c[l, i * h + j]
+                b.diagonal[(i * h + j) * h + j] += b.c[l, i * b.tape.ld[l] + j]
 
 
 cdef void add_diagonal(Blocks b, Layers layers, const double *S, Py_ssize_t m,
@@ -274,7 +255,7 @@ cdef void add_diagonal(Blocks b, Layers layers, const double *S, Py_ssize_t m,
     cdef const double *a
     cdef double *to
     for i in range(rows):
-        a = &b.a[m - 1, i * f]
+        a = b.tape.a[m - 1] + i * b.tape.ld[m - 1]
         to = &b.products[i * n_left]
         for p in range(f):
             for q in range(p + 1):
@@ -296,17 +277,20 @@ cdef void add_block(Blocks b, Layers layers, const double *S, Py_ssize_t depth, 
     """
     cdef Py_ssize_t h = layers.width[l], h_m = layers.width[m], f = layers.width[l - 1] + 1
     cdef Py_ssize_t f_m = layers.width[m - 1] + 1
-    paired(&b.products[0], &b.a[l - 1, 0], &b.a[m - 1, 0], rows, f, f_m)
+    paired(&b.products[0], b.tape.a[l - 1], b.tape.ld[l - 1], b.tape.a[m - 1], b.tape.ld[m - 1], rows,
+           f, f_m)
     gemm(&b.sums[b.at[l, m]], &b.products[0], S, f * f_m, h_m * h, rows, True, False, 1, f * f_m,
          depth * h, h_m * h)
     if with_B:
-        paired(&b.products[0], &b.a[l - 1, 0], &b.delta[m, 0], rows, f, h_m)
+        paired(&b.products[0], b.tape.a[l - 1], b.tape.ld[l - 1], &b.delta[m, 0], b.tape.ld[m], rows,
+               f, h_m)
         gemm(&b.sums[b.at_B[l, m]], &b.products[0], S + h_m * h, f * h_m, (f_m - 1) * h, rows,
              True, False, 1, f * h_m, depth * h, (f_m - 1) * h)
 
 
-cdef void paired(double *out, const double *left, const double *right, Py_ssize_t rows,
-                 Py_ssize_t n_left, Py_ssize_t n_right) noexcept nogil:
+cdef void paired(double *out, const double *left, Py_ssize_t ld_left, const double *right,
+                 Py_ssize_t ld_right, Py_ssize_t rows, Py_ssize_t n_left,
+                 Py_ssize_t n_right) noexcept nogil:
     """out[i, (p, q)] = left[i, p] right[i, q]"""
     cdef Py_ssize_t _i, p, q
     for _i in range(rows):
@@ -314,8 +298,8 @@ cdef void paired(double *out, const double *left, const double *right, Py_ssize_
             for q in range(n_right):
                 out[q] = left[p] * right[q]
             out += n_right
-        left += n_left
-        right += n_right
+        left += ld_left
+        right += ld_right
 
 
 cdef void sort_diagonal(Blocks b, Layers layers, double[:, ::1] H, Py_ssize_t m) noexcept nogil:

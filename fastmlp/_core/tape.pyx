@@ -1,0 +1,482 @@
+"""The tape: one tile of rows on its way through the layers, and the sweeps over it.
+
+theta holds W_l (fan_in x fan_out, row-major) and b_l behind it: W~_l, which is W_l with b_l as its
+last row. Each row of activations carries a one behind its last real column, so that
+z_l = (a_(l-1), 1) W~_l and grad_l = (a_(l-1), 1)' delta_l: biases need no code of their own. A
+product is a field of a layer: own tiles on panels, or BLAS on theta itself.
+"""
+
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from fastmlp._core cimport kernels
+from fastmlp._core.blas cimport gemm
+from fastmlp._core.kernels cimport FM_identity, FM_relu, padded
+from fastmlp._core.network cimport check_signals
+
+from fastmlp._core.network import check_count
+
+cdef enum:
+    N_ARRAYS = 8    # by layer, of a tape
+
+
+cdef class Tape:
+    """Room for one tile of rows, for the gradient, and for the parameters where they are packed.
+
+    Parameters
+    ----------
+    layers : Layers
+    source : Source or None
+        The data, in the tape's type.
+    products : list of int
+        PANELS or BLAS, for each layer.
+    rows : int
+        The largest tile.
+    leader : Tape, optional
+        Whose parameters and moments this tape uses, with a gradient of its own.
+    apart : bool
+        Whether z is kept beside a in any case.
+    """
+
+    def __cinit__(self, Layers layers, Source source, list products, Py_ssize_t rows,
+                  Tape leader=None, bint apart=False):
+        cdef Py_ssize_t n = layers.n_layers + 1
+        self.layers, self.source, self.rows, self.leader = layers, source, rows, leader
+        self.pointers = calloc(N_ARRAYS * n, sizeof(void *))
+        self.product = <int *> calloc(n, sizeof(int))
+        self.ld = <Py_ssize_t *> calloc(n, sizeof(Py_ssize_t))
+        self.size = <Py_ssize_t *> calloc(n, sizeof(Py_ssize_t))
+        if not (self.pointers and self.product and self.ld and self.size):
+            raise MemoryError("no room for the tape")
+        for l, product in enumerate(products, start=1):
+            self.product[l] = product
+        check_count(rows, 4, sum(layers.widths) + 16 * n)
+
+    def __dealloc__(self):
+        free(self.pointers)
+        free(self.product)
+        free(self.ld)
+        free(self.size)
+        free(self.memory)
+
+
+cdef class Tape32(Tape):
+    """A tape of float32."""
+
+    def __cinit__(self, Layers layers, Source source, list products, Py_ssize_t rows,
+                  Tape leader=None, bint apart=False):
+        lay_out(self, apart)
+
+
+cdef class Tape64(Tape):
+    """A tape of float64."""
+
+    def __cinit__(self, Layers layers, Source source, list products, Py_ssize_t rows,
+                  Tape leader=None, bint apart=False):
+        lay_out(self, apart)
+
+
+TAPES = {4: Tape32, 8: Tape64}    # by the size of an entry
+
+
+cdef int lay_out(tape_t tape, bint apart) except -1:
+    """Every array its place: a dry pass that counts, then the same pass that hands out."""
+    cdef Layers layers = tape.layers
+    cdef Source source = tape.source
+    cdef Py_ssize_t l, L = layers.n_layers, rows = tape.rows, fan_in, fan_out, widest = 0
+    tape.itemsize = sizeof(tape.delta[0])
+    tape.lanes = padded(2, tape.itemsize)
+    slots(tape, 0, &tape.z)
+    slots(tape, 1, &tape.slope)
+    slots(tape, 2, &tape.a)
+    slots(tape, 3, &tape.grad)
+    tape.own_grad = tape.grad
+    slots(tape, 4, &tape.W)
+    slots(tape, 5, &tape.turned)
+    slots(tape, 6, &tape.first)
+    slots(tape, 7, &tape.second)
+    if tape.leader is not None:
+        follow(tape, <tape_t?> tape.leader)
+    tape.ld[0] = layers.width[0] + 1
+    for dry in (True, False):
+        if not dry:
+            tape.memory = calloc(tape.used + 64, 1)
+            if not tape.memory:
+                raise MemoryError(f"no room for a tape of {tape.used} bytes")
+            tape.base = <char *> ((<uintptr_t> tape.memory + 63) & ~<uintptr_t> 63)
+            tape.used = 0
+        take(tape, &tape.a[0], rows * tape.ld[0])
+        for l in range(1, L + 1):
+            fan_in, fan_out = layers.width[l - 1], layers.width[l]
+            tape.ld[l] = padded(fan_out + (l < L), tape.itemsize)
+            widest = max(widest, tape.ld[l])
+            take(tape, &tape.a[l], rows * tape.ld[l])
+            tape.z[l] = tape.a[l]
+            if apart or layers.keeps_z[l - 1]:
+                take(tape, &tape.z[l], rows * tape.ld[l])
+            tape.slope[l] = tape.z[l]
+            tape.size[l] = (fan_in + 1) * fan_out
+            if tape.product[l] == PANELS:
+                tape.size[l] = (fan_in + 1) * padded(fan_out, tape.itemsize)
+            take(tape, &tape.grad[l], tape.size[l])
+            if tape.leader is None and tape.product[l] == PANELS:
+                take(tape, &tape.W[l], tape.size[l])
+                take(tape, &tape.first[l], tape.size[l])
+                take(tape, &tape.second[l], tape.size[l])
+                if l > 1:
+                    take(tape, &tape.turned[l], fan_out * padded(fan_in, tape.itemsize))
+        take(tape, &tape.delta, rows * widest)
+        take(tape, &tape.spare, rows * widest)
+        if source is not None and source.y != NULL:
+            take(tape, &tape.y, rows * layers.n_targets)
+        if source is not None and source.w != NULL:
+            take(tape, &tape.w, rows)
+        take(tape, &tape.order, rows)
+    set_last(tape, 0, tape.a[0], rows, 1)
+    return 0
+
+
+ctypedef fused entry:
+    float
+    double
+    Py_ssize_t
+
+
+cdef void take(Tape tape, entry **at, Py_ssize_t n) noexcept:
+    """The next n entries of the arena, from a new cache line on."""
+    if tape.base != NULL:
+        at[0] = <entry *> (tape.base + tape.used)
+    tape.used += (n * sizeof(entry) + 63) & ~<size_t> 63
+
+
+cdef void slots(Tape tape, Py_ssize_t k, real ***at) noexcept:
+    """The k-th array of pointers."""
+    at[0] = <real **> tape.pointers + k * (tape.layers.n_layers + 1)
+
+
+cdef void use(real ***at, void *arrays) noexcept nogil:
+    """Pointers by layer of another tape of the same type."""
+    at[0] = <real **> arrays
+
+
+cdef void follow(tape_t tape, tape_t leader) noexcept:
+    """Share the leader's parameters and moments."""
+    tape.W, tape.turned = leader.W, leader.turned
+    tape.first, tape.second = leader.first, leader.second
+
+
+# ---- parameters ----
+
+def hold(tape_t tape, theta, bint back):
+    """Take theta, (n_params,) of the tape's type, as the parameters of the sweeps to come; back:
+    also of those that go back.
+
+    Where BLAS multiplies it is read in place, so it has to stay as it is meanwhile.
+    """
+    tape.theta = theta
+    pack(tape, tape.W, theta, False)
+    if back:
+        with nogil:
+            turn(tape)
+
+
+def collect(tape_t tape, list others, out):
+    """The gradients that the sweeps left in this tape and others added up, into out."""
+    cdef Py_ssize_t l, i
+    cdef tape_t other
+    for other in others:
+        with nogil:
+            for l in range(1, tape.layers.n_layers + 1):
+                for i in range(tape.size[l]):
+                    tape.grad[l][i] += other.grad[l][i]
+    unpack(tape, tape.grad, out)
+
+
+cdef int pack(Tape tape, real **parts, array, bint back) except -1:
+    """A vector laid out as theta into one part per layer, or out of them; to BLAS it is its parts.
+    """
+    cdef Layers layers = tape.layers
+    cdef const real[::1] vector = array
+    cdef real *flat = <real *> &vector[0]
+    cdef Py_ssize_t l
+    for l in range(1, layers.n_layers + 1):
+        if tape.product[l] == PANELS:
+            kernels.panel_copy(parts[l], flat + layers.offset[l - 1], layers.width[l - 1] + 1,
+                               layers.width[l], back)
+        elif not back:
+            parts[l] = flat + layers.offset[l - 1]
+    return 0
+
+
+cdef int unpack(Tape tape, real **parts, array) except -1:
+    """A gradient, which has memory of its own in every layer, laid out as theta."""
+    cdef Layers layers = tape.layers
+    cdef real[::1] flat = array
+    cdef Py_ssize_t l
+    for l in range(1, layers.n_layers + 1):
+        if tape.product[l] == BLAS:
+            memcpy(&flat[layers.offset[l - 1]], parts[l], tape.size[l] * sizeof(real))
+    return pack(tape, parts, array, True)
+
+
+cdef void turn(tape_t tape) noexcept nogil:
+    """W' of every layer but the first; BLAS reads W across."""
+    cdef Py_ssize_t l
+    for l in range(2, tape.layers.n_layers + 1):
+        if tape.product[l] == PANELS:
+            kernels.panel_turn(tape.turned[l], tape.W[l], tape.layers.width[l - 1],
+                               tape.layers.width[l])
+        else:
+            tape.turned[l] = tape.W[l]
+
+
+cdef void clear(tape_t tape) noexcept nogil:
+    """An empty gradient."""
+    cdef Py_ssize_t l
+    for l in range(1, tape.layers.n_layers + 1):
+        memset(tape.grad[l], 0, tape.size[l] * tape.itemsize)
+
+
+# ---- the three products of a layer ----
+
+cdef void multiply(Tape tape, Py_ssize_t l, real *z, const real *a, const real *W,
+                   Py_ssize_t rows, bint relu) noexcept nogil:
+    """z = a W~_l, a as wide as the tape's rows below, the column for biases included.
+
+    relu is for panels alone.
+    """
+    cdef Py_ssize_t fan_in = tape.layers.width[l - 1], fan_out = tape.layers.width[l]
+    if tape.product[l] == PANELS:
+        kernels.panel_forward(z, a, W, rows, fan_in, fan_out, tape.ld[l], tape.ld[l - 1], relu)
+    else:
+        gemm(z, a, W, rows, fan_out, fan_in + 1, False, False, 0, tape.ld[l - 1], fan_out,
+             tape.ld[l])
+        clear_padding(z, rows, fan_out, tape.ld[l])
+
+
+cdef void multiply_back(Tape tape, Py_ssize_t l, real *below, const real *delta,
+                        const real *turned, const real *gate, Py_ssize_t rows) noexcept nogil:
+    """below = delta W_l', kept where gate is positive: for panels alone."""
+    cdef Py_ssize_t fan_in = tape.layers.width[l - 1], fan_out = tape.layers.width[l]
+    if tape.product[l] == PANELS:
+        kernels.panel_delta(below, delta, turned, gate, rows, fan_in, fan_out, tape.ld[l - 1],
+                            tape.ld[l])
+    else:
+        gemm(below, delta, turned, rows, fan_in, fan_out, False, True, 0, tape.ld[l], fan_out,
+             tape.ld[l - 1])
+        clear_padding(below, rows, fan_in, tape.ld[l - 1])
+
+
+cdef void multiply_grad(Tape tape, Py_ssize_t l, real *grad, const real *a, const real *delta,
+                        Py_ssize_t rows, bint accumulate) noexcept nogil:
+    """grad (+)= a' delta, a as in `multiply`."""
+    cdef Py_ssize_t fan_in = tape.layers.width[l - 1], fan_out = tape.layers.width[l]
+    if tape.product[l] == PANELS:
+        kernels.panel_grad(grad, a, delta, rows, fan_in, fan_out, tape.ld[l - 1], tape.ld[l],
+                           accumulate)
+    else:
+        gemm(grad, a, delta, fan_in + 1, fan_out, rows, True, False, accumulate, tape.ld[l - 1],
+             tape.ld[l], fan_out)
+
+
+cdef void clear_padding(real *m, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t ld) noexcept nogil:
+    """Zeros behind the real columns, where BLAS writes nothing."""
+    cdef Py_ssize_t i, c
+    for i in range(rows):
+        for c in range(i * ld + cols, (i + 1) * ld):
+            m[c] = 0
+
+
+# ---- a tile of rows ----
+
+cdef void load_from(tape_t tape, Py_ssize_t start, Py_ssize_t rows,
+                    Py_ssize_t end) noexcept nogil:
+    """Rows start .. start + rows of those that count; those up to end are wanted next."""
+    cdef Py_ssize_t i
+    if tape.source.index != NULL:
+        load(tape, tape.source.index + start, rows, end - start)
+        return
+    for i in range(rows):
+        tape.order[i] = start + i
+    load(tape, tape.order, rows, rows)
+
+
+cdef void load(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,
+               Py_ssize_t left) noexcept nogil:
+    """Rows, targets and weights by index, which goes on for left >= rows entries."""
+    load_rows(tape.a[0], tape.source, index, rows, left, tape.ld[0])
+    if tape.y != NULL:
+        gather(tape.y, tape.source.y, index, rows, left, tape.layers.n_targets)
+    if tape.w != NULL:
+        gather(tape.w, tape.source.w, index, rows, rows, 1)
+
+
+cdef void load_rows(real *out, Source source, const Py_ssize_t *index, Py_ssize_t rows,
+                    Py_ssize_t left, Py_ssize_t ld) noexcept nogil:
+    """Rows of X by index, as the network sees them, into out, ld apart."""
+    cdef Py_ssize_t cols = source.n_features
+    if source.sparse:
+        kernels.gather_csr(out, <const real *> source.data, source.indices, source.indptr, index,
+                           rows, cols, ld)
+    else:
+        kernels.gather(out, <const real *> source.X, index, rows, left, cols, ld,
+                       source.row_stride, source.col_stride)
+    if source.mean != NULL:
+        kernels.standardise(out, source.mean, source.scale, rows, cols, ld)
+
+
+cdef void gather(real *out, const void *m, const Py_ssize_t *index, Py_ssize_t rows,
+                 Py_ssize_t left, Py_ssize_t cols) noexcept nogil:
+    """Rows of a matrix without gaps by index."""
+    kernels.gather(out, <const real *> m, index, rows, left, cols, cols, cols, 1)
+
+
+cdef void set_last(Tape tape, Py_ssize_t l, real *a, Py_ssize_t rows, real value) noexcept nogil:
+    """What the biases are multiplied by, behind the last real column of each row of a_l."""
+    cdef Py_ssize_t i, ld = tape.ld[l]
+    a += tape.layers.width[l]
+    for i in range(rows):
+        a[i * ld] = value
+
+
+cdef void spread(real *apart, const real *compact, Py_ssize_t rows, Py_ssize_t cols,
+                 Py_ssize_t ld) noexcept nogil:
+    """Rows without gaps into rows ld apart, with zeros between."""
+    cdef Py_ssize_t i
+    for i in range(rows):
+        memcpy(apart + i * ld, compact + i * cols, cols * sizeof(real))
+    clear_padding(apart, rows, cols, ld)
+
+
+cdef void compact(real *out, const real *apart, Py_ssize_t rows, Py_ssize_t cols,
+                  Py_ssize_t ld) noexcept nogil:
+    """Rows ld apart without the gaps between them."""
+    cdef Py_ssize_t i
+    for i in range(rows):
+        memcpy(out + i * cols, apart + i * ld, cols * sizeof(real))
+
+
+cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil:
+    """z_l = (a_(l-1), 1) W~_l, a_l = g_l(z_l); relu on panels happens before the store.
+
+    slopes: what a backward sweep needs is to be kept, slope_l in place of z_l where a_l does not
+    tell it.
+    """
+    cdef Py_ssize_t l, L = tape.layers.n_layers
+    cdef bint relu
+    for l in range(1, L + 1):
+        relu = (l < L and tape.layers.activation[l - 1].kind == FM_relu
+                and tape.product[l] == PANELS)
+        multiply(tape, l, tape.z[l], tape.a[l - 1], tape.W[l], rows, relu)
+        if l == L:
+            break
+        if not relu:
+            kernels.activate(tape.a[l], tape.z[l], NULL, rows, tape.ld[l], slopes,
+                             &tape.layers.activation[l - 1])
+        set_last(tape, l, tape.a[l], rows, 1)
+
+
+cdef double loss(tape_t tape, Py_ssize_t rows) noexcept nogil:
+    """After a forward sweep, the loss of the tile: d loss / d raw is left in delta."""
+    cdef Py_ssize_t L = tape.layers.n_layers
+    return kernels.panel_loss(tape.delta, tape.a[L], tape.y, tape.w, rows, tape.layers.n_raw,
+                              tape.ld[L], &tape.layers.loss)
+
+
+cdef void predict(Tape tape, real *out, real *room, const real *raw,
+                  Py_ssize_t rows) noexcept nogil:
+    """out[rows, n_targets] = the output activation of the first raw of each target."""
+    cdef Py_ssize_t cols = tape.layers.n_targets, ld = tape.ld[tape.layers.n_layers]
+    if tape.layers.loss.output.kind == FM_identity:
+        compact(out, raw, rows, cols, ld)
+    else:
+        compact(room, raw, rows, cols, ld)
+        kernels.output(out, room, rows, cols, &tape.layers.loss.output)
+
+
+cdef void backward(tape_t tape, Py_ssize_t rows, bint accumulate) noexcept nogil:
+    """After a forward sweep with slopes, from delta = d loss / d raw:
+    grad_l (+)= (a_(l-1), 1)' delta_l, delta_(l-1) = delta_l W_l' o g'(z_(l-1))."""
+    cdef Py_ssize_t l, L = tape.layers.n_layers
+    cdef bint relu
+    delta, below = tape.delta, tape.spare
+    for l in range(L, 0, -1):
+        multiply_grad(tape, l, tape.grad[l], tape.a[l - 1], delta, rows, accumulate)
+        if l == 1:
+            break
+        relu = (tape.layers.activation[l - 2].kind == FM_relu and tape.product[l] == PANELS)
+        multiply_back(tape, l, below, delta, tape.turned[l], tape.a[l - 1] if relu else NULL,
+                      rows)
+        if not relu:
+            kernels.backward(below, NULL, tape.slope[l - 1], tape.a[l - 1], rows,
+                             tape.ld[l - 1], &tape.layers.activation[l - 2])
+        delta, below = below, delta
+
+
+cdef const double *slopes(Tape64 tape, Py_ssize_t l, Py_ssize_t rows, double *room) noexcept nogil:
+    """g_l'(z_l) after a forward sweep with slopes: where it lies, or worked out in room."""
+    if tape.layers.keeps_z[l - 1]:
+        return tape.slope[l]
+    kernels.slope(room, tape.a[l], tape.a[l], rows * tape.ld[l], &tape.layers.activation[l - 1])
+    return room
+
+
+# ---- sweeps over the rows that count ----
+
+def value_grad(tape_t tape, Py_ssize_t begin, Py_ssize_t end, bint with_grad, deltas=None):
+    """The sum of the losses of rows begin .. end, whose gradient is left in the tape if asked.
+
+    Parameters
+    ----------
+    deltas : ndarray of shape (end - begin, n_raw), contiguous, optional
+        d loss / d raw of these rows, for a loss that is not the network's; the sum is 0 then.
+    """
+    cdef Py_ssize_t start = begin, rows
+    cdef double total = 0, last = 0
+    given = tape.delta
+    if deltas is not None:
+        point(&given, deltas)
+    with nogil:
+        while start < end:
+            rows = min(tape.rows, end - start)
+            check_signals(&last)
+            load_from(tape, start, rows, end)
+            forward(tape, rows, with_grad)
+            if given == tape.delta:
+                total += loss(tape, rows)
+            else:
+                spread(tape.delta, given, rows, tape.layers.n_raw, tape.ld[tape.layers.n_layers])
+                given += rows * tape.layers.n_raw
+            if with_grad:
+                backward(tape, rows, start > begin)
+            start += rows
+    return total
+
+
+cdef int point(real **at, array) except -1:
+    """Where a contiguous array of this type lies."""
+    cdef const real[:, ::1] view = array
+    at[0] = <real *> &view[0, 0]
+    return 0
+
+
+def raw(tape_t tape, out, Py_ssize_t begin, Py_ssize_t end, bint apply_output):
+    """For rows begin .. end their raw outputs into these rows of out, or (n_targets columns) their
+    prediction: the output activation of the first raw of each target."""
+    cdef Py_ssize_t start = begin, rows, L = tape.layers.n_layers
+    cdef Py_ssize_t cols = tape.layers.n_targets if apply_output else tape.layers.n_raw
+    cdef double last = 0
+    to = tape.delta
+    point(&to, out)
+    with nogil:
+        while start < end:
+            rows = min(tape.rows, end - start)
+            check_signals(&last)
+            load_from(tape, start, rows, end)
+            forward(tape, rows, False)
+            if apply_output:
+                predict(tape, to + start * cols, tape.spare, tape.a[L], rows)
+            else:
+                compact(to + start * cols, tape.a[L], rows, cols, tape.ld[L])
+            start += rows
