@@ -413,3 +413,18 @@ def test_weight_decay_leaves_the_biases_alone(data):
     for a, b, c in zip(plain.coefs_, decayed.coefs_, start.coefs_, strict=True):
         assert np.allclose(a - b, rate * decay * c, rtol=1e-6, atol=1e-15)
     assert np.allclose(plain.intercepts_[0], decayed.intercepts_[0], rtol=1e-12)
+
+
+def test_a_layer_that_a_solver_freezes(data):
+    """From warm weights: W1 and b1 stay, the rest goes on."""
+    X, y = data
+    options = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0, "warm_start": True}
+    model = MLPRegressor(solver=Adam(0.01), **options)
+    model.fit(X, y)
+    before = [array.copy() for array in (*model.coefs_, *model.intercepts_)]
+    model.set_params(solver=Adam(0.01, rate_factors={1: 0, "b2": 0})).fit(X, y)
+    after = (*model.coefs_, *model.intercepts_)
+    assert list(map(np.array_equal, before, after)) == [True, False, True, True]
+    model.set_params(solver__rate_factors={"W3": 0.5})
+    with pytest.raises(ValueError, match="Unknown segment in rate_factors of Adam 'W3'.*b2"):
+        model.fit(X, y)

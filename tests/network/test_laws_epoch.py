@@ -74,6 +74,23 @@ def test_epochs_equal_a_plain_loop(name, dtype, plan, rng):
     check_epochs(net, twin, X, y, step, rng, plan, weight=weight, alpha=0.4)
 
 
+FACTORS = np.array([0.5, 0.0, 1.0, 2.0, 0.0, 0.25])  # W1, b1, W2, b2, W3, b3
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", UPDATES)
+def test_every_segment_at_a_rate_of_its_own(name, dtype, rng, plan):
+    net = Network([6, 7, 5, 3], ["tanh", "relu"], dtype=dtype)
+    twin = Reference([6, 7, 5, 3], ["tanh", "relu"])
+    X, y = rng.normal(size=(47, 6)).astype(dtype), rng.normal(size=(47, 3)).astype(dtype)
+    step = hyper(**{"batch_size": 10, "n_batches": 5, "rate_factors": FACTORS, **UPDATES[name]})
+    theta = check_epochs(net, twin, X, y, step, rng, plan, alpha=0.4)
+    start = net.init(random_state=1)
+    for segment, factor in zip(net.segments, FACTORS, strict=True):
+        frozen = np.array_equal(segment.of(theta), segment.of(start))
+        assert frozen == (factor == 0), segment.name
+
+
 @pytest.mark.parametrize("update", ["sgd", "nesterov", "adam"])
 @drawn(range(100, 104), n_samples=11)
 def test_epochs_of_drawn_networks(case, update, plan, rng):

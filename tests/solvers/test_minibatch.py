@@ -48,6 +48,7 @@ def test_runs_are_those_of_the_oracle(name, problem):
     class Hyper:
         update = "adam" if isinstance(solver, Adam) else "sgd" if name == "sgd" else "nesterov"
         batch_size, rates, max_norm = 7, None, solver.max_norm or np.inf
+        rate_factors = None
         momentum, weight_decay = parameters["momentum"], parameters["weight_decay"]
         beta_1, beta_2, epsilon = (parameters[key] for key in ("beta_1", "beta_2", "epsilon"))
 
