@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._arrays import check_rows_index
 from fastmlp._core.kernels import UPDATES
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import check_integer, check_real
+from fastmlp.data import check_rows_index
 
 MOST = 2**62  # of what the native loop counts
 # field: words for its range, the range

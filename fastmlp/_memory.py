@@ -1,13 +1,15 @@
-"""Whether square matrices of n_params fit, asked before anything is computed."""
+"""Memory: whether square matrices fit, asked before anything is computed; aligned vectors."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 GIB = 2**30
+LINE = 64  # bytes of a line of cache
 # Matrices at a time: what is asked for with the sums that it is sorted from; for a solver also
 # LAPACK's copy, the eigenvectors and LAPACK's workspace.
 TO_ASSEMBLE, TO_SOLVE = 2, 4
@@ -59,3 +61,18 @@ def check_matrices_fit(n_params: int, n_matrices: int) -> None:
             "available. hess_mul and ggn_mul give products without it, solver='lbfgs' and "
             "'newton-cg' train without it; or use a smaller network."
         )
+
+
+def empty_on_a_line(size: int, dtype: Any) -> np.ndarray:
+    """A vector that begins where a line of cache does; NumPy's own memory need not."""
+    itemsize = np.dtype(dtype).itemsize
+    room = np.empty(size + LINE // itemsize, dtype)
+    first = -room.ctypes.data % LINE // itemsize
+    return room[first : first + size]
+
+
+def on_a_line(v: np.ndarray) -> np.ndarray:
+    """A copy of a vector that begins where a line of cache does."""
+    copy = empty_on_a_line(v.size, v.dtype)
+    copy[...] = v
+    return copy

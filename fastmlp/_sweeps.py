@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastmlp._arrays import empty_on_a_line
 from fastmlp._core import gauss_newton as _gauss_newton
 from fastmlp._core import hessian as _hessian
 from fastmlp._core import tape as _tape
@@ -21,6 +20,7 @@ from fastmlp._core.curvature import HESS
 from fastmlp._core.network import Source
 from fastmlp._core.tangents import sweep_along
 from fastmlp._core.team import Team, assist
+from fastmlp._memory import empty_on_a_line
 from fastmlp._threads import blas_threads, in_threads
 from fastmlp._watch import Watch
 from fastmlp.plan import Plan, pair_rows, residual_rows

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _custom
-from fastmlp._arrays import plain
 from fastmlp._core.kernels import LOSSES
 from fastmlp.activations import OUTPUT_NAMES, Activation, Interval, named, resolve, settle
+from fastmlp.data import plain
 
 # loss: parameter -> (default, interval of its values)
 PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {

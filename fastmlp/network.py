@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _types, initialisation
-from fastmlp._arrays import check_rows, check_scales, check_vector
 from fastmlp._core.network import Layers
 from fastmlp._names import shown
 from fastmlp._sizes import check_sizes, integers
 from fastmlp._sweeps import Sweep
 from fastmlp.activations import Activation, resolve_hidden
-from fastmlp.losses import resolve_loss, resolve_output
+from fastmlp.data import check_rows, check_scales, check_vector
+from fastmlp.losses import check_targets, resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective
 from fastmlp.plan import Plan, plan_of
 from fastmlp.segments import BIASES, WEIGHTS, Segment, segments_of
@@ -193,6 +193,10 @@ class Network:
     def loss(self) -> Any:
         """The loss."""
         return self._loss.spec
+
+    def _targets(self, y: Any, n: int) -> np.ndarray:
+        """Targets of n rows, checked, (n, n_targets) in the network's dtype."""
+        return check_targets(y, self._loss, self._output, n, self.n_targets, self.dtype)
 
     # -- parameters --------------------------------------------------------------------------
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._arrays import check_vector
 from fastmlp._gram import Gram
 from fastmlp._hyper import check_epoch
 from fastmlp._linear import linear_twin
 from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
 from fastmlp._numbers import check_strength
-from fastmlp.data import check_data
+from fastmlp.data import check_data, check_vector
 from fastmlp.penalties import L2, Prior, prior, weights
 from fastmlp.segments import Segment
 from fastmlp.terms import CustomTerm, NetworkTerm, Total, check_term, checked_sums

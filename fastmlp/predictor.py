@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from fastmlp._arrays import check_scales, check_vector
 from fastmlp._core.predictor import Packed
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import finite
 from fastmlp._threads import in_threads
+from fastmlp.data import check_scales, check_vector
 from fastmlp.network import Network
 from fastmlp.plan import plan_of
 

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _custom
-from fastmlp._arrays import check_rows_index, check_vector
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core.kernels import UPDATES
@@ -29,7 +28,7 @@ from fastmlp._names import shown
 from fastmlp._sweeps import Sweep, with_team
 from fastmlp._threads import available_cpus, threads_in_force
 from fastmlp._watch import Watch
-from fastmlp.data import Data
+from fastmlp.data import Data, check_rows_index, check_vector
 from fastmlp.plan import Plan, plan_of
 
 # What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an

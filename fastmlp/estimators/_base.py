@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp._arrays import on_a_line
+from fastmlp._memory import on_a_line
 from fastmlp._scales import exchange_x_scales
 from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
