@@ -8,14 +8,18 @@ import reference
 
 HIDDEN = [name for name in reference.ACTIVATIONS if name != "exp"]
 PARAMETERS = {"leaky_relu": {"eps": 0.1}, "elu": {"alpha": 0.7}}
-LOSS_PARAMETERS = {"huber": {"epsilon": 0.8}, "quantile": {"quantile": 0.3}}
+LOSS_PARAMETERS = {
+    "huber": {"epsilon": 0.8},
+    "quantile": {"quantile": 0.3},
+    "student_t": {"df": 2.5},
+}
 
 
-def draw_targets(rng, loss, output_activation, n_samples, n_raw):
+def draw_targets(rng, loss, output_activation, n_samples, n_targets):
     """Targets inside the domain of the loss, in the form that Network takes."""
-    shape = (n_samples, n_raw)
+    shape = (n_samples, n_targets)
     if loss == "log_loss" and output_activation == "softmax":
-        return rng.integers(n_raw, size=n_samples)
+        return rng.integers(n_targets, size=n_samples)
     if loss == "log_loss":
         return rng.integers(2, size=shape).astype(float)
     if loss == "poisson":
@@ -66,8 +70,8 @@ def draw_case(seed, pair=None, hidden=None, n_samples=None, widest=9, deepest=3)
     rng = np.random.default_rng(seed)
     loss, output = pair or reference.PAIRS[rng.integers(len(reference.PAIRS))]
     depth = int(rng.integers(deepest + 1)) if hidden is None else max(1, int(rng.integers(4)))
-    n_raw = int(rng.integers(2, 5)) if output == "softmax" else int(rng.integers(1, 5))
-    layers = [*(int(width) for width in rng.integers(1, widest + 1, size=depth + 1)), n_raw]
+    n_targets = int(rng.integers(2, 5)) if output == "softmax" else int(rng.integers(1, 5))
+    layers = [*(int(width) for width in rng.integers(1, widest + 1, size=depth + 1)), n_targets]
     names = [hidden or HIDDEN[rng.integers(len(HIDDEN))] for _ in range(depth)]
     arguments = {
         "layers": layers,
@@ -88,7 +92,7 @@ def draw_case(seed, pair=None, hidden=None, n_samples=None, widest=9, deepest=3)
         arguments=arguments,
         theta=twin.pack(scale, offsets),
         X=rng.normal(size=(n_samples, layers[0])),
-        y=draw_targets(rng, loss, output, n_samples, n_raw),
+        y=draw_targets(rng, loss, output, n_samples, n_targets),
         sample_weight=sample_weight,
         l2=float(rng.choice([0.0, 0.3])),
         v=rng.normal(size=twin.n_params),

@@ -180,11 +180,42 @@ LOSSES = {
     f.__name__: f
     for f in (squared_error, absolute_error, huber, quantile, perceptron, poisson, gamma)
 }
+
+
+# --- likelihoods of location m and log scale s, two raw outputs per target ------------------------
+# (value, (l_m, l_s), (l_mm, l_ms, l_ss), expected (l_mm, l_ss)) elementwise; E[l_ms] = 0
+
+
+def normal(m, s, y):
+    variance, r = np.exp(2 * s), y - m
+    value = 0.5 * np.log(2 * np.pi) + s + r**2 / (2 * variance)
+    grad = (-r / variance, 1 - r**2 / variance)
+    hess = (1 / variance, 2 * r / variance, 2 * r**2 / variance)
+    return value, grad, hess, (1 / variance, np.full_like(m, 2.0))
+
+
+def student_t(m, s, y, df=4.0):
+    variance, r = np.exp(2 * s), y - m
+    constant = math.lgamma(df / 2) - math.lgamma((df + 1) / 2) + 0.5 * math.log(df * math.pi)
+    total = df * variance + r**2
+    value = constant + s + (df + 1) / 2 * np.log(total / (df * variance))
+    grad = (-(df + 1) * r / total, 1 - (df + 1) * r**2 / total)
+    hess = (
+        (df + 1) * (df * variance - r**2) / total**2,
+        2 * (df + 1) * r * df * variance / total**2,
+        2 * (df + 1) * r**2 * df * variance / total**2,
+    )
+    fisher = ((df + 1) / (df + 3) / variance, np.full_like(m, 2 * df / (df + 3)))
+    return value, grad, hess, fisher
+
+
+LIKELIHOODS = {f.__name__: f for f in (normal, student_t)}
 FLAT_LOSSES = ("absolute_error", "quantile", "perceptron")  # no curvature anywhere
 POSITIVE = ("exp", "softplus", "logistic", "softmax")
 PAIRS = (
     [("log_loss", "logistic"), ("log_loss", "softmax")]
     + [(loss, name) for loss in ("poisson", "gamma") for name in POSITIVE]
+    + [(loss, "identity") for loss in LIKELIHOODS]
     + [
         (loss, name)
         for loss in ("squared_error", "absolute_error", "huber", "quantile", "perceptron")
@@ -221,6 +252,8 @@ def loss_terms(loss, activation, raw, y, loss_params=None, activation_params=Non
         ratio = y * np.exp(-raw)
         hess = diagonal(ratio)
         return (ratio - np.log(y) + raw - 1).sum(axis=1), 1 - ratio, hess, hess
+    if loss in LIKELIHOODS:
+        return likelihood_terms(LIKELIHOODS[loss], raw, y, loss_params)
     p, jac, second = output(activation, raw, **activation_params)
     value, first, curved, expected = LOSSES[loss](p, y, **loss_params)
     grad = np.einsum("nj,njk->nk", first, jac)
@@ -228,6 +261,19 @@ def loss_terms(loss, activation, raw, y, loss_params=None, activation_params=Non
     hess = hess + np.einsum("nj,njkm->nkm", first, second)
     curv = np.einsum("nj,njk,njm->nkm", expected, jac, jac)
     return value.sum(axis=1), grad, hess, curv
+
+
+def likelihood_terms(likelihood, raw, y, params):
+    """``loss_terms`` of a likelihood: raw k of target j is column k n_targets + j of raw."""
+    n, k = raw.shape
+    T = k // 2
+    value, grad, second, expected = likelihood(raw[:, :T], raw[:, T:], y, **params)
+    hess, curv = np.zeros((n, k, k)), np.zeros((n, k, k))
+    for j in range(T):
+        hess[:, j, j], hess[:, T + j, T + j] = second[0][:, j], second[2][:, j]
+        hess[:, j, T + j] = hess[:, T + j, j] = second[1][:, j]
+        curv[:, j, j], curv[:, T + j, T + j] = expected[0][:, j], expected[1][:, j]
+    return value.sum(axis=1), np.concatenate(grad, axis=1), hess, curv
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -243,19 +289,21 @@ class Reference:
 
     def __init__(self, layers, activation="relu", output_activation=None, loss="squared_error"):
         self.layers = tuple(layers)
-        self.n_raw = self.layers[-1]
+        self.n_targets = self.layers[-1]
         n_hidden = len(self.layers) - 2
         if isinstance(activation, list):
             self.hidden = [split(spec) for spec in activation]
         else:
             self.hidden = [split(activation)] * n_hidden
         self.loss = split(loss)
+        self.n_raw = self.n_targets * (2 if self.loss[0] in LIKELIHOODS else 1)
         if output_activation is None:
             log = "logistic" if self.n_raw == 1 else "softmax"
             canonical = {"log_loss": log, "poisson": "exp", "gamma": "exp"}
             output_activation = canonical.get(self.loss[0], "identity")
         self.output = split(output_activation)
-        self.shapes = list(zip(self.layers[:-1], self.layers[1:], strict=True))
+        widths = (*self.layers[:-1], self.n_raw)
+        self.shapes = list(zip(widths[:-1], widths[1:], strict=True))
         self.n_params = sum(fan_in * fan_out + fan_out for fan_in, fan_out in self.shapes)
 
     def unpack(self, theta):
@@ -300,7 +348,8 @@ class Reference:
         return self.forward(theta, X)[0][-1]
 
     def predict(self, theta, X):
-        return output(self.output[0], self.raw(theta, X), **self.output[1])[0]
+        location = self.raw(theta, X)[:, : self.n_targets]
+        return output(self.output[0], location, **self.output[1])[0]
 
     def terms(self, raw, y):
         (loss, loss_params), (name, params) = self.loss, self.output

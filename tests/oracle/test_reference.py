@@ -7,7 +7,7 @@ from cases import HIDDEN, draw_case, draw_targets, drawn, relative_error
 from epochs import hyper
 from reference import ACTIVATIONS, PAIRS, Reference, loss_terms, output
 from reference_epoch import epoch, update
-from scipy import special
+from scipy import special, stats
 from sklearn import metrics, neural_network
 from sklearn._loss import loss as loss_module
 from sklearn.exceptions import ConvergenceWarning
@@ -81,11 +81,11 @@ def test_softmax_agrees_with_scipy():
 @pytest.mark.parametrize(("loss", "name"), PAIRS)
 def test_loss_derivatives(loss, name):
     rng = np.random.default_rng(1)
-    n, k = 40, 3
+    n, n_targets = 40, 3
+    twin = Reference([1, n_targets], loss=loss, output_activation=name)
+    k = twin.n_raw
     raw = rng.normal(size=(n, k)) * 1.5
-    y = Reference([1, k], loss=loss, output_activation=name).targets(
-        draw_targets(rng, loss, name, n, k)
-    )
+    y = twin.targets(draw_targets(rng, loss, name, n, n_targets))
     _, grad, hess, curv = loss_terms(loss, name, raw, y)
     assert np.abs(grad).max() > 0.1
     kinked = loss in reference.FLAT_LOSSES or loss == "huber" or name in KINKED
@@ -98,7 +98,36 @@ def test_loss_derivatives(loss, name):
         np.testing.assert_allclose(turn, hess[:, :, j], rtol=1e-7, atol=1e-8)
     assert np.linalg.eigvalsh(curv).min() > -1e-12
     if np.linalg.eigvalsh(hess).min() < -1e-9:
-        assert name != "identity"  # only another output activation makes a loss non-convex
+        # of one raw output, only another output activation makes a loss non-convex
+        assert loss in reference.LIKELIHOODS or name != "identity"
+
+
+LIKELIHOODS = [
+    ("normal", {}, lambda m, s, **_: stats.norm(m, np.exp(s))),
+    ("student_t", {"df": 4.0}, lambda m, s, df: stats.t(df, m, np.exp(s))),
+    ("student_t", {"df": 0.7}, lambda m, s, df: stats.t(df, m, np.exp(s))),
+]
+ids = [f"{name}-{params.get('df', '')}" for name, params, _ in LIKELIHOODS]
+
+
+@pytest.mark.parametrize(("name", "params", "family"), LIKELIHOODS, ids=ids)
+def test_likelihoods_agree_with_scipy(name, params, family):
+    """Planar: the location of target j is raw column j, its log scale column n_targets + j."""
+    rng = np.random.default_rng(9)
+    raw, y = rng.normal(size=(50, 6)), 2 * rng.normal(size=(50, 3))
+    value = loss_terms(name, "identity", raw, y, params)[0]
+    log_density = family(raw[:, :3], raw[:, 3:], **params).logpdf(y)
+    np.testing.assert_allclose(value, -log_density.sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "params", "family"), LIKELIHOODS, ids=ids)
+@pytest.mark.parametrize("raw", [(0.3, -1.2), (-2.0, 0.9)])
+def test_fisher_information_is_the_expected_hessian(name, params, family, raw):
+    """By quadrature over y, at equal steps of its probability (the midpoint rule)."""
+    n = 200_000
+    y = family(*raw, **params).ppf((np.arange(n) + 0.5) / n)
+    _, _, hess, curv = loss_terms(name, "identity", np.tile(raw, (n, 1)), y[:, None], params)
+    np.testing.assert_allclose(hess.mean(axis=0), curv[0], rtol=2e-4, atol=2e-4 * curv.max())
 
 
 def test_losses_agree_with_sklearn():
