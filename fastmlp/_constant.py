@@ -1,4 +1,4 @@
-"""The constant answer that a loss likes best: what any fit has to beat."""
+"""The constant answer that a loss likes best: what any fit has to beat, and where outputs start."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.losses import Loss
-from fastmlp.network import Network
+from fastmlp.losses import resolve_output
 
 # Shares of a class are kept away from 0, where the logarithm ends.
 _LEAST_SHARE = 1e-12
+# Of Fisher scoring: iterations at most, and the step at which it is there.
+_MOST_STEPS, _SMALL_STEP = 100, 1e-9
 
 
 def best_constant(
-    loss: Loss, targets: np.ndarray, n_raw: int, sample_weight: np.ndarray | None = None
+    network: Any, targets: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> tuple[np.ndarray, float] | None:
-    """The best constant of a loss, before its canonical output activation, and its loss.
+    """The best constant of a network's loss, before its output activation, and its loss.
 
-    Half the variance of the targets for squared error, the entropy of the classes for log-loss; for
-    the others the loss itself is asked.
+    Half the variance of the targets for squared error, the entropy of the classes for log-loss,
+    the marginal distribution for a likelihood; for the others the loss itself is asked.
 
     Parameters
     ----------
-    loss : Loss
-        A loss; for "huber" the better of mean and median stands for the best.
-    targets : ndarray of shape (n_samples,) or (n_samples, n_raw)
-        Targets as a network takes them.
-    n_raw : int
-        Outputs of the network.
+    network : Network
+        With this loss; for "huber" the better of mean and median stands for the best.
+    targets : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Targets as the network takes them.
     sample_weight : ndarray of shape (n_samples,), optional
         Weights of the samples.
 
@@ -37,38 +36,71 @@ def best_constant(
     raw : ndarray of shape (n_raw,)
     value : float
         The mean loss. Instead of the pair None, where nothing is known of the loss (the user's
-        own) or zero is always best (perceptron).
+        own, or another output activation than its canonical one) or zero is always best.
     """
-    if loss.is_custom or loss.name == "perceptron":
+    loss, n_targets = network._loss, network.n_targets
+    rule = loss.row["constant"]
+    canonical = resolve_output(None, loss, n_targets)
+    if rule in ("UNKNOWN", "ZERO") or network._output != canonical:
         return None
-    if loss.name == "log_loss":
-        share = np.clip(_shares(targets, n_raw, sample_weight), _LEAST_SHARE, 1 - _LEAST_SHARE)
-        if n_raw > 1:
+    if loss.row["targets"] == "UNIT":
+        share = np.clip(_shares(targets, n_targets, sample_weight), _LEAST_SHARE, 1 - _LEAST_SHARE)
+        if n_targets > 1:
             raw = np.log(share)
             return raw, float(-(share @ raw))
         raw = np.log(share / (1 - share))
         return raw, float(-(share @ np.log(share) + (1 - share) @ np.log1p(-share)))
     columns = targets.reshape(len(targets), -1)
-    mean = np.average(columns, axis=0, weights=sample_weight).astype(np.float64)
-    if loss.name == "squared_error":
-        squares = np.average((columns - mean) ** 2, axis=0, weights=sample_weight)
-        return mean, float(0.5 * squares.sum())
-    if loss.name in ("poisson", "gamma"):
-        candidates = [np.log(np.maximum(mean, np.finfo(float).tiny))]
-    else:
-        middle = _quantile(columns, loss.params.get("quantile", 0.5), sample_weight)
-        candidates = [middle, mean] if loss.name == "huber" else [middle]
-    network = Network([1, n_raw], loss=loss)
-    objective = network.objective(np.zeros((len(targets), 1)), targets, sample_weight=sample_weight)
-    values = [objective.value(network.pack([np.zeros((1, n_raw))], [raw])) for raw in candidates]
+    candidates = []
+    if rule != "QUANTILE":
+        mean = np.average(columns, axis=0, weights=sample_weight).astype(np.float64)
+        variance = None
+        if loss.row["noise"] == "FREE" or loss.raws_per_target > 1:
+            variance = np.average((columns - mean) ** 2, axis=0, weights=sample_weight)
+        if loss.row["noise"] == "FREE":
+            return mean, float(0.5 * variance.sum())
+        if canonical.name == "exp":
+            mean = np.log(np.maximum(mean, np.finfo(float).tiny))
+        candidates.append(mean)
+    if rule != "MEAN":
+        level = next(iter(loss.params.values())) if rule == "QUANTILE" and loss.params else 0.5
+        candidates.append(_quantile(columns, level, sample_weight))
+    if loss.raws_per_target > 1:
+        # a column that does not vary has no spread to be learned
+        log_scale = 0.5 * np.log(np.where(variance > 0, variance, 1.0))
+        candidates = [np.r_[location, log_scale] for location in candidates]
+    one = type(network)((1, n_targets), loss=network.loss)
+    objective = one.objective(np.zeros((len(targets), 1)), targets, sample_weight=sample_weight)
+    at = [one.pack([np.zeros((1, one.n_raw))], [raw]) for raw in candidates]
+    values = [objective.value(theta) for theta in at]
     k = int(np.argmin(values))
+    if loss.raws_per_target > 1:
+        return _scored(objective, at[k], values[k], one.n_raw)
     return candidates[k], float(values[k])
 
 
-def _shares(targets, n_raw, weights):
+def _scored(objective, theta, value, n_raw):
+    """Fisher scoring of the output biases, the last n_raw entries, from a first guess on."""
+    for _ in range(_MOST_STEPS):
+        grad = objective.value_grad(theta)[1][-n_raw:]
+        step = -grad / objective.ggn_diagonal(theta)[-n_raw:]
+        while np.abs(step).max() > _SMALL_STEP * max(1.0, np.abs(theta).max()):
+            trial = theta.copy()
+            trial[-n_raw:] += step
+            trial_value = objective.value(trial)
+            if trial_value <= value:
+                theta, value = trial, trial_value
+                break
+            step = step / 2
+        else:
+            break
+    return theta[-n_raw:], float(value)
+
+
+def _shares(targets, n_classes, weights):
     """Of each class: targets are class codes, or columns of probabilities."""
-    if targets.ndim == 1 and n_raw > 1:
-        counts = np.bincount(targets.astype(np.intp), weights=weights, minlength=n_raw)
+    if targets.ndim == 1 and n_classes > 1:
+        counts = np.bincount(targets.astype(np.intp), weights=weights, minlength=n_classes)
         return counts / counts.sum()
     columns = targets.reshape(len(targets), -1)
     return np.average(columns, axis=0, weights=weights).astype(np.float64)

@@ -54,8 +54,8 @@ def _ask(function, name, raw, y):
     except OF_SHAPES as error:
         raise ValueError(
             f"The loss's {name} failed on raw of shape {raw.shape} and y of shape {y.shape}: "
-            f"{type(error).__name__}: {error}. raw has a column per output of the network; a loss "
-            "with several for each target takes a fastmlp.Network whose last layer is so wide."
+            f"{type(error).__name__}: {error}. raw has a column per target; a loss that takes "
+            "several for each says how many in an attribute raws_per_target."
         ) from error
 
 

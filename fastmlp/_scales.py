@@ -173,5 +173,18 @@ def exchange_y_scales(network, theta, old, new, ratio) -> None:
     """
     (mean, _), (new_mean, new_scale) = old, new
     coefs, intercepts = network.unpack(theta)
-    coefs[-1][...] = coefs[-1] / ratio
-    intercepts[-1][...] = intercepts[-1] / ratio + (mean - new_mean) / new_scale
+    W, b = rescaled(coefs[-1], intercepts[-1], 1 / ratio, (mean - new_mean) / new_scale)
+    coefs[-1][...], intercepts[-1][...] = W, b
+
+
+def rescaled(W, b, scale, shift) -> tuple[np.ndarray, np.ndarray]:
+    """The last layer for targets times scale plus shift, both of shape (n_targets,).
+
+    The first n_targets outputs are locations of the targets, further ones logarithms of scales.
+    """
+    n = scale.size
+    log_scales = b[n:] + np.tile(np.log(scale), b.size // n - 1)
+    return (
+        np.concatenate([W[:, :n] * scale, W[:, n:]], axis=1),
+        np.concatenate([b[:n] * scale + shift, log_scales]),
+    )

@@ -28,7 +28,16 @@ Activation = Literal[
 ]
 OutputActivation = Literal[Activation, "softmax"]
 ClassifierLoss = Literal["log_loss", "squared_error", "perceptron"]
-RegressorLoss = Literal["squared_error", "poisson", "gamma", "absolute_error", "huber", "quantile"]
+RegressorLoss = Literal[
+    "squared_error",
+    "poisson",
+    "gamma",
+    "absolute_error",
+    "huber",
+    "quantile",
+    "normal",
+    "student_t",
+]
 Loss = Literal[ClassifierLoss, RegressorLoss]
 
 Solver = Literal["gd", "sgd", "adam", "lbfgs", "newton", "lm", "newton-cg"]
@@ -50,7 +59,7 @@ Activations: TypeAlias = ActivationSpec | list[ActivationSpec]
 
 
 class HasValueGrad(Protocol):
-    """A loss of one's own, as an object; ``hess`` and ``curv`` are optional."""
+    """A loss of one's own; ``hess``, ``curv`` and ``raws_per_target`` are optional."""
 
     def value_grad(self, raw: np.ndarray, y: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
         """A value per row, (n,), and its gradient by the raw outputs, (n, n_raw)."""

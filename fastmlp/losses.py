@@ -10,25 +10,46 @@ import numpy as np
 
 from fastmlp import _custom
 from fastmlp._core.kernels import LOSSES
+from fastmlp._names import shown
+from fastmlp._numbers import is_integer
 from fastmlp.activations import OUTPUT_NAMES, Activation, Interval, named, resolve, settle
 from fastmlp.data import plain
 
-# loss: parameter -> (default, interval of its values)
-PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {
-    "huber": {"epsilon": (1.35, Interval(0, np.inf, "neither"))},
-    "quantile": {"quantile": (0.5, Interval(0, 1, "neither"))},
-}
-
 NAMES = tuple(LOSSES)
 
-# The output activation that each loss is evaluated together with, in raw space.
-_CANONICAL = {"poisson": "exp", "gamma": "exp"}
+# loss: parameter -> (default, interval of its values)
+PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {
+    loss: {
+        name: (default, Interval(low, high, "neither"))
+        for name, (default, low, high) in row["parameters"].items()
+    }
+    for loss, row in LOSSES.items()
+}
 
 # Ranges of an output activation that lie within a loss's domain of predictions.
 _WITHIN = {
     "REAL": {"REAL", "POSITIVE", "UNIT"},
     "POSITIVE": {"POSITIVE", "UNIT"},
     "UNIT": {"UNIT"},
+}
+
+# What losses say of their targets: which are wrong, and the rule in words.
+_TARGETS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "UNIT": (lambda y: (y < 0) | (y > 1), "from 0 to 1"),
+    "COUNT": (lambda y: y < 0, "at least 0"),
+    "POSITIVE": (lambda y: y <= 0, "greater than 0"),
+    "SIGN": (lambda y: np.abs(y) != 1, "+1 or -1"),
+}
+
+# What holds for every loss that a user wrote.
+_CUSTOM_ROW = {
+    "code": -1,
+    "targets": "ANY",
+    "domain": "REAL",
+    "canonical": "identity",
+    "forms": "BOTH",
+    "constant": "UNKNOWN",
+    "noise": "FIXED",
 }
 
 
@@ -41,8 +62,10 @@ class Loss:
     name : str
         A row of ``losses.def``, or "custom".
     params : dict of str to float
-        ``epsilon`` of "huber" (> 0, default 1.35), ``quantile`` of "quantile" (in (0, 1),
-        default 0.5).
+        Its parameters: their defaults and ranges stand in ``losses.def``.
+    raws_per_target : int
+        Raw outputs for each column of the targets: raw k of target j is column
+        ``k * n_targets + j``. The prediction is the output activation of the first.
     value_grad : callable, optional
         Custom: ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw).
     hess : callable, optional
@@ -56,20 +79,21 @@ class Loss:
 
     name: str
     params: Mapping[str, float] = field(default_factory=dict)
+    raws_per_target: int = 1
     value_grad: Callable | None = None
     hess: Callable | None = None
     curv: Callable | None = None
     custom: Any = None
 
     @property
-    def raws_per_target(self) -> int:
-        """Raw outputs that belong to one column of the targets."""
-        return 1
-
-    @property
     def code(self) -> int:
         """The row's number in the C table; -1 for a custom loss."""
-        return -1 if self.is_custom else LOSSES[self.name]["code"]
+        return self.row["code"]
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """Its row of ``losses.def``, by the names of the columns."""
+        return _CUSTOM_ROW if self.is_custom else LOSSES[self.name]
 
     @property
     def is_custom(self) -> bool:
@@ -81,7 +105,17 @@ class Loss:
         """Whether it has a second derivative other than zero."""
         if self.is_custom:
             return self.hess is not None or self.curv is not None
-        return LOSSES[self.name]["curved"]
+        return self.row["curvature"] != "FLAT"
+
+    @property
+    def shiftable(self) -> bool:
+        """Whether targets may be any numbers, so that mean and scale can be taken off them."""
+        return self.row["targets"] == "REAL"
+
+    @property
+    def unit_free(self) -> bool:
+        """Whether differences of it do not depend on the unit of the targets."""
+        return self.row["targets"] == "POSITIVE" or self.raws_per_target > 1
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -113,20 +147,33 @@ def resolve_loss(spec: Any) -> Loss:
             spec = spec.custom
     if isinstance(spec, (str, tuple)):
         name, params = named(spec, NAMES, "loss")
-        return Loss(name, settle(name, params, PARAMETERS.get(name, {}), "loss"))
+        settled = settle(name, params, PARAMETERS[name], "loss")
+        return Loss(name, settled, LOSSES[name]["raws"])
     value_grad = getattr(spec, "value_grad", spec)
     if not callable(value_grad) or isinstance(spec, type):
         raise TypeError(
             "loss is a name, (name, {parameter: value}), or an object with a method "
             f"value_grad(raw, y) -> (value, grad); got {spec!r}."
         )
+    raws = getattr(spec, "raws_per_target", 1)
+    if not is_integer(raws) or raws < 1:
+        raise ValueError(
+            f"raws_per_target of a loss must be an integer of at least 1, got {shown(raws)}."
+        )
     return Loss(
         "custom",
+        raws_per_target=int(raws),
         value_grad=value_grad,
         hess=getattr(spec, "hess", None),
         curv=getattr(spec, "curv", None),
         custom=spec,
     )
+
+
+def targets_of(spec: Any) -> str:
+    """Which targets a loss takes, by its name, as ``losses.def`` says; "ANY" for all else."""
+    row = LOSSES.get(spec) if isinstance(spec, str) else None
+    return _CUSTOM_ROW["targets"] if row is None else row["targets"]
 
 
 def check_grad(loss: Any, raw: Any, y: Any, tol: float = 1e-5) -> float:
@@ -181,23 +228,29 @@ def check_grad(loss: Any, raw: Any, y: Any, tol: float = 1e-5) -> float:
     return _custom.largest_error(loss, raw, y, tol)
 
 
-def resolve_output(spec: Any, loss: Loss, n_raw: int) -> Activation:
+def resolve_output(spec: Any, loss: Loss, n_targets: int) -> Activation:
     """The output activation: the loss's canonical one for None; else one within its domain."""
+    row = loss.row
     if spec is None:
-        if loss.name == "log_loss":
-            return resolve("softmax" if n_raw > 1 else "logistic", OUTPUT_NAMES)
-        return resolve(_CANONICAL.get(loss.name, "identity"), OUTPUT_NAMES)
+        several = row["canonical"] == "logistic" and n_targets > 1
+        return resolve("softmax" if several else row["canonical"], OUTPUT_NAMES)
     output = resolve(spec, OUTPUT_NAMES, "output_activation")
-    if output.name == "softmax" and n_raw < 2:
+    if output.name == "softmax" and n_targets < 2:
         raise ValueError("output_activation 'softmax' needs at least 2 outputs, got 1.")
-    domain = "REAL" if loss.is_custom else LOSSES[loss.name]["domain"]
-    if output.range not in _WITHIN[domain]:
+    if output.range not in _WITHIN[row["domain"]]:
         fitting = [
-            name for name in OUTPUT_NAMES if resolve(name, OUTPUT_NAMES).range in _WITHIN[domain]
+            name
+            for name in OUTPUT_NAMES
+            if resolve(name, OUTPUT_NAMES).range in _WITHIN[row["domain"]]
         ]
         raise ValueError(
             f"loss {loss.name!r} needs predictions that output_activation {output.name!r} does "
             f"not stay within; fitting ones are {', '.join(fitting)}."
+        )
+    if loss.raws_per_target > 1 and not loss.is_custom and output.name != row["canonical"]:
+        raise ValueError(
+            f"loss {loss.name!r} is a function of raw outputs, with output_activation "
+            f"{row['canonical']!r} alone; got {output.name!r}."
         )
     return output
 
@@ -216,7 +269,8 @@ def check_targets(
         return y
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y must be numeric for loss {loss.name!r}, got dtype {y.dtype}.")
-    if y.ndim == 1 and n_targets > 1 and loss.name == "log_loss" and output.name == "softmax":
+    shares = loss.row["targets"] == "UNIT" and output.name == "softmax"
+    if y.ndim == 1 and shares:
         return _one_hot(y, n_targets, dtype)
     if y.shape not in {(n, n_targets)} | ({(n,)} if n_targets == 1 else set()):
         raise ValueError(
@@ -225,21 +279,13 @@ def check_targets(
     y = y.reshape(n, n_targets)
     if not np.isfinite(y).all():
         raise ValueError(f"y holds NaN or infinity, first in row {_first(~np.isfinite(y))}.")
-    wrong, rule = None, ""
-    if loss.name == "log_loss":
-        wrong, rule = (y < 0) | (y > 1), "from 0 to 1"
-    elif loss.name == "poisson":
-        wrong, rule = y < 0, "at least 0"
-    elif loss.name == "gamma":
-        wrong, rule = y <= 0, "greater than 0"
-    elif loss.name == "perceptron":
-        wrong, rule = np.abs(y) != 1, "+1 or -1"
-    if wrong is not None and wrong.any():
-        row = _first(wrong)
+    wrong, rule = _TARGETS.get(loss.row["targets"], (None, ""))
+    if wrong is not None and wrong(y).any():
+        row = _first(wrong(y))
         raise ValueError(
             f"Targets of loss {loss.name!r} must be {rule}; row {row} of y is {y[row].tolist()}."
         )
-    if loss.name == "log_loss" and output.name == "softmax":
+    if shares:
         off = np.abs(y.sum(axis=1, dtype=np.float64) - 1) > 1e-3
         if off.any():
             row = _first(off)

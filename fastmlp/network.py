@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _types, initialisation
+from fastmlp._constant import best_constant
 from fastmlp._core.network import Layers
 from fastmlp._names import shown
 from fastmlp._sizes import check_sizes, integers
 from fastmlp._sweeps import Sweep
 from fastmlp.activations import Activation, resolve_hidden
-from fastmlp.data import check_rows, check_scales, check_vector
+from fastmlp.data import check_rows, check_scales, check_vector, check_weights
 from fastmlp.losses import check_targets, resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective
 from fastmlp.plan import Plan, plan_of
@@ -43,10 +44,17 @@ class Network:
         log_loss logistic (one output) or softmax; for poisson and gamma exp.
     loss : str, tuple or object, default="squared_error"
         squared_error, log_loss, poisson, gamma, absolute_error, huber (epsilon=1.35), quantile
-        (quantile=0.5), perceptron; or an object with ``value_grad(raw, y) -> (value, grad)`` on
-        arrays of shapes (n,) and (n, n_raw), and for curvature ``hess(raw, y)`` of shape
-        (n, n_raw, n_raw). squared_error is half the squared error, summed over outputs; poisson
-        and gamma are half deviances.
+        (quantile=0.5), perceptron; normal, student_t (df=4): minus the log-likelihood of targets
+        with a location and a scale of their own in every row; or an object with
+        ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw), for
+        curvature ``hess(raw, y)`` of shape (n, n_raw, n_raw), and ``raws_per_target`` if that is
+        not 1. squared_error is half the squared error, summed over outputs; poisson and gamma are
+        half deviances.
+
+        normal and student_t have two raw outputs per target: column j of raw is the location of
+        target j, in its units, column n_targets + j the logarithm of its scale (for normal: mean
+        and standard deviation), which counts as -300 (float32: -40) where it is less.
+        :meth:`predict` gives the location.
     dtype : {numpy.float64, numpy.float32}, default=numpy.float64
         Of parameters, values and gradients. Jacobians and curvature are computed in float64.
 
@@ -85,7 +93,7 @@ class Network:
         self._loss = resolve_loss(loss)
         self._n_targets = widths[-1]
         self._widths = (*widths[:-1], widths[-1] * self._loss.raws_per_target)
-        self._output = resolve_output(output_activation, self._loss, self.n_raw)
+        self._output = resolve_output(output_activation, self._loss, self.n_targets)
         self._layers = Layers(
             self._widths,
             [(g.code, g.values) for g in self._hidden],
@@ -162,6 +170,11 @@ class Network:
         return self._widths[-1]
 
     @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(fan_in, fan_out) of the weights of each layer."""
+        return list(zip(self._widths[:-1], self._widths[1:], strict=True))
+
+    @property
     def n_params(self) -> int:
         """Length of theta."""
         return self._layers.n_params
@@ -200,7 +213,13 @@ class Network:
 
     # -- parameters --------------------------------------------------------------------------
 
-    def init(self, random_state: Any = None, init: _types.Start = "glorot") -> np.ndarray:
+    def init(
+        self,
+        random_state: Any = None,
+        init: _types.Start = "glorot",
+        y: Any = None,
+        sample_weight: Any = None,
+    ) -> np.ndarray:
         """Parameters to start from.
 
         Parameters
@@ -210,6 +229,12 @@ class Network:
         init : str or (coefs, intercepts), default="glorot"
             "glorot" draws exactly as scikit-learn's MLP does; "he", "lecun", "zeros";
             "nguyen-widrow" (1990) spreads sigmoids over inputs from -1 to 1.
+        y : array-like, optional
+            Targets as :meth:`objective` takes them: the biases of the outputs start at the best
+            constant answer to them, for a likelihood at the marginal distribution. Without it, or
+            where none is known (of a loss of one's own, say), they start as ``init`` says.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the targets.
 
         Returns
         -------
@@ -238,7 +263,15 @@ class Network:
                 f"init must be one of {', '.join(initialisation.NAMES)}, or (coefs, intercepts); "
                 f"got {init!r}."
             )
-        return self.pack(*init)
+        theta = self.pack(*init)
+        if y is not None:
+            n = len(y) if np.ndim(y) else 0
+            y = check_targets(y, self._loss, self._output, n, self.n_targets, np.float64)
+            weights = check_weights(sample_weight, n, np.dtype(np.float64))
+            constant = best_constant(self, y, weights)
+            if constant is not None:
+                theta[-self.n_raw :] = constant[0]
+        return theta
 
     def pack(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> np.ndarray:
         """One vector from a weight matrix (fan_in, fan_out) and a bias vector per layer.
@@ -589,6 +622,7 @@ class Network:
         Returns
         -------
         ndarray of shape (n_samples, n_raw, n_features)
+            Of predictions (n_samples, n_targets, n_features).
 
         Raises
         ------
@@ -604,9 +638,12 @@ class Network:
         array([[[1., 2.]]])
         """
         jacobian = self._jacobian(theta, X, True, plan)
-        if not apply_output or self._output.name == "identity":
+        if not apply_output:
             return jacobian
-        raw = Network(self.layers, self.activation, "identity").raw(theta, X)
+        jacobian = jacobian[:, : self.n_targets]
+        if self._output.name == "identity":
+            return jacobian
+        raw = self.raw(theta, X)[:, : self.n_targets]
         if self._output.name == "softmax":
             p = np.exp(raw - raw.max(axis=1, keepdims=True))
             p /= p.sum(axis=1, keepdims=True)

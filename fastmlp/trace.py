@@ -97,7 +97,7 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
         theta_part = np.asarray(theta)[: part.n_params]
         z[l], a[l] = (out(theta_part, x[np.newaxis])[0] for out in (part.raw, part.predict))
         if g.name != "softmax":
-            slope[l] = slope_of(g, z[l])
+            slope[l] = slope_of(g, z[l][: a[l].size])
     # One sample: the gradient by the biases is d loss / d z itself.
     return Trace(
         {

@@ -1,6 +1,8 @@
 /* Which instruction sets this build and this CPU have, and the tables of names. */
 #include "fastmlp.h"
 
+#include <math.h>
+
 #define ISA(name, ...)                                                                           \
     extern const fm_kernels_f fm_##name##_f;                                                     \
     extern const fm_kernels_d fm_##name##_d;                                                     \
@@ -27,9 +29,15 @@ const fm_activation_row *fm_activation_at(int k) {
 }
 
 static const fm_loss_row loss_rows[] = {
-#define LOSS(name, domain, curvature, n_params) {#name, #domain, #curvature, n_params},
+#define NONE {NULL, 0, 0, 0}
+#define PARAMETER(name, value, low, high) {#name, value, low, high}
+#define LOSS(name, raws, targets, domain, curvature, canonical, forms, constant, noise, parameter) \
+    {#name,      raws,   #targets,  #domain, #curvature,                                           \
+     #canonical, #forms, #constant, #noise,  parameter},
 #include "losses.def"
 #undef LOSS
+#undef PARAMETER
+#undef NONE
 };
 const fm_loss_row *fm_loss_at(int k) {
     return k >= 0 && k < FM_N_LOSSES ? &loss_rows[k] : NULL;

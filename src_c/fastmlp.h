@@ -18,7 +18,7 @@ enum fm_activation {
 };
 
 enum fm_loss {
-#define LOSS(name, domain, curvature, n_params) FM_LOSS_##name,
+#define LOSS(name, ...) FM_LOSS_##name,
 #include "losses.def"
 #undef LOSS
     FM_N_LOSSES
@@ -44,7 +44,7 @@ typedef struct {
     double param[2];
 } fm_activation_t;
 
-/* A loss with its parameters (epsilon of huber, the level of quantile) and output activation. */
+/* A loss with its parameters and output activation. */
 typedef struct {
     int kind;
     double param[2];
@@ -105,8 +105,14 @@ typedef struct {
     int n_params;
 } fm_activation_row;
 typedef struct {
-    const char *name, *domain, *curvature;
-    int n_params;
+    const char *name; /* NULL: there is none */
+    double value, low, high;
+} fm_parameter;
+typedef struct {
+    const char *name;
+    int raws;
+    const char *targets, *domain, *curvature, *canonical, *forms, *constant, *noise;
+    fm_parameter parameter;
 } fm_loss_row;
 const fm_activation_row *fm_activation_at(int k);
 const fm_loss_row *fm_loss_at(int k);

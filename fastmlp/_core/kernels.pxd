@@ -52,11 +52,23 @@ cdef extern from "fastmlp.h" nogil:
         const char *range
         int n_params
 
+    ctypedef struct fm_parameter:
+        const char *name
+        double value
+        double low
+        double high
+
     ctypedef struct fm_loss_row:
         const char *name
+        int raws
+        const char *targets
         const char *domain
         const char *curvature
-        int n_params
+        const char *canonical
+        const char *forms
+        const char *constant
+        const char *noise
+        fm_parameter parameter
 
     const fm_table *fm_table_at(int k)
     const fm_activation_row *fm_activation_at(int k)

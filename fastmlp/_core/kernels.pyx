@@ -53,9 +53,18 @@ def _rows():
     while (l := fm_loss_at(len(losses))) != NULL:
         losses[l.name.decode()] = {
             "code": len(losses),
+            "raws": l.raws,
+            "targets": l.targets.decode(),
             "domain": l.domain.decode(),
-            "curved": l.curvature.decode() == "CURVED",
-            "n_params": l.n_params,
+            "curvature": l.curvature.decode(),
+            "canonical": l.canonical.decode(),
+            "forms": l.forms.decode(),
+            "constant": l.constant.decode(),
+            "noise": l.noise.decode(),
+            "n_params": int(l.parameter.name != NULL),
+            "parameters": {} if l.parameter.name == NULL else {
+                l.parameter.name.decode(): (l.parameter.value, l.parameter.low, l.parameter.high)
+            },
         }
     while fm_update_at(len(updates)) != NULL:
         updates[fm_update_at(len(updates)).decode()] = len(updates)

@@ -94,7 +94,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        n_raw : int
+        n_targets : int
         balance : dict
             What the validation split is balanced by: keywords of ``_data.split``.
         """
@@ -153,14 +153,14 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             given = X, y
             checked = X, y = self._check_data(X, y, fresh)
             sample_weight = _data.check_weights(sample_weight, X.shape[0], may_vanish=incremental)
-            targets, n_raw, balance = self._encode(y, fresh, incremental, classes)
+            targets, n_targets, balance = self._encode(y, fresh, incremental, classes)
             sample_weight = self._weights(y, sample_weight, fresh, incremental, classes)
             if incremental and sample_weight is not None and not sample_weight.any():
                 return None
 
             rng = _warm_start.generator(self, fresh)
             solver = _params.make_solver(self)
-            network = self._make_network(X, n_raw)
+            network = self._make_network(X, n_targets)
             theta0 = network.init(rng, self.init) if fresh else self._theta(network)
             rows = held_out = validation = None
             if X_val is not None or y_val is not None or sample_weight_val is not None:
@@ -203,6 +203,9 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 "rows": rows,
                 "scales": _prediction.x_scales(self),
             }
+            judge = Judge(self, network, X, targets, data, validation, score)
+            if fresh and isinstance(self.init, str):
+                _start_outputs(network, theta0, judge)
             fit = {
                 **data,
                 "solver": solver,
@@ -212,7 +215,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 "callback": self.callback if tasks is None else tasks.watch(self.callback),
                 "one_epoch": incremental,
                 "state": state,
-                "judge": Judge(self, network, X, targets, data, validation, score),
+                "judge": judge,
                 "verbose": self._progress(incremental),
                 "n_threads": self.n_threads,
                 **self._limits(),
@@ -249,6 +252,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         def starts():
             for k in range(self.n_starts):
                 theta = theta0 if k == 0 else network.init(rng, self.init)
+                _start_outputs(network, theta, fit["judge"])
                 yield theta, np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
 
         best, results = train_starts(
@@ -277,12 +281,12 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         limits = {name: getattr(self, name) for name in names}
         return limits | {"max_time": np.inf if self.max_time is None else self.max_time}
 
-    def _make_network(self, X, n_raw):
+    def _make_network(self, X, n_targets):
         hidden = _params.hidden_sizes(self.hidden_layer_sizes)
         self.activations_ = [a.spec for a in resolve_hidden(self.activation, len(hidden))]
         self._loss, self.out_activation_ = self._network_loss()
         return Network(
-            [X.shape[1], *hidden, n_raw],
+            [X.shape[1], *hidden, n_targets],
             activation=self.activations_,
             output_activation=self.out_activation_,
             loss=self._loss,
@@ -310,7 +314,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         """The fitted parameters as the start of a further fit."""
         coefs, intercepts = _prediction.fitted_arrays(self)
         shapes = [coef.shape for coef in coefs]
-        wanted = list(zip(network.layers, network.layers[1:], strict=False))
+        wanted = network.shapes
         if shapes != wanted:
             raise ValueError(
                 f"The network fitted before has weights of shapes {shapes}; hidden_layer_sizes="
@@ -371,7 +375,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     def _store(self, network, result, fresh, validating):
         """Set the fitted attributes; histories of a continued fit grow."""
         self.n_layers_ = len(network.layers)
-        self.n_outputs_ = network.n_raw
+        self.n_outputs_ = network.n_targets
         # A single prediction reads them where they lie, a third faster from lines of cache on.
         theta = on_a_line(result.theta.astype(network.dtype, copy=False))
         self._coefs, self._intercepts = map(list, network.unpack(theta))
@@ -474,3 +478,9 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _start_outputs(network, theta, judge):
+    """Let a likelihood's output biases start at the marginal distribution of the targets."""
+    if network.n_raw > network.n_targets and judge.constant is not None:
+        theta[-network.n_raw :] = judge.constant[0]

@@ -117,7 +117,7 @@ def _fitted(record, iteration):
         "_coefs": list(coefs),
         "_intercepts": list(intercepts),
         "n_layers_": len(record.network.layers),
-        "n_outputs_": record.network.n_raw,
+        "n_outputs_": record.network.n_targets,
         "n_iter_": iteration,
         "loss_": record["loss"],
     }

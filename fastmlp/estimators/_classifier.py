@@ -18,6 +18,7 @@ from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._class_weights import class_weights
 from fastmlp.estimators._scoring import accuracy
+from fastmlp.losses import targets_of
 from fastmlp.solvers import Record
 from fastmlp.solvers._base import Solver
 
@@ -25,15 +26,17 @@ LOSSES = get_args(_types.ClassifierLoss)
 
 
 def _has_probabilities(estimator):
-    if estimator.loss == "perceptron":
-        raise AttributeError("loss='perceptron' has no probabilities; predict_proba needs another.")
+    if targets_of(estimator.loss) == "SIGN":
+        raise AttributeError(
+            f"loss={estimator.loss!r} has no probabilities; predict_proba needs another."
+        )
     return True
 
 
 def _has_raw_scores(estimator):
     # The others have probabilities alone, as scikit-learn's: tools that find both take this one,
     # and would answer otherwise for them.
-    if estimator.loss != "perceptron":
+    if targets_of(estimator.loss) != "SIGN":
         raise AttributeError("decision_function needs loss='perceptron'; use predict_proba.")
     return True
 
@@ -450,12 +453,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"call to fit. Previously got {self.classes_}, `y` has {labels}"
             )
         targets = self._targets(y, labels)
-        n_raw = 1 if self._kind == "binary" else len(self.classes_)
-        if n_raw == 1:
-            return targets, n_raw, {"stratify": targets}
+        n_targets = 1 if self._kind == "binary" else len(self.classes_)
+        if n_targets == 1:
+            return targets, n_targets, {"stratify": targets}
         if multilabel or self.scoring in (None, "loss"):  # as in scikit-learn
-            return targets, n_raw, {}
-        return targets, n_raw, {"balance": np.searchsorted(self.classes_, y)}
+            return targets, n_targets, {}
+        return targets, n_targets, {"balance": np.searchsorted(self.classes_, y)}
 
     def _encode_validation(self, y):
         if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
@@ -480,15 +483,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             targets = (y.toarray() if sp.issparse(y) else y) > 0
         else:
             targets = np.searchsorted(self.classes_, y)
-            if self._kind == "multiclass" and self.loss != "log_loss":
+            if self._kind == "multiclass":
+                if targets_of(self.loss) == "UNIT":
+                    return targets
                 targets = targets[:, np.newaxis] == np.arange(len(self.classes_))
-        if self._kind == "multiclass" and self.loss == "log_loss":
-            return targets
         targets = targets.astype(np.float64)
-        return 2.0 * targets - 1.0 if self.loss == "perceptron" else targets
+        return 2.0 * targets - 1.0 if targets_of(self.loss) == "SIGN" else targets
 
     def _network_loss(self):
-        if self.loss == "perceptron":
+        if targets_of(self.loss) == "SIGN":
             return self.loss, "identity"
         return self.loss, "softmax" if self._kind == "multiclass" else "logistic"
 

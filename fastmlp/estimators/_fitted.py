@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.estimators import _interop, _weights
+from fastmlp.estimators import _interop, _prediction, _weights
 from fastmlp.estimators._explain import explained
 from fastmlp.network import Network
 
@@ -28,11 +28,12 @@ class FittedNetwork(_weights.FittedWeights):
         ``coefs_`` do. Its loss is the one trained with, which saw standardized targets then.
         """
         coefs, _ = self.coefs_, self.intercepts_
+        loss = self._fitted_loss()
         return Network(
-            [*(W.shape[0] for W in coefs), coefs[-1].shape[1]],
+            _prediction.layers_of(coefs, loss),
             activation=self.activations_,
             output_activation=self.out_activation_,
-            loss=self._fitted_loss(),
+            loss=loss,
             dtype=coefs[0].dtype,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastmlp._constant import best_constant
 from fastmlp.estimators import _data
-from fastmlp.losses import resolve_loss, resolve_output
+from fastmlp.losses import resolve_loss
 from fastmlp.solvers import Result, Status
 from fastmlp.solvers._message import LIMITS, TREND
 
@@ -54,18 +54,15 @@ class Judge:
         return dataclasses.replace(result, urgent=urgent, remarks=self._remarks(result, urgent))
 
     @functools.cached_property
-    def _constant(self):
+    def constant(self):
         """Raw output and loss of the best constant for the training rows; None: unknown."""
         targets, weights, rows = self._targets, self._data["sample_weight"], self._data["rows"]
         if rows is not None:
             targets, weights = _data.take(rows, targets, weights)
-        network = self._network
-        if resolve_output(None, self._loss, network.n_raw).spec != network.output_activation:
-            return None
-        return best_constant(self._loss, targets, network.n_raw, weights)
+        return best_constant(self._network, targets, weights)
 
     def _urgent(self, result):
-        if self._constant is None:
+        if self.constant is None:
             return ()
         sentence = (
             self._tol_is_large(result)
@@ -75,8 +72,8 @@ class Judge:
         return (sentence,) if sentence else ()
 
     def _worse_than_constant(self, result):
-        _, constant = self._constant
-        bar = constant + _MARGIN * (1.0 if self._loss.name == "gamma" else constant)
+        _, constant = self.constant
+        bar = constant + _MARGIN * (1.0 if self._loss.unit_free else constant)
         # The run's loss has the weight decay in it, and an epoch's mean lags: to be looked at only.
         if not (constant != 0 and result.loss > bar) or _is_too_short(result):
             return None
@@ -94,10 +91,11 @@ class Judge:
         )
 
     def _tol_is_large(self, result):
-        _, constant = self._constant
+        _, constant = self.constant
         tol = self._estimator.tol
         if (
             result.status not in (Status.CONVERGED, Status.NO_IMPROVEMENT)
+            or self._loss.raws_per_target > 1  # a likelihood: tol is in nats, whatever the units
             or not tol > _LARGE_TOL * abs(constant)
             or not result.loss > _GOOD_FIT * abs(constant)
             or constant == 0
@@ -143,7 +141,7 @@ class Judge:
             return None
         network = self._network
         coefs, intercepts = network.unpack(np.zeros(network.n_params, network.dtype))
-        theta = network.pack(coefs, [*intercepts[:-1], self._constant[0]])
+        theta = network.pack(coefs, [*intercepts[:-1], self.constant[0]])
         objective = network.objective(X, targets, sample_weight=weights, rows=rows)
         if self._score is None:
             return -objective.value(theta)

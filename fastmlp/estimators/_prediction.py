@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 from fastmlp._core.row import outputs_of_row
 from fastmlp._names import shown
 from fastmlp._threads import default_threads, threads_in_force
+from fastmlp.losses import resolve_loss
 from fastmlp.network import Network
 from fastmlp.plan import Plan
 from fastmlp.predictor import Predictor
@@ -194,22 +196,40 @@ def fitted_dtype(estimator):
     return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
 
 
+def layers_of(coefs, loss):
+    """The widths of the network that these weights make with a loss, as Network takes them."""
+    raws = resolve_loss(loss).raws_per_target
+    return (*(coef.shape[0] for coef in coefs), max(1, coefs[-1].shape[1] // raws))
+
+
+@dataclasses.dataclass(frozen=True)
+class _AnyLoss:
+    """Stands for a loss, of which a prediction asks for the raw outputs per target alone."""
+
+    raws_per_target: int
+
+    def value_grad(self, raw, y):
+        raise NotImplementedError
+
+
 def _shape_of(estimator):
     """What the network of the estimator's arrays is made of: hashable, to be compared."""
     coefs, _ = fitted_arrays(estimator)
-    layers = (*(coef.shape[0] for coef in coefs), coefs[-1].shape[1])
+    loss = _AnyLoss(resolve_loss(estimator._fitted_loss()).raws_per_target)
     activations = tuple(
         one if isinstance(one, str) else (one[0], tuple(one[1].items()))
         for one in estimator.activations_
     )
-    return layers, activations, estimator.out_activation_, fitted_dtype(estimator)
+    layers, dtype = layers_of(coefs, loss), fitted_dtype(estimator)
+    return layers, activations, estimator.out_activation_, loss, dtype
 
 
-def _network(layers, activations, output_activation, dtype):
+def _network(layers, activations, output_activation, loss, dtype):
     """A network to predict with."""
     return Network(
         layers,
         activation=[one if isinstance(one, str) else (one[0], dict(one[1])) for one in activations],
         output_activation=output_activation,
+        loss=loss,
         dtype=dtype,
     )

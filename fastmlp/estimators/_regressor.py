@@ -16,12 +16,11 @@ from fastmlp._scales import exchange_y_scales
 from fastmlp.estimators import _data, _params
 from fastmlp.estimators._base import BaseMLP, is_mini_batch
 from fastmlp.estimators._scoring import r2
+from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.solvers import Record
 from fastmlp.solvers._base import Solver
 
 LOSSES = get_args(_types.RegressorLoss)
-# The targets of the others have a zero that means something.
-SHIFTABLE = ("squared_error", "absolute_error", "huber", "quantile")
 
 
 def _is_loss(value):
@@ -49,10 +48,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         - "absolute_error"; "quantile": the pinball loss at level ``quantile``;
         - "huber": quadratic up to ``epsilon`` = 1.35, then linear; another epsilon as
           ``("huber", {"epsilon": 2.0})``;
+        - "normal", "student_t": minus the log-likelihood, with a scale of its own in every row;
+          ``df`` = 4 degrees of freedom, or as in ``("student_t", {"df": 10.0})``. The network has
+          two outputs per target, the location, which ``predict`` gives, and the logarithm of the
+          scale: ``network_.raw(theta_, X)``. Its output biases start at the targets' own
+          distribution;
         - your own, for the full-batch solvers: an object with ``value_grad(raw, y)``, which
-          returns a value per sample, (n_samples,), and its gradient, (n_samples, n_outputs), or
-          that function itself. See :func:`fastmlp.losses.check_grad`; for several raw outputs per
-          target take a :class:`fastmlp.Network`.
+          returns a value per sample, (n_samples,), and its gradient, (n_samples, n_raw), or that
+          function itself. See :func:`fastmlp.losses.check_grad`. For several raw outputs per
+          target it has an attribute ``raws_per_target``; ``predict`` gives the first of each.
 
         Several outputs add up.
     hidden_layer_sizes : int or array-like of int, default=(100,)
@@ -429,11 +433,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss = self.loss
         if name == "quantile" and isinstance(loss, str):
             loss = (name, {"quantile": self.quantile})
-        return loss, "exp" if name in ("poisson", "gamma") else "identity"
+        return loss, resolve_output(None, resolve_loss(loss), 1).name
 
     def _learn_target_scales(self, targets, sample_weight, rows):
         _data.no_scales(self, "y")
-        if self.standardize and self._loss_name() in SHIFTABLE:
+        if self.standardize and resolve_loss(self.loss).shiftable:
             columns = targets.reshape(len(targets), -1)
             _data.learn_scales(self, "y", columns, sample_weight, rows)
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastmlp._scales import rescaled
+
 _ADVICE = (
     "coefs_ and intercepts_ are computed from the standardized network (standardize=True) and "
     "cannot be edited in place. Change a copy and assign it as a whole: "
@@ -91,8 +93,9 @@ def fold(coefs, intercepts, scales: Scales) -> tuple[list, list]:
         coefs[0] = coefs[0] / scales.x_scale[:, np.newaxis]
         intercepts[0] = intercepts[0] - scales.x_mean @ coefs[0]
     if scales.y_mean is not None:
-        coefs[-1] = coefs[-1] * scales.y_scale
-        intercepts[-1] = intercepts[-1] * scales.y_scale + scales.y_mean
+        coefs[-1], intercepts[-1] = rescaled(
+            coefs[-1], intercepts[-1], scales.y_scale, scales.y_mean
+        )
     return coefs, intercepts
 
 
@@ -100,8 +103,9 @@ def unfold(coefs, intercepts, scales: Scales) -> tuple[list, list]:
     """What ``fold`` was given, in float64."""
     coefs, intercepts = _float64(coefs), _float64(intercepts)
     if scales.y_mean is not None:
-        coefs[-1] = coefs[-1] / scales.y_scale
-        intercepts[-1] = (intercepts[-1] - scales.y_mean) / scales.y_scale
+        coefs[-1], intercepts[-1] = rescaled(
+            coefs[-1], intercepts[-1], 1 / scales.y_scale, -scales.y_mean / scales.y_scale
+        )
     if scales.x_mean is not None:
         intercepts[0] = intercepts[0] + scales.x_mean @ coefs[0]
         coefs[0] = coefs[0] * scales.x_scale[:, np.newaxis]

@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
 from fastmlp._constant import best_constant
-from fastmlp.losses import resolve_loss
 from fastmlp.solvers import least_squares_objective, minimize
 
 LINE = np.linspace(-3, 3, 200).reshape(-1, 1)
@@ -149,9 +148,9 @@ def test_the_best_constant(spec, weighted):
     rng = np.random.default_rng(0)
     y = rng.gamma(2.0, size=41)
     weights = rng.integers(0, 4, size=41).astype(float) if weighted else None
-    loss = resolve_loss(spec)
-    raw, value = best_constant(loss, y, 1, weights)
-    objective = Network([1, 1], loss=loss).objective(np.zeros((41, 1)), y, sample_weight=weights)
+    network = Network([1, 1], loss=spec)
+    raw, value = best_constant(network, y, weights)
+    objective = network.objective(np.zeros((41, 1)), y, sample_weight=weights)
     assert objective.value(np.array([0.0, raw[0]])) == pytest.approx(value, rel=1e-12)
     for other in raw[0] + np.linspace(-0.5, 0.5, 41):
         assert objective.value(np.array([0.0, other])) >= value - 1e-12
@@ -165,8 +164,8 @@ def test_the_best_constant_of_classes(n_classes, weighted):
     y[:30] = 0
     weights = rng.integers(0, 4, size=90).astype(float) if weighted else None
     n_raw = 1 if n_classes == 2 else n_classes
-    raw, value = best_constant(resolve_loss("log_loss"), y, n_raw, weights)
     network = Network([1, n_raw], loss="log_loss")
+    raw, value = best_constant(network, y, weights)
     objective = network.objective(np.zeros((90, 1)), y, sample_weight=weights)
     assert objective.value(np.r_[np.zeros(n_raw), raw]) == pytest.approx(value, rel=1e-12)
     for _ in range(20):
