@@ -1,6 +1,7 @@
-/* Losses in raw space: value, gradient, second derivative per row.
+/* Losses in raw space: value, gradient, second derivative per row. losses.def says of each which
+ * functions it has here, raw_NAME or at_NAME.
  *
- * Three families:
+ * Three families of one raw output per target, and that of likelihoods_body.h:
  *   canonical pairs (logistic + log_loss, exp + poisson, exp + gamma) evaluated from raw, stably;
  *   any other element-wise output activation a = g(raw): the loss as a function of a, and the
  *     chain rule  dl/draw = l' g',  d2l/draw2 = l'' g'^2 + l' g''  (exact),  l'' g'^2 (GGN);
@@ -100,109 +101,106 @@ typedef struct {
     ptrdiff_t n;
 } entries;
 
-/* delta = w l' g'; value += sum w l */
-#define FM_LOSS_BLOCK(f, from, chain)                                                              \
-    FM_EACH(e->n, {                                                                                \
-        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                          \
-        const vec w = load(e->w + i, k, 0);                                                        \
-        value += sum_of(weighted(w, t.value), k);                                                  \
-        store(delta + i, weighted(w, t.grad chain), k);                                            \
-    });                                                                                            \
-    break;
+/* out = w l' g' and the sum of w l if with_grad, else out = w l'' rraw. */
+#define FM_LOSS_CASE(name, f, from)                                                              \
+    case FM_LOSS_##name:                                                                         \
+        FM_EACH(e->n, {                                                                          \
+            const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                    \
+            const vec w = load(e->w + i, k, 0);                                                  \
+            const vec g1 = chained ? load(e->slope + i, k, 0) : splat(1);                        \
+            if (with_grad) {                                                                     \
+                value += sum_of(weighted(w, t.value), k);                                        \
+                store(out + i, weighted(w, chained ? t.grad * g1 : t.grad), k);                  \
+            } else {                                                                             \
+                vec second = exact ? t.hess : t.curv;                                            \
+                if (chained) second = second * g1 * g1;                                          \
+                if (chained && exact) second += t.grad * load(e->curv + i, k, 0);                \
+                store(out + i, weighted(w, load(rraw + i, k, 0) * second), k);                   \
+            }                                                                                    \
+        });                                                                                      \
+        break;
 
-/* rdelta = w l'' rraw */
-#define FM_LOSS_MUL_BLOCK(f, from, second)                                                         \
-    FM_EACH(e->n, {                                                                                \
-        const point t = f(load(from + i, k, 1), load(e->y + i, k, 1), p);                          \
-        const vec w = load(e->w + i, k, 0), r = load(rraw + i, k, 0);                              \
-        store(rdelta + i, weighted(w, r * (second)), k);                                           \
-    });                                                                                            \
-    break;
+/* By the column `forms` of losses.def: the cases from raw, and those from the prediction. */
+#define FM_FROM_RAW_1_AT(name)
+#define FM_FROM_RAW_1_RAW(name) FM_LOSS_CASE(name, raw_##name, e->raw)
+#define FM_FROM_RAW_1_BOTH(name) FM_FROM_RAW_1_RAW(name)
+#define FM_FROM_RAW_2_RAW(name)
+#define FM_FROM_A_1_AT(name) FM_LOSS_CASE(name, at_##name, from)
+#define FM_FROM_A_1_RAW(name)
+#define FM_FROM_A_1_BOTH(name) FM_FROM_A_1_AT(name)
+#define FM_FROM_A_2_RAW(name)
 
-#define FM_PREDICTION_LOSSES(BLOCK)                                                                \
-    case FM_LOSS_squared_error: BLOCK(at_squared_error)                                            \
-    case FM_LOSS_poisson: BLOCK(at_poisson)                                                        \
-    case FM_LOSS_gamma: BLOCK(at_gamma)                                                            \
-    case FM_LOSS_absolute_error: BLOCK(at_absolute_error)                                          \
-    case FM_LOSS_huber: BLOCK(at_huber)                                                            \
-    case FM_LOSS_quantile: BLOCK(at_quantile)                                                      \
-    case FM_LOSS_perceptron: BLOCK(at_perceptron)
+/* One loop for each loss and set of constants; from: where the predictions are. */
+static inline __attribute__((always_inline)) double
+evaluate(real *out, const real *rraw, const entries *e, const real *from, const fm_loss_t *loss,
+         const int canonical, const int chained, const int with_grad, int exact) {
+    FM_PARAMS(loss);
+    double value = 0;
+    if (canonical) switch (loss->kind) {
+#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
+    FM_FROM_RAW_##raws##_##forms(name)
+#include "losses.def"
+#undef LOSS
+        }
+    else
+        switch (loss->kind) {
+#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
+    FM_FROM_A_##raws##_##forms(name)
+#include "losses.def"
+#undef LOSS
+        }
+    return value;
+}
 
-#define FM_CANONICAL_LOSSES(BLOCK)                                                                 \
-    case FM_LOSS_log_loss: BLOCK(raw_log_loss)                                                     \
-    case FM_LOSS_poisson: BLOCK(raw_poisson)                                                       \
-    case FM_LOSS_gamma: BLOCK(raw_gamma)
+enum { FM_FORM_AT, FM_FORM_RAW, FM_FORM_BOTH };
+static const struct {
+    int raws, canonical, form;
+} heads[] = {
+#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
+    {raws, FM_##canonical, FM_FORM_##forms},
+#include "losses.def"
+#undef LOSS
+};
 
+/* Whether a loss is evaluated from raw; under softmax, whether it is the cross-entropy. */
 static int is_canonical(const fm_loss_t *loss) {
-    return loss->kind == FM_LOSS_log_loss ||
-           (loss->output.kind == FM_exp &&
-            (loss->kind == FM_LOSS_poisson || loss->kind == FM_LOSS_gamma));
+    const int form = heads[loss->kind].form;
+    return form == FM_FORM_RAW ||
+           (form == FM_FORM_BOTH && loss->output.kind == heads[loss->kind].canonical);
 }
 
 static double loss_block(real *delta, const entries *e, const fm_loss_t *loss) {
-    FM_PARAMS(loss);
-    double value = 0;
-    if (is_canonical(loss)) {
-        switch (loss->kind) {
-#define FM_BLOCK(f) FM_LOSS_BLOCK(f, e->raw, )
-            FM_CANONICAL_LOSSES(FM_BLOCK)
-#undef FM_BLOCK
-        }
-    } else if (!e->slope) {
-        switch (loss->kind) {
-#define FM_BLOCK(f) FM_LOSS_BLOCK(f, e->raw, )
-            FM_PREDICTION_LOSSES(FM_BLOCK)
-#undef FM_BLOCK
-        }
-    } else {
-        switch (loss->kind) {
-#define FM_BLOCK(f) FM_LOSS_BLOCK(f, e->a, *load(e->slope + i, k, 0))
-            FM_PREDICTION_LOSSES(FM_BLOCK)
-#undef FM_BLOCK
-        }
-    }
-    return value;
+    if (is_canonical(loss)) return evaluate(delta, NULL, e, e->raw, loss, 1, 0, 1, 0);
+    if (!e->slope) return evaluate(delta, NULL, e, e->raw, loss, 0, 0, 1, 0);
+    return evaluate(delta, NULL, e, e->a, loss, 0, 1, 1, 0);
 }
 
 static void loss_mul_block(real *rdelta, const real *rraw, const entries *e, const fm_loss_t *loss,
                            int curvature) {
-    FM_PARAMS(loss);
     const int exact = curvature == FM_HESS;
-    if (is_canonical(loss)) {
-        switch (loss->kind) {
-#define FM_BLOCK(f) FM_LOSS_MUL_BLOCK(f, e->raw, t.hess)
-            FM_CANONICAL_LOSSES(FM_BLOCK)
-#undef FM_BLOCK
-        }
-    } else if (!e->slope) {
-        switch (loss->kind) {
-#define FM_BLOCK(f) FM_LOSS_MUL_BLOCK(f, e->raw, exact ? t.hess : t.curv)
-            FM_PREDICTION_LOSSES(FM_BLOCK)
-#undef FM_BLOCK
-        }
-    } else {
-        switch (loss->kind) {
-#define FM_SLOPE load(e->slope + i, k, 0)
-#define FM_BLOCK(f)                                                                              \
-    FM_LOSS_MUL_BLOCK(f, e->a,                                                                   \
-                      exact ? t.hess * FM_SLOPE * FM_SLOPE + t.grad * load(e->curv + i, k, 0)    \
-                            : t.curv * FM_SLOPE * FM_SLOPE)
-            FM_PREDICTION_LOSSES(FM_BLOCK)
-#undef FM_BLOCK
-#undef FM_SLOPE
-        }
-    }
+    if (is_canonical(loss))
+        evaluate(rdelta, rraw, e, e->raw, loss, 1, 0, 0, exact);
+    else if (!e->slope)
+        evaluate(rdelta, rraw, e, e->raw, loss, 0, 0, 0, exact);
+    else
+        evaluate(rdelta, rraw, e, e->a, loss, 0, 1, 0, exact);
 }
 
 /* ---- softmax ------------------------------------------------------------------------------ */
 
 /* l, l' and l'' of entry (a, y) of an element-wise loss under a softmax output. */
+#define FM_UNDER_1_AT(name)                                                                      \
+    case FM_LOSS_##name: return at_##name(splat(a), splat(y), p);
+#define FM_UNDER_1_RAW(name)
+#define FM_UNDER_1_BOTH(name) FM_UNDER_1_AT(name)
+#define FM_UNDER_2_RAW(name)
 static inline point under_softmax(real a, real y, const fm_loss_t *loss) {
     FM_PARAMS(loss);
     switch (loss->kind) {
-#define FM_BLOCK(f) return f(splat(a), splat(y), p);
-        FM_PREDICTION_LOSSES(FM_BLOCK)
-#undef FM_BLOCK
+#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
+    FM_UNDER_##raws##_##forms(name)
+#include "losses.def"
+#undef LOSS
     }
     return (point){splat(0), splat(0), splat(0), splat(0)};
 }
@@ -251,7 +249,7 @@ static double softmax_loss(real *delta, const real *raw, const real *y, const re
         const ptrdiff_t left = rows - first;
         const ptrdiff_t m = left < SOFTMAX_ROWS ? left : SOFTMAX_ROWS;
         softmax(delta, log_sum, raw, m, n, ld);
-        if (loss->kind == FM_LOSS_log_loss)
+        if (is_canonical(loss))
             value += cross_entropy(delta, raw, y, w ? w + first : NULL, log_sum, m, n, ld);
         else
             for (ptrdiff_t r = 0; r < m; r++)
@@ -286,7 +284,7 @@ static void softmax_mul_row(real *rdelta, const real *rraw, const real *raw, con
     const real shift = rraw[highest_entry(a, n)];
     real p_r = 0;
     for (ptrdiff_t c = 0; c < n; c++) p_r += a[c] * (rraw[c] - shift);
-    if (loss->kind == FM_LOSS_log_loss) {
+    if (is_canonical(loss)) {
         for (ptrdiff_t c = 0; c < n; c++) rdelta[c] = w * a[c] * (rraw[c] - shift - p_r);
         return;
     }
@@ -307,6 +305,8 @@ static void softmax_mul_row(real *rdelta, const real *rraw, const real *raw, con
         rdelta[c] = w * q;
     }
 }
+
+#include "likelihoods_body.h"
 
 /* ---- the kernels --------------------------------------------------------------------------- */
 
@@ -349,6 +349,8 @@ static entries lay_out(buffers *b, const real *raw, const real *y, const real *w
 static double loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
                    ptrdiff_t n_raw, const fm_loss_t *loss) {
     double value = 0;
+    if (heads[loss->kind].raws == 2)
+        return likelihood(delta, NULL, raw, y, w, rows, n_raw, loss, 1, 0);
     if (loss->output.kind == FM_softmax)
         return softmax_loss(delta, raw, y, w, rows, n_raw, n_raw, loss);
     buffers b;
@@ -363,6 +365,10 @@ static double loss(real *delta, const real *raw, const real *y, const real *w, p
 
 static void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
                      ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature) {
+    if (heads[loss->kind].raws == 2) {
+        likelihood(rdelta, rraw, raw, y, w, rows, n_raw, loss, 0, curvature == FM_HESS);
+        return;
+    }
     if (loss->output.kind == FM_softmax) {
         for (ptrdiff_t r = 0; r < rows; r++)
             softmax_mul_row(rdelta + r * n_raw, rraw + r * n_raw, raw + r * n_raw, y + r * n_raw,

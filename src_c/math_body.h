@@ -129,6 +129,12 @@ static inline vec vtanh(vec x) {
     return vcopysign(e / (e + 2), x);
 }
 
+static inline vec vsqrt(vec x) {
+    vec y;
+    for (int i = 0; i < LANES; i++) y[i] = REAL_IS_FLOAT ? sqrtf((float)x[i]) : sqrt((double)x[i]);
+    return y;
+}
+
 static inline vec vlogistic(vec x) { return 1 / (1 + vexp(-x)); }
 
 /* What one exponential e = exp(-|x|) gives: s = logistic(x), r = logistic(-x), neither by

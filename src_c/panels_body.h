@@ -308,18 +308,19 @@ static double panel_loss(real *delta, const real *raw, const real *y, const real
     /* Element-wise losses run over entries without gaps: narrow rows meet in a buffer. */
     real entry[ENTRIES], slope[ENTRIES];
     const ptrdiff_t most = n_raw < ENTRIES ? ENTRIES / n_raw : 1;
+    const ptrdiff_t n_targets = n_raw / heads[l->kind].raws;
     double value = 0;
     for (ptrdiff_t first = 0; first < rows; first += most) {
         const ptrdiff_t n = rows - first < most ? rows - first : most;
         const real *const weights = w ? w + first : NULL;
         if (n_raw >= ENTRIES) {
             value +=
-                loss(delta + first * ld, raw + first * ld, y + first * n_raw, weights, 1, n_raw, l);
+                loss(delta + first * ld, raw + first * ld, y + first * n_targets, weights, 1, n_raw, l);
         } else {
             for (ptrdiff_t r = 0; r < n; r++)
                 for (ptrdiff_t c = 0; c < n_raw; c++)
                     entry[r * n_raw + c] = raw[(first + r) * ld + c];
-            value += loss(slope, entry, y + first * n_raw, weights, n, n_raw, l);
+            value += loss(slope, entry, y + first * n_targets, weights, n, n_raw, l);
             for (ptrdiff_t r = 0; r < n; r++)
                 for (ptrdiff_t c = 0; c < n_raw; c++)
                     delta[(first + r) * ld + c] = slope[r * n_raw + c];

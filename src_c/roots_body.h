@@ -1,13 +1,13 @@
 /* Square roots of the losses' curvature: per row R with R R' = w Q, Q the positive semi-definite
  * second derivative (FM_GGN). Closed forms, which nothing that rounding does can make indefinite:
  *
- *   element by element        diag(sqrt(w q))
+ *   element by element        diag(sqrt(w q)), which is that of likelihoods, too
  *   softmax, cross-entropy    sqrt(w) (I - p 1') diag(sqrt p)
  *   softmax, any other loss   sqrt(w) (diag(p) - p p') diag(sqrt l'') */
 
 /* The length of column k but for that of (I - p 1')'s, p the outputs of softmax. */
 static real softmax_root_size(real p_k, real y_k, real w, const fm_loss_t *loss) {
-    const vec squared = loss->kind == FM_LOSS_log_loss
+    const vec squared = is_canonical(loss)
                             ? splat(w * p_k)
                             : splat(w * p_k * p_k) * under_softmax(p_k, y_k, loss).curv;
     return vsqrt(squared)[0];
@@ -81,14 +81,15 @@ static void loss_root_mul(real *out, const real *z, const real *raw, const real 
                           real *room) {
     for (ptrdiff_t r = 0; r < rows; r++) {
         const ptrdiff_t at = r * n_raw, first = at * depth;
+        const real *const y_r = y + r * (n_raw / heads[loss->kind].raws);
         const real *const w_r = w ? w + r : NULL;
         if (loss->output.kind == FM_softmax) {
-            softmax_root_mul_row(out + first, z + first, raw + at, y + at, w_r ? *w_r : 1, depth,
+            softmax_root_mul_row(out + first, z + first, raw + at, y_r, w_r ? *w_r : 1, depth,
                                  n_raw, loss, room);
             continue;
         }
         for (ptrdiff_t c = 0; c < n_raw; c++) room[n_raw + c] = 1;
-        loss_mul(room, room + n_raw, raw + at, y + at, w_r, 1, n_raw, loss, FM_GGN);
+        loss_mul(room, room + n_raw, raw + at, y_r, w_r, 1, n_raw, loss, FM_GGN);
         for (ptrdiff_t c = 0; c < n_raw; c++) room[c] = vsqrt(splat(room[c]))[0];
         for (ptrdiff_t d = 0; d < depth; d++)
             for (ptrdiff_t c = 0; c < n_raw; c++)

@@ -1,12 +1,6 @@
 /* Optimiser steps: one pass over the parameters, their moments and their gradient.
  * The gradient is g = (grad + l2 theta) scale; each returns |theta|^2 before the step. */
 
-static inline vec vsqrt(vec x) {
-    vec y;
-    for (int i = 0; i < LANES; i++) y[i] = REAL_IS_FLOAT ? sqrtf((float)x[i]) : sqrt((double)x[i]);
-    return y;
-}
-
 #define FM_UPDATE_LOOP(...)                                                                        \
     FM_EACH(n, {                                                                                   \
         vec t = load(theta + i, k, 0);                                                             \

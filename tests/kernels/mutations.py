@@ -6,6 +6,7 @@ index, a factor, a condition.
 
 ACTIVATIONS = "src_c/activations_body.h"
 LOSSES = "src_c/losses_body.h"
+PAIRS = "src_c/likelihoods_body.h"
 MATH = "src_c/math_body.h"
 UPDATES = "src_c/updates_body.h"
 ARRAYS = "src_c/arrays_body.h"
@@ -89,12 +90,20 @@ MUTATIONS = [
     ),
     (LOSSES, "select_(r == 0, r, side)", "side"),
     (LOSSES, "select_(margin > 0, splat(0), -y)", "select_(margin >= 0, splat(0), -y)"),
-    (
-        LOSSES,
-        "t.hess * FM_SLOPE * FM_SLOPE + t.grad * load(e->curv + i, k, 0)",
-        "t.hess * FM_SLOPE * FM_SLOPE - t.grad * load(e->curv + i, k, 0)",
-    ),
-    (LOSSES, ": t.curv * FM_SLOPE * FM_SLOPE)", ": t.curv * FM_SLOPE)"),
+    (LOSSES, "second += t.grad * load(e->curv", "second -= t.grad * load(e->curv"),
+    (LOSSES, "second = second * g1 * g1;", "second = second * g1;"),
+    (PAIRS, "return (real)0.91893853320467274178;", "return 0;"),
+    (PAIRS, ".ms = 2 * z * inverse", ".ms = z * inverse"),
+    (PAIRS, ".s = 1 - square", ".s = square - 1"),
+    (PAIRS, "raised *= (h + (real)0.5) / h", "raised *= h / (h + (real)0.5)"),
+    (PAIRS, "(1.0 / 640))", "(1.0 / 64))"),
+    (PAIRS, "select_(alone, size - 1, square)", "square"),
+    (PAIRS, "1 / (1 + 1 / square), d = 1 / (x + 1 / x)", "square * rest, d = x * rest"),
+    (PAIRS, "(df / (df + 3))", "(df / (df + 1))"),
+    (PAIRS, "vmax(given, LEAST_LOG_SCALE)", "given"),
+    (PAIRS, "select_(free, out_s, splat(0))", "out_s"),
+    (PAIRS, "b.s[i] = raw[at + n_targets]", "b.s[i] = raw[at + 1]"),
+    (ROOTS, "y + r * (n_raw / heads[loss->kind].raws)", "y + r * n_raw"),
     (LOSSES, "load(delta + c, ld - c, 0) - t)", "load(delta + c, ld - c, 0) + t)"),
     (LOSSES, "select_(w != 0, w * x, splat(0))", "w * x"),
     (LOSSES, "select_(w != 0, w * x, splat(0))", "select_(w != 0, x, splat(0))"),

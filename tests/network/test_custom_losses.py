@@ -145,13 +145,56 @@ def test_mini_batches_say_which_solver(make, solver, rng):
         make(loss=squared, solver=solver).fit(X, y)
 
 
-def test_two_raw_outputs_per_target_say_what_to_take(data):
+def test_two_raw_outputs_per_target_say_what_is_missing(data):
     X, y = data
     model = MLPRegressor(loss=Normal(), solver="lbfgs", hidden_layer_sizes=(3,))
-    with pytest.raises(ValueError, match=r"raw of shape \(80, 1\).*fastmlp.Network whose last"):
+    with pytest.raises(ValueError, match=r"raw of shape \(80, 1\).*attribute raws_per_target"):
         model.fit(X, y)
-    net = Network([1, 3, 2], "tanh", loss=Normal())
-    assert np.isfinite(net.value(net.init(0), X, y))
+
+
+class TwoRaws(Normal):
+    """What the native loss is, but for its constant."""
+
+    raws_per_target = 2
+
+
+def test_raws_per_target_are_those_of_the_native_loss(data):
+    X, y = data
+    own, native = (Network([1, 3, 1], "tanh", loss=loss) for loss in (TwoRaws(), "normal"))
+    assert (own.n_targets, own.n_raw, own.layers) == (1, 2, (1, 3, 1))
+    theta, v = native.init(random_state=0), np.arange(1.0, native.n_params + 1)
+    np.testing.assert_allclose(own.predict(theta, X), native.raw(theta, X)[:, :1], rtol=1e-14)
+    constant = 0.5 * np.log(2 * np.pi)
+    assert own.value(theta, X, y) + constant == pytest.approx(native.value(theta, X, y), rel=1e-12)
+    for name in ("hessian", "ggn"):
+        ours, theirs = (getattr(net, name)(theta, X, y) for net in (own, native))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
+    for name in ("hess_mul", "ggn_mul"):
+        ours, theirs = (getattr(net, name)(theta, X, y, v) for net in (own, native))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "lm", "newton-cg"])
+def test_raws_per_target_in_an_estimator(solver, data):
+    X, y = data
+    options = {"hidden_layer_sizes": (4,), "activation": "tanh", "solver": solver, "alpha": 0.1}
+    options |= {"max_iter": 300, "standardize": False, "random_state": 0, "tol": 1e-5}
+    own = clone(MLPRegressor(loss=TwoRaws(), **options)).fit(X, y)
+    native = MLPRegressor(loss="normal", **options).fit(X, y)
+    constant = 0.5 * np.log(2 * np.pi)
+    assert own.coefs_[-1].shape == (4, 2) and own.n_outputs_ == 1
+    assert own.loss_ + constant == pytest.approx(native.loss_, abs=2e-2)
+    np.testing.assert_array_equal(own.predict(X), own.network_.predict(own.theta_, X)[:, 0])
+    assert own.compile().predict(X[0]) == pytest.approx(own.predict(X[:1])[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("raws", [0, -1, 1.5, True, "2"])
+def test_raws_per_target_is_a_positive_integer(raws):
+    class Wrong(Normal):
+        raws_per_target = raws
+
+    with pytest.raises(ValueError, match="raws_per_target of a loss must be an integer"):
+        Network([1, 3, 1], loss=Wrong())
 
 
 @pytest.mark.parametrize(
