@@ -344,7 +344,7 @@ class NetworkObjective(Objective):
     @property
     def has_noise(self) -> bool:
         """Whether the loss is the likelihood of Gaussian noise of unknown size."""
-        return self.network._loss.name == "squared_error"
+        return self.network._loss.row["noise"] == "FREE"
 
     def prior(self, grouping: str = "single") -> Prior:
         """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""

@@ -66,8 +66,9 @@ static double slope_at(int kind, double z) {
 /* y as each loss takes it, and the loss as a function of raw under its canonical output. */
 static double target_for(int loss) {
     const double u = (draw() + 2) / 4;
-    if (loss == FM_LOSS_perceptron) return u < 0.5 ? -1 : 1;
-    if (loss == FM_LOSS_log_loss) return u < 0.5 ? 0 : 1;
+    const char *const rule = fm_loss_at(loss)->targets;
+    if (strcmp(rule, "SIGN") == 0) return u < 0.5 ? -1 : 1;
+    if (strcmp(rule, "UNIT") == 0) return u < 0.5 ? 0 : 1;
     return u + 0.1;
 }
 
@@ -88,10 +89,12 @@ static double loss_at(int loss, double raw, double y) {
 
 static fm_loss_t canonical(int loss) {
     fm_loss_t l = {.kind = loss, .param = {0.3, 0}, .output = {.kind = FM_identity}};
-    if (loss == FM_LOSS_log_loss) l.output.kind = FM_logistic;
-    if (loss == FM_LOSS_poisson || loss == FM_LOSS_gamma) l.output.kind = FM_exp;
+    for (int k = 0; k < FM_N_ACTIVATIONS; k++)
+        if (strcmp(fm_loss_at(loss)->canonical, fm_activation_at(k)->name) == 0) l.output.kind = k;
     return l;
 }
+
+#include "check_likelihoods.h"
 
 #define CHECKS(real, s, tolerance, kernels_t)                                                    \
     static int near##s(double got, double expected) {                                            \
@@ -132,10 +135,12 @@ static fm_loss_t canonical(int loss) {
     }                                                                                            \
                                                                                                  \
     ROOT_SQUARES(real, s, kernels_t) CSR_CHECK(real, s, kernels_t)                               \
+    LIKELIHOODS(real, s, kernels_t)                                                              \
                                                                                                  \
     static void check_losses##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t n_raw) {           \
         const size_t n = (size_t)(rows * n_raw);                                                 \
         for (int l = 0; l < FM_N_LOSSES; l++) {                                                  \
+            if (fm_loss_at(l)->raws != 1) continue;                                              \
             const fm_loss_t loss = canonical(l);                                                 \
             real *raw = filled(n, sizeof(real)), *y = filled(n, sizeof(real));                   \
             real *w = filled((size_t)rows, sizeof(real)), *delta = filled(n, sizeof(real));      \
@@ -396,6 +401,7 @@ static fm_loss_t canonical(int loss) {
             check_activations##s(k, 3, n), check_activations##s(k, n, 1);                        \
             check_losses##s(k, n, 1), check_losses##s(k, 3, n);                                  \
             if (n > 1) check_softmax##s(k, 4, n);                                                \
+            check_likelihoods##s(k, n, 1), check_likelihoods##s(k, 3, n);                        \
             check_updates##s(k, n), check_arrays##s(k, 19, n), check_csr##s(k, 9, 1 + n % 14, n);\
             check_panels##s(k, 1 + n % 14, n, 1 + n * 7 % 70);                                   \
             check_panels##s(k, n, 3, 9), check_panels##s(k, 1, n, n);                            \
@@ -407,6 +413,7 @@ static fm_loss_t canonical(int loss) {
             if (n <= 20) check_gram##s(k, n, 1, n, 1), check_gram##s(k, n, n, 1, 2);             \
         }                                                                                        \
         check_activations##s(k, 900, 40), check_losses##s(k, 1700, 1);                           \
+        check_likelihoods##s(k, 700, 1);                                                         \
         check_updates##s(k, 100003);                                                             \
     }
 

@@ -128,8 +128,8 @@ cdef class Packed:
         Returns
         -------
         ndarray or None
-            (n, n_targets) or (n_targets,). None where x or out is not plain, has another shape, or where x
-            has no rows or holds NaN or infinity: that needs a closer look.
+            (n, n_targets) or (n_targets,). None where x or out is not plain, has another shape, or
+            where x has no rows or holds NaN or infinity: that needs a closer look.
         """
         cdef int ndim, finite
         cdef cnp.npy_intp shape[2]
