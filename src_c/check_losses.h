@@ -1,5 +1,36 @@
-/* The losses of two raw outputs per target against differences of the densities' formulas, under
- * loss and loss_mul; their roots. */
+/* Every loss as a formula, and the losses of two raw outputs per target against differences of
+ * theirs, under loss and loss_mul; their roots. */
+
+/* y as each loss takes it, and the loss as a function of raw under its canonical output. */
+static double target_for(int loss) {
+    const double u = (draw() + 2) / 4;
+    const char *const rule = fm_loss_at(loss)->targets;
+    if (strcmp(rule, "SIGN") == 0) return u < 0.5 ? -1 : 1;
+    if (strcmp(rule, "UNIT") == 0) return u < 0.5 ? 0 : 1;
+    return u + 0.1;
+}
+
+static double loss_at(int loss, double raw, double y) {
+    const double r = raw - y;
+    switch (loss) {
+    case FM_LOSS_squared_error: return r * r / 2;
+    case FM_LOSS_log_loss: return log1p(exp(raw)) - y * raw;
+    case FM_LOSS_poisson: return y * log(y) - y * raw - y + exp(raw);
+    case FM_LOSS_gamma: return y * exp(-raw) - log(y) + raw - 1;
+    case FM_LOSS_absolute_error: return fabs(r);
+    case FM_LOSS_huber: return fabs(r) <= 0.3 ? r * r / 2 : 0.3 * (fabs(r) - 0.15);
+    case FM_LOSS_quantile: return r > 0 ? 0.7 * r : -0.3 * r;
+    case FM_LOSS_perceptron: return y * raw < 0 ? -y * raw : 0;
+    }
+    return NAN;
+}
+
+static fm_loss_t canonical(int loss) {
+    fm_loss_t l = {.kind = loss, .param = {0.3, 0}, .output = {.kind = FM_identity}};
+    for (int k = 0; k < FM_N_ACTIVATIONS; k++)
+        if (strcmp(fm_loss_at(loss)->canonical, fm_activation_at(k)->name) == 0) l.output.kind = k;
+    return l;
+}
 
 /* Minus the log-density of a target at location m and log scale s; df as `canonical` has it. */
 static double density_at(int kind, double m, double s, double y) {
