@@ -24,6 +24,7 @@ _MODULES = (
     "activations",
     "config",
     "data",
+    "distributions",
     "estimators",
     "initialisation",
     "losses",

@@ -13,6 +13,7 @@ import pytest
 
 import fastmlp
 import fastmlp.config
+import fastmlp.distributions
 import fastmlp.losses
 import fastmlp.predictor
 import fastmlp.solvers
@@ -22,7 +23,7 @@ from fastmlp import MLPClassifier, MLPRegressor
 SCRIPT = Path(__file__).parents[2] / "docs" / "docstrings.py"
 MODULES = {
     name: getattr(fastmlp, name)
-    for name in ("config", "losses", "network", "predictor", "solvers", "trace")
+    for name in ("config", "distributions", "losses", "network", "predictor", "solvers", "trace")
 }
 
 
@@ -31,6 +32,7 @@ def public():
     doors = [(fastmlp, fastmlp.__all__), (fastmlp.solvers, fastmlp.solvers.__all__)]
     doors += [(fastmlp.losses, ["check_grad"]), (fastmlp.config, ["get_config"])]
     doors += [(fastmlp.predictor, ["Predictor"]), (fastmlp.trace, ["Trace"])]
+    doors += [(fastmlp.distributions, fastmlp.distributions.__all__)]
     found = {}
     for module, names in doors:
         for name in names:
@@ -41,7 +43,8 @@ def public():
             for key in dir(thing) if inspect.isclass(thing) else ():
                 method = getattr(thing, key)
                 ours = str(getattr(method, "__module__", "")).startswith("fastmlp")
-                if ours and not key.startswith("_") and inspect.isfunction(method):
+                known = method in found.values()  # of a class that both derive from
+                if ours and not (known or key.startswith("_")) and inspect.isfunction(method):
                     found[f"{name}.{key}"] = method
     return found
 

@@ -30,6 +30,8 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
         "plan",
     },
     {"activations", "losses", "initialisation", "penalties"},
+    {"distributions"},
+    {"data"},
     {"_sweeps"},
     {"terms"},
     {"objective", "_linear", "_constant", "network", "trace", "predictor"},
@@ -110,17 +112,24 @@ def test_imports_go_down_only():
     assert not upward
 
 
-def test_solvers_know_numpy_scipy_and_each_other():
+@pytest.mark.parametrize(
+    ("room", "others"),
+    [("solvers", ()), ("distributions", ("qp",))]
+,
+)
+def test_rooms_that_know_numpy_scipy_and_each_other(room, others):
     """And the names, the words for what is wrong with a number or a name, the guard of memory."""
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
     words = {f"fastmlp.{name}" for name in ("_names", "_numbers", "_types", "_memory")}
+    known = {f"fastmlp.{room}", *words, *others}
+    sources = files(PACKAGE / room, ".py")
+    assert sources
     assert not [
         (name(path), found)
-        for path in files(PACKAGE / "solvers", ".py")
+        for path in sources
         for found in imports(path)
-        if not belongs_to(found, "fastmlp.solvers")
-        and found.split(".")[0] not in allowed
-        and not any(belongs_to(found, module) for module in words)
+        if found.split(".")[0] not in allowed
+        and not any(belongs_to(found, module) for module in known)
     ]
 
 
