@@ -28,6 +28,7 @@ _MODULES = (
     "estimators",
     "initialisation",
     "losses",
+    "metrics",
     "network",
     "objective",
     "penalties",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp._names import shown
+from fastmlp._numbers import check_random_state
 
 Rule = tuple[str, Callable[[np.ndarray], np.ndarray]]
 
@@ -84,19 +85,12 @@ def event(name: str, value: Any, least: int) -> np.ndarray:
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """A Generator from None, an integer, a Generator or a RandomState, whose stream goes on.
+    """A Generator; the stream of a RandomState goes on in it.
 
     Raises
     ------
     TypeError
-        Something else.
+        Neither None nor an integer, a RandomState or a Generator.
     """
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.Generator(random_state._bit_generator)
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError):
-        raise TypeError(
-            "random_state must be None, an integer >= 0, a Generator or a RandomState, got "
-            f"{shown(random_state)}."
-        ) from None
+    rng = check_random_state(random_state)
+    return rng if isinstance(rng, np.random.Generator) else np.random.Generator(rng._bit_generator)

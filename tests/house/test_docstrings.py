@@ -15,16 +15,15 @@ import fastmlp
 import fastmlp.config
 import fastmlp.distributions
 import fastmlp.losses
+import fastmlp.metrics
 import fastmlp.predictor
 import fastmlp.solvers
 import fastmlp.trace
 from fastmlp import MLPClassifier, MLPRegressor
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "docstrings.py"
-MODULES = {
-    name: getattr(fastmlp, name)
-    for name in ("config", "distributions", "losses", "network", "predictor", "solvers", "trace")
-}
+NAMES = "config distributions losses metrics network predictor solvers trace"
+MODULES = {name: getattr(fastmlp, name) for name in NAMES.split()}
 
 
 def public():
@@ -32,7 +31,7 @@ def public():
     doors = [(fastmlp, fastmlp.__all__), (fastmlp.solvers, fastmlp.solvers.__all__)]
     doors += [(fastmlp.losses, ["check_grad"]), (fastmlp.config, ["get_config"])]
     doors += [(fastmlp.predictor, ["Predictor"]), (fastmlp.trace, ["Trace"])]
-    doors += [(fastmlp.distributions, fastmlp.distributions.__all__)]
+    doors += [(room, room.__all__) for room in (fastmlp.distributions, fastmlp.metrics)]
     found = {}
     for module, names in doors:
         for name in names:
