@@ -24,6 +24,7 @@ _MODULES = (
     "activations",
     "config",
     "data",
+    "displays",
     "distributions",
     "estimators",
     "initialisation",

@@ -155,8 +155,8 @@ def test_samples_are_those_of_the_seed(family):
     assert not np.array_equal(first, dist.sample(3, random_state=8))
     state = np.random.RandomState(7)
     np.testing.assert_array_equal(first, dist.sample(3, random_state=state))
-    for state in (state, np.random.default_rng(7), None):  # a stream goes on
-        once, again = dist.sample(random_state=state), dist.sample(random_state=state)
+    for stream in (state, np.random.default_rng(7), None):  # which goes on
+        once, again = dist.sample(random_state=stream), dist.sample(random_state=stream)
         assert not np.array_equal(once, again)
 
 

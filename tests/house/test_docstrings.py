@@ -13,6 +13,7 @@ import pytest
 
 import fastmlp
 import fastmlp.config
+import fastmlp.displays
 import fastmlp.distributions
 import fastmlp.losses
 import fastmlp.metrics
@@ -22,7 +23,7 @@ import fastmlp.trace
 from fastmlp import MLPClassifier, MLPRegressor
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "docstrings.py"
-NAMES = "config distributions losses metrics network predictor solvers trace"
+NAMES = "config displays distributions losses metrics network predictor solvers trace"
 MODULES = {name: getattr(fastmlp, name) for name in NAMES.split()}
 
 
@@ -31,7 +32,8 @@ def public():
     doors = [(fastmlp, fastmlp.__all__), (fastmlp.solvers, fastmlp.solvers.__all__)]
     doors += [(fastmlp.losses, ["check_grad"]), (fastmlp.config, ["get_config"])]
     doors += [(fastmlp.predictor, ["Predictor"]), (fastmlp.trace, ["Trace"])]
-    doors += [(room, room.__all__) for room in (fastmlp.distributions, fastmlp.metrics)]
+    rooms = (fastmlp.distributions, fastmlp.metrics, fastmlp.displays)
+    doors += [(room, room.__all__) for room in rooms]
     found = {}
     for module, names in doors:
         for name in names:
@@ -108,6 +110,8 @@ def test_what_is_public_is_described(name):
 def test_examples_run(name, capsys):
     thing = MODULES[name.split()[1]] if name.startswith("module ") else PUBLIC[name]
     text = inspect.getdoc(thing)
+    if "fastmlp.displays" in text:
+        pytest.importorskip("matplotlib").use("Agg")
     example = doctest.DocTestParser().get_doctest(text, {}, name, None, 0)
     outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example)
     assert not outcome.failed, capsys.readouterr().out

@@ -32,6 +32,7 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
     {"activations", "losses", "initialisation", "penalties"},
     {"distributions"},
     {"metrics"},
+    {"displays"},
     {"data"},
     {"_sweeps"},
     {"terms"},
@@ -115,7 +116,12 @@ def test_imports_go_down_only():
 
 @pytest.mark.parametrize(
     ("room", "others"),
-    [("solvers", ()), ("distributions", ("qp",)), ("metrics", ("fastmlp.distributions",))],
+    [
+        ("solvers", ()),
+        ("distributions", ("qp",)),
+        ("metrics", ("fastmlp.distributions",)),
+        ("displays", ("fastmlp.distributions", "fastmlp.metrics", "matplotlib")),
+    ],
 )
 def test_rooms_that_know_numpy_scipy_and_each_other(room, others):
     """And the names, the words for what is wrong with a number or a name, the guard of memory."""
