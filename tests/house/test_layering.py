@@ -33,7 +33,6 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
     {"distributions"},
     {"metrics"},
     {"displays"},
-    {"data"},
     {"_sweeps"},
     {"terms"},
     {"objective", "_linear", "_constant", "network", "trace", "predictor"},
