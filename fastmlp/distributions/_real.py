@@ -152,7 +152,11 @@ class StudentT(_LocationScale):
 
     def _quantile(self, q):
         # The lower tail alone, by symmetry, where q has all its digits.
-        z = special.stdtrit(self.df, np.minimum(q, 1 - q))
+        low = np.minimum(q, 1 - q)
+        z = special.stdtrit(self.df, low)
+        if not np.isfinite(z).all():  # SciPy's is +inf for levels as small as 1e-300
+            share = special.betaincinv(self.df / 2, 0.5, 2 * low)  # df / (df + z^2)
+            z = np.where(np.isfinite(z), z, -np.sqrt(self.df * (1 / share - 1)))
         z = np.where(q == 0.5, 0.0, np.where((q == 0) | (q == 1), -np.inf, z))
         return np.where(q > 0.5, -z, z)
 

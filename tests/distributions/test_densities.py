@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from families import DRAWN, EXTREMES, IN_SCIPY, drawn
 
+from fastmlp.distributions import NormalMixture, StudentT
+
 Q = np.array([1e-12, 1e-5, 0.01, 0.3, 0.5, 0.8, 0.999])
 
 
@@ -21,8 +23,6 @@ def test_logpdf_equals_mpmath_also_at_extremes(family):
 
 def test_mixture_logpdf_equals_mpmath_where_all_components_underflow():
     weights, loc, scale = [0.5, 1e-12, 0.5], [0.0, 1.0, -3.0], [1e-3, 1e-2, 1e-6]
-    from fastmlp.distributions import NormalMixture
-
     for y in (0.0, 5.0, -40.0, 1e6):
         with mp.workdps(400):
             total = sum(
@@ -50,6 +50,14 @@ def test_everything_equals_scipy(family):
         np.testing.assert_allclose(dist.ppf(q), frozen.ppf(q), rtol=1e-8, atol=1e-300)
     for mine, theirs in zip(dist.interval(0.8), frozen.interval(0.8), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9)
+
+
+@pytest.mark.parametrize("df", [2.5, 5.0, 30.0, 1e5])
+def test_quantiles_of_students_t_far_out_in_the_tail(df):
+    dist = StudentT(df, 0.0, 1.0)
+    q = np.array([1e-300, 1e-100, 1e-12])
+    assert (dist.ppf(q) < 0).all()
+    np.testing.assert_allclose(dist.cdf(dist.ppf(q)), q, rtol=1e-9)
 
 
 @pytest.mark.parametrize("family", DRAWN)
