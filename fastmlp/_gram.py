@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from fastmlp.segments import BIASES
@@ -49,6 +51,8 @@ class Gram:
         The map of theta.
     strengths : ndarray of shape (n_params,)
         The diagonal of D, >= 0.
+    metric : ndarray of shape (n_params,), optional
+        The diagonal of S, > 0, in units of which damping is; the identity by default.
 
     Attributes
     ----------
@@ -56,8 +60,10 @@ class Gram:
         Rows of J.
     """
 
-    def __init__(self, factors, segments, strengths):
+    def __init__(self, factors, segments, strengths, metric=None):
+        self._factors, self._segments = factors, segments
         self._scale, self._strengths = factors.scale, strengths
+        self._metric = np.ones(strengths.size) if metric is None else metric
         self.n_residuals = factors.pairs[0][1].shape[0]
         self._depth = self.n_residuals // factors.pairs[0][0].shape[0]
         # For each segment its a (None, for a bias: one) and delta.
@@ -66,22 +72,45 @@ class Gram:
             for k, segment in enumerate(segments)
             for delta in factors.pairs[k // 2][1:]
         ]
-        self._products: dict[float, np.ndarray] = {}  # J J' of the segments of one strength
-        self._uneven: list[tuple] = []  # (a, delta, strengths of rows), by columns alike
-        known, by_delta = None, None
+
+    def under(self, strengths: np.ndarray, metric: np.ndarray) -> Gram:
+        """The same rows of J with another D and S."""
+        return Gram(self._factors, self._segments, strengths, metric)
+
+    def _blocks(self):
+        """Columns of segments whose strengths and metric are alike, these by the rows of theta.
+
+        Yields
+        ------
+        segment, a, delta, columns, strengths, metric
+            delta of these columns alone.
+        """
         for segment, a, delta in self._parts:
-            of_rows = strengths[segment.at : segment.end].reshape(segment.rows, segment.cols)
-            if (of_rows == of_rows[0, 0]).all():
+            shape = segment.rows, segment.cols
+            strengths = self._strengths[segment.at : segment.end].reshape(shape)
+            metric = self._metric[segment.at : segment.end].reshape(shape)
+            if (strengths == strengths[:, :1]).all() and (metric == metric[:, :1]).all():
+                yield segment, a, delta, slice(None), strengths[:, 0], metric[:, 0]
+                continue
+            both, which = np.unique(np.vstack([strengths, metric]), axis=1, return_inverse=True)
+            for k, column in enumerate(both.T):
+                columns = np.flatnonzero(which.ravel() == k)
+                yield segment, a, delta[:, columns], columns, *np.split(column, 2)
+
+    @cached_property
+    def _sums(self):
+        """J J' of all blocks of one strength and metric, by these; and the other blocks."""
+        products: dict[tuple[float, float], np.ndarray] = {}
+        uneven, known, by_delta = [], None, None
+        for _, a, delta, _, strengths, metric in self._blocks():
+            if (strengths == strengths[0]).all() and (metric == metric[0]).all():
                 by_delta = by_delta if delta is known else delta @ delta.T
                 known = delta
-                self._add(float(of_rows[0, 0]), by_delta * self._by_a(a))
-                continue
-            columns, which = np.unique(of_rows, axis=1, return_inverse=True)
-            for k, column in enumerate(columns.T):
-                self._uneven.append((a, delta[:, which.ravel() == k], column))
-
-    def _add(self, strength, products):
-        self._products[strength] = self._products.get(strength, 0.0) + self._scale * products
+                key = float(strengths[0]), float(metric[0])
+                products[key] = products.get(key, 0.0) + self._scale * by_delta * self._by_a(a)
+            else:
+                uneven.append((a, delta, strengths, metric))
+        return products, uneven
 
     def _by_a(self, a, weights=1.0):
         """Products of rows by their a, (n_residuals, n_residuals)."""
@@ -105,18 +134,50 @@ class Gram:
         return out
 
     def kernel(self, damping: float) -> np.ndarray:
-        """``J (D + damping I)^-1 J'``, (n_residuals, n_residuals)."""
+        """``J (D + damping S)^-1 J'``, (n_residuals, n_residuals).
+
+        Without damping over the parameters that have a strength.
+        """
         kernel = np.zeros((self.n_residuals, self.n_residuals))
-        for strength, products in self._products.items():
-            kernel += products / (strength + damping)
-        for a, delta, column in self._uneven:
-            weights = self._scale / (column + damping)
-            kernel += (delta @ delta.T) * self._by_a(a, weights)
+        products, uneven = self._sums
+        for (strength, metric), product in products.items():
+            divisor = strength + damping * metric
+            if divisor > 0:
+                kernel += product / divisor
+        for a, delta, strengths, metric in uneven:
+            kernel += (delta @ delta.T) * self._by_a(
+                a, self._scale / (strengths + damping * metric)
+            )
         return kernel
 
+    def determined(self, R: np.ndarray) -> np.ndarray:
+        """The diagonal of ``J' R J D^-1``, (n_params,), as means over rows of each segment.
+
+        More exactly over what has one strength in a row. 0 where there is none.
+
+        Parameters
+        ----------
+        R : ndarray of shape (n_residuals, n_residuals)
+            Symmetric.
+        """
+        out = np.zeros_like(self._strengths)
+        for segment, a, delta, columns, strengths, _ in self._blocks():
+            if not strengths.all():
+                continue
+            weighted = self._scale * (delta @ delta.T) * R
+            if a is None:
+                of_rows = weighted.sum()
+            else:
+                n = a.shape[0]
+                weighted = weighted.reshape(n, self._depth, n, self._depth).sum(axis=(1, 3))
+                of_rows = np.einsum("ij,ij->j", a, weighted @ a)
+            view = out[segment.at : segment.end].reshape(segment.rows, segment.cols)
+            view[:, columns] = (of_rows / strengths)[:, np.newaxis] / delta.shape[1]
+        return out
+
     def divide(self, v: np.ndarray, damping: float) -> np.ndarray:
-        """``(D + damping I)^-1 v``, (n_params,)."""
-        return v / (self._strengths + damping)
+        """``(D + damping S)^-1 v``, (n_params,)."""
+        return v / (self._strengths + damping * self._metric)
 
     def mul(self, v: np.ndarray) -> np.ndarray:
         """``J v``, (n_residuals,)."""

@@ -10,10 +10,6 @@ import numpy as np
 
 from fastmlp.segments import WEIGHTS, Segment
 
-# The precision to be expected of hidden biases, and of weights behind units in units of what they
-# lead to: that of a deviation of about a fifth.
-TYPICAL = 20.0
-
 
 class Groups(NamedTuple):
     """Parameters by what they have in common.
@@ -161,8 +157,9 @@ def prior(
 
     These set the level of the targets. Behind a hidden layer an output's weights are in the units
     of its targets. The scale of a layer's weights and that of those behind it make up for each
-    other where units are nearly linear, and data say little about their quotient: what lies behind
-    the first layer's weights has a typical precision.
+    other where units are nearly linear, and data say little about their quotient: weights behind
+    units have a typical precision, their fan-in, which makes sums as large as what they are for
+    (Neal 1996), where they do not share the strength of the first layer.
 
     Parameters
     ----------
@@ -185,10 +182,13 @@ def prior(
         relative = np.ones(level.end)
         outputs.of(relative)[...] = 1 / variance
     parts = {s.name: np.unique(index[s.at : s.end]).tolist() for s in segments}
-    first = parts[segments[0].name]
+    typical = np.zeros(len(names))
+    if grouping != "single":
+        for segment in segments[2::2]:
+            typical[parts[segment.name]] = segment.rows
     return Prior(
         L2(Groups(names, index), 1.0, relative),
-        np.where(np.isin(np.arange(len(names)), first), 0.0, TYPICAL),
+        typical,
         {name: tuple(k for k in part if k >= 0) for name, part in parts.items()},
     )
 

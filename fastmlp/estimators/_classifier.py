@@ -209,7 +209,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ``loss``, ``n_iter``, ``status``, ``history`` and, as a dict, ``evidence``.
     evidence_ : EvidenceState or None
         Noise level, weight decay and effective number of parameters, where the solver is
-        ``LevenbergMarquardt(evidence=True)``; on the scale of the standardized data.
+        ``LevenbergMarquardt(evidence=True)``; on the scale of the standardized data. With
+        ``evidence="ard"`` its ``relevance`` says which features matter.
     status_ : str
         A sentence that says why the fit ended.
     n_iter_ : int

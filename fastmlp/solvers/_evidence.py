@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri
 
 from fastmlp.solvers._full_batch import QUIET
 from fastmlp.solvers._protocol import Adapted
@@ -13,7 +12,9 @@ from fastmlp.solvers._protocol import Adapted
 TINY = np.finfo(np.float64).tiny
 EPS = np.finfo(np.float64).eps
 
-NEEDS = ("prior", "with_penalty", "weight_sum", "n_samples", "n_residuals", "has_noise")
+NEEDS = (
+    "prior", "with_penalty", "ggn_mul", "weight_sum", "n_samples", "n_residuals", "has_noise"
+)  # fmt: skip
 # How strong the decay is before the evidence speaks: the share of the loss, as it is where all that
 # shrinks is zero, that the penalty makes up; less where data are more than parameters. The evidence
 # has several fixed points, one of which may be linear. A strong first decay finds the better ones
@@ -29,9 +30,6 @@ MOST_SETTLING = 20
 LEAST = 100 * EPS
 # Times the largest curvature, the largest strength: what it holds is as good as zero.
 MOST = 1e4
-# Where a strength is expected to be near a typical one, as much as these many parameters say: the
-# shape of its Gamma density.
-SHAPE = 5.0
 # A fixed point at which the data determine less than this share of the parameters may be a
 # collapse; one that spends more than this share of the data on parameters has few left to judge by.
 IN_DOUBT = 0.5
@@ -111,9 +109,12 @@ class Evidence:
         effective_g = n_g - l2_g trace_g(D G^-1),      effective = n_flat + sum_g effective_g,
         alpha_g = effective_g / v_g' D v_g,    noise^2 = 2 E / (W n_outputs - effective),
 
-    and l2_g = alpha_g noise^2 / W (MacKay 1992). A group's strength with a typical value t has a
-    Gamma density of mean t: alpha_g = (effective_g + 2 a) / (v_g' D v_g + 2 a / t), a its shape
-    (Neal 1996).
+    and l2_g = alpha_g noise^2 / W (MacKay 1992). A strength with a typical value t has a Gamma
+    density of mean t and shape a: alpha_g = (effective_g + 2 a) / (v_g' D v_g + 2 a / t) (Neal
+    1996). Its shape is the sum of all effective_g. Less does not hold it: where units are nearly
+    linear, theta shares its penalty evenly between the layers, alpha_1 v_1' v_1 = alpha_2 v_2' v_2,
+    whatever the strengths, and the formula of a layer of few parameters then lowers its strength
+    from step to step, towards an output that is the small difference of large terms.
 
     A network's hidden biases shrink, too: those of units that the data do not need would count as
     determined otherwise, and with them noise, decay and evidence would grow with idle units.
@@ -126,8 +127,9 @@ class Evidence:
     Parameters
     ----------
     objective : object
-        With ``prior``, ``with_penalty``, ``weight_sum``, ``n_samples``, ``n_residuals`` and
-        ``has_noise``, as ``Network.objective`` makes it. Its own penalty does not count.
+        With ``prior``, ``with_penalty``, ``ggn_mul``, ``weight_sum``, ``n_samples``,
+        ``n_residuals`` and ``has_noise``, as ``Network.objective`` makes it. Its own penalty does
+        not count.
     theta0 : ndarray of shape (n_params,)
         Where the run starts.
     state : EvidenceState or None
@@ -244,15 +246,17 @@ class Evidence:
         now = self._now
         return lambda theta: value(theta) + now.value(theta)
 
-    def renew(self, theta, loss, grad, G):
-        """Re-estimate at one point; grad and G change in place, the new loss is returned.
+    def renew(self, theta, loss, grad, curvature):
+        """Re-estimate at one point; grad and curvature change, the new loss is returned.
 
         Parameters
         ----------
         theta : ndarray of shape (n_params,)
             The point.
-        loss, grad, G
+        loss, grad : float, ndarray of shape (n_params,)
             There, of the data alone.
+        curvature : DenseLaplace or DualLaplace
+            Likewise; in the end with today's strengths.
 
         Returns
         -------
@@ -261,21 +265,18 @@ class Evidence:
             By :attr:`keys`.
         """
         norm2 = self._now.squares(theta)
-        if np.isfinite(loss) and np.isfinite(G).all():
-            diagonal = G.reshape(-1)[:: G.shape[0] + 1]
-            largest = float(np.max(diagonal / self.metric))
-            least = LEAST * diagonal.size * largest
+        if np.isfinite(loss) and curvature.finite:
+            largest = float(np.max(curvature.diagonal / self.metric))
+            least = LEAST * theta.size * largest
             if not self.settled:  # all may be zero at the start
                 first = max(2 * self._penalty / max(float(norm2.sum()), 1.0), least)
                 self._l2 = np.full(len(norm2), first)
-            rounding = diagonal.size * EPS * diagonal.max()
-            diagonal += self._now.diagonal
-            l2 = self._estimate(norm2, loss, G, rounding, MOST * largest)
+            curvature.hold(self._now.diagonal)
+            l2 = self._estimate(norm2, loss, *curvature.weigh(), MOST * largest)
             self._settle(loss, norm2.sum())
             if self.settled:
-                diagonal -= self._now.diagonal
                 self._l2 = np.maximum(l2, least)
-                diagonal += self._now.diagonal
+                curvature.hold(self._now.diagonal)
         self._now.add_to(grad, theta)
         record = {name: getattr(self.state, name, np.nan) for name in self.keys}
         return loss + self._now.value(theta), record
@@ -287,19 +288,10 @@ class Evidence:
         rests = last_loss - data_loss < SETTLED * last_loss and norm2 < GROWS * last_norm2
         self.settled |= bool(rests) or self._n_settling > MOST_SETTLING
 
-    def _estimate(self, norm2, data_loss, G, rounding, most):
+    def _estimate(self, norm2, data_loss, shares, log_det, most):
         """The state at a point, and what strengths in the mean loss it says, up to ``most``."""
-        n_params = G.shape[0]
-        matrix = G.copy()
-        matrix.reshape(-1)[:: n_params + 1] += rounding
-        factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-        if info != 0:  # no curvature to speak of: every parameter counts
-            determined, log_det = self._sizes, np.nan
-        else:
-            log_det = 2 * float(np.sum(np.log(np.diagonal(factor))))
-            inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
-            trace = self._by_group(np.diagonal(inverse) * self._D)
-            determined = self._sizes - np.minimum(self._l2 * trace, self._sizes)
+        n_params = shares.size
+        determined = np.clip(self._by_group(shares), 0.0, self._sizes)
         effective = self._n_flat + float(determined.sum())
         sum_loss = data_loss * self._weight_sum
         noise2 = 1.0
@@ -307,7 +299,7 @@ class Evidence:
             noise2 = max(2 * sum_loss / max(self._n_data - effective, 1.0), TINY)
         unit = noise2 / self._weight_sum
         typical = self._prior.typical
-        shape = np.where(typical > 0, SHAPE, 0.0)
+        shape = np.where(typical > 0, determined.sum(), 0.0)
         spread = np.maximum(norm2 + 2 * shape / np.maximum(typical, TINY), TINY)
         alpha = np.minimum(np.maximum(determined + 2 * shape, EPS) / spread, most / unit)
         # log|beta J'J + alpha D|: G is that matrix times noise^2 / W
@@ -368,12 +360,13 @@ def _start(objective, theta0, D):
     least, best = np.inf, theta
     for _ in range(MOST_SETTLING):
         loss, grad = objective.value_grad(theta)
-        G = np.asarray(objective.ggn(theta), dtype=np.float64)[np.ix_(free, free)]
+        units = (np.eye(1, theta.size, i)[0] for i in free)
+        G = np.array([objective.ggn_mul(theta, unit)[free] for unit in units])
         if not (least - loss > SETTLED * abs(loss) and np.isfinite(G).all()):
             break
         least, best = float(loss), theta.copy()
         theta[free] -= np.linalg.lstsq(G, np.asarray(grad)[free], rcond=None)[0]
     if not np.isfinite(least):
         return 0.0, theta0
-    units = np.sqrt(np.where(D > 0, D, 1.0))
-    return least, np.where(D > 0, theta0 / units, best).astype(theta.dtype)
+    in_units = theta0 / np.sqrt(np.where(D > 0, D, 1.0))
+    return least, np.where(D > 0, in_units, best).astype(theta.dtype)

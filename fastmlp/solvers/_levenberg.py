@@ -17,6 +17,7 @@ from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._evidence import Evidence, EvidenceState
 from fastmlp.solvers._fixed_points import best_fixed_point
 from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
+from fastmlp.solvers._laplace import DenseLaplace, DualLaplace
 from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
 
 SCALINGS = get_args(_types.Scaling)
@@ -35,7 +36,7 @@ class LocalModel:
     the matrix is not positive definite.
     """
 
-    def __init__(self, point, value, bend, scale, record, settled=True):
+    def __init__(self, point, bend, scale, value, record, settled):
         self.point, self.value, self.record = point, value, record
         self._settled = settled
         self._bend = bend
@@ -72,29 +73,56 @@ class LocalModel:
         return 0.5 * float(self.point.grad @ solve(self.point.grad))
 
 
-class DampedModel:
-    """Local models from the matrix G: ``(G + damping S) step = -grad``.
+class Model:
+    """What makes local models.
 
     Parameters
     ----------
     objective : object
         As :class:`LevenbergMarquardt` takes it.
-    scaling : {"identity", "marquardt"}
-        S: the identity, or the largest diagonal of G met so far.
     acceleration : bool
         Whether steps follow the bend of the residuals, where the objective tells it.
     evidence : Evidence or None
-        Re-estimates the L2 strength at every point.
+        Re-estimates the L2 strengths at every point.
+    """
+
+    def __init__(self, objective, acceleration, evidence):
+        self.objective = objective
+        self.evidence = evidence
+        self.value = loss_of(objective)
+        self._bend = objective.bend if acceleration else None
+
+    def _renewed(self, theta, loss, grad, laplace):
+        """Loss, the function of trials, what the history gets, whether strengths are followed.
+
+        With evidence grad and what ``laplace()`` is made of change.
+        """
+        # The loss of a trial and that of a point are compared: both by value, whose rounding in
+        # float32 is not that of the float64 sum beside the matrix.
+        if theta.dtype != np.float64 or not np.isfinite(loss):
+            loss = self.value(theta)
+        if self.evidence is None:
+            return float(loss), self.value, {}, True
+        loss, record = self.evidence.renew(theta, float(loss), grad, laplace())
+        return loss, self.evidence.penalised(self.value), record, self.evidence.settled
+
+
+class DampedModel(Model):
+    """Local models from the matrix G: ``(G + damping S) step = -grad``.
+
+    Parameters
+    ----------
+    objective, acceleration, evidence
+        As of every model.
+    scaling : {"identity", "marquardt"}
+        S: the identity, or the largest diagonal of G met so far.
     box : Box or None
         Bounds that steps keep to.
     """
 
     def __init__(self, objective, scaling, acceleration, evidence, box=None):
-        self.objective = objective
-        self.evidence = evidence
+        super().__init__(objective, acceleration, evidence)
         self._box = box
-        self.value = loss_of(objective)
-        self._bend = objective.bend if acceleration else None
         self._marquardt = scaling == "marquardt"
         self._largest = 0.0
         self._together = objective.value_grad_ggn
@@ -107,14 +135,7 @@ class DampedModel:
             G = self.objective.ggn(theta)
         loss, grad = value_and_grad(answer, theta)
         G = real_array("ggn(theta)", G, (theta.size, theta.size))
-        # The loss of a trial and that of a point are compared: both by value, whose rounding in
-        # float32 is not that of the float64 sum beside the matrix.
-        if theta.dtype != np.float64 or not np.isfinite(loss):
-            loss = self.value(theta)
-        value, record, settled = self.value, {}, True
-        if self.evidence is not None:
-            loss, record = self.evidence.renew(theta, float(loss), grad, G)
-            value, settled = self.evidence.penalised(self.value), self.evidence.settled
+        loss, *told = self._renewed(theta, loss, grad, lambda: DenseLaplace(G))
         diagonal = np.diagonal(G)
         scale = 1.0 if self.evidence is None else self.evidence.metric
         if self._marquardt:
@@ -122,9 +143,9 @@ class DampedModel:
             # a dead parameter's zero would leave it undamped
             most = self._largest.max(initial=0.0)
             scale = np.where(self._largest > 0, self._largest, most if most > 0 else 1.0)
-        point = Point(theta, float(loss), grad, self._box)
+        point = Point(theta, loss, grad, self._box)
         make = Damped if self._box is None else BoundedDamped
-        return make(G, point, value, self._bend, scale, record, settled)
+        return make(G, point, self._bend, scale, *told)
 
     def unit(self, local):
         """Damping is relative to the largest entry of G / S on the diagonal."""
@@ -195,29 +216,28 @@ class BoundedDamped(Damped):
         return step if fits else None
 
 
-class DualModel:
+class DualModel(Model):
     """Local models from J J', which is smaller than J' J where residuals are few.
 
-    With M = l2 D + damping I, by Woodbury's identity
+    With M = D + damping S, by Woodbury's identity
 
         (M + J' J)^-1 grad = M^-1 grad - M^-1 J' (I + J M^-1 J')^-1 J M^-1 grad.
     """
 
-    def __init__(self, objective, acceleration):
-        self.objective = objective
-        self.value = loss_of(objective)
-        self._bend = objective.bend if acceleration else None
-
     def at(self, theta):
         loss, grad, gram = self.objective.value_grad_gram(theta)
-        if theta.dtype != np.float64:
-            loss = self.value(theta)
         grad = np.asarray(grad, dtype=np.float64)
-        point = Point(theta, float(loss), grad)
-        return DualDamped(gram, point, self.value, self._bend, 1.0, {})
+        scale = 1.0
+        if self.evidence is not None:
+            scale = self.evidence.metric
+            dual = DualLaplace(gram, scale)
+        loss, *told = self._renewed(theta, loss, grad, lambda: dual)
+        if self.evidence is not None:
+            gram = dual.gram
+        return DualDamped(gram, Point(theta, loss, grad), self._bend, scale, *told)
 
     def unit(self, local):
-        largest = float(np.max(local.gram.diagonal))
+        largest = float(np.max(local.gram.diagonal / local.scale))
         return largest if largest > 0 and np.isfinite(largest) else 1.0
 
 
@@ -275,15 +295,20 @@ class LevenbergMarquardt(FullBatchSolver):
         Geodesic acceleration (Transtrum and Sethna 2012): steps follow the curved valley that the
         residuals' second derivative along the step shows. It takes one more sweep and saves up to
         two thirds of the iterations. Without effect where the objective has no ``bend``.
-    evidence : bool, default=False
+    evidence : bool, "layer" or "ard", default=False
         Bayesian regularisation: the weight decay, and for squared error the noise level, are
         re-estimated by MacKay's evidence at every accepted step, once the data part has settled,
         as MATLAB's trainbr does (Foresee and Hagan 1997). The objective's own weight decay does
-        not count. Up to three runs, of ``max_iter`` iterations each, look for the best fixed point,
+        not count. True: one decay for all parameters; "layer": one for the weights and one for the
+        biases of each layer; "ard": besides one for the weights of each input feature, automatic
+        relevance determination (MacKay 1994, Neal 1996), which shrinks those of features that say
+        nothing. Up to three runs, of ``max_iter`` iterations each, look for the best fixed point,
         one of them for a linear function; the result is that of the best. The history has
         ``weight_decay`` (alpha of the prior exp(-alpha/2 ||v||^2), v all parameters but the biases
-        of the outputs, output weights in units of the targets), ``noise`` (its standard deviation),
-        ``effective_params`` and ``log_evidence``; the last ones are ``Result.state``.
+        of the outputs, output weights in units of the targets; of several the mean), ``noise`` (its
+        standard deviation), ``effective_params`` and ``log_evidence``; the last ones are
+        ``Result.state``, an :class:`EvidenceState`, with the ``strengths`` of each segment and the
+        ``relevance`` of each feature.
 
     Raises
     ------
@@ -296,7 +321,7 @@ class LevenbergMarquardt(FullBatchSolver):
     -----
     A rejected step costs a factorisation and no assembly. Where the objective has fewer residuals
     than parameters (``count_residuals``), and ``value_grad_gram``, the smaller system of the
-    residuals is solved (with S the identity, without evidence and bounds).
+    residuals is solved (without bounds and Marquardt's S); the evidence is found from it, too.
 
     With bounds each step minimises the damped model within them, by an active-set method that is
     meant for up to some hundred parameters; the gradient is that of the parameters that may move.
@@ -309,7 +334,9 @@ class LevenbergMarquardt(FullBatchSolver):
     ----------
     Madsen, Nielsen and Tingleff, Methods for non-linear least squares problems (2004).
     Schraudolph, Neural Computation 14, 1723 (2002). MacKay, Neural Computation 4, 415 (1992).
-    Foresee and Hagan, Proc. ICNN (1997), 1930.
+    Foresee and Hagan, Proc. ICNN (1997), 1930. MacKay, ASHRAE Transactions 100, 1053 (1994). Neal,
+    Bayesian Learning for Neural Networks (1996). Tipping, J. Machine Learning Research 1, 211
+    (2001).
 
     Examples
     --------
@@ -352,14 +379,13 @@ class LevenbergMarquardt(FullBatchSolver):
             return self._descend(objective, theta0, limits, callback, validation, box=box)
         if box is not None:
             raise ValueError(
-                "LevenbergMarquardt(evidence=True) takes no bounds: its prior has none."
+                "LevenbergMarquardt with evidence takes no bounds: its prior has none."
             )
         if state is not None and not isinstance(state, EvidenceState):
             raise TypeError(
                 "state must be None or an EvidenceState, the state of an earlier run's Result; "
                 f"got {shown(state)}."
             )
-        check_matrices_fit(theta0.size, TO_SOLVE)
         return best_fixed_point(
             self._descend, objective, theta0, limits, callback, validation, state, grouping
         )
@@ -395,11 +421,10 @@ class LevenbergMarquardt(FullBatchSolver):
             scaling = objective.default_scaling or "identity"
         if (
             scaling == "identity"
-            and evidence is None
             and box is None
             and not objective.lacks(("value_grad_gram", "count_residuals"))
             and objective.count_residuals(theta) < theta.size
         ):
-            return DualModel(objective, self.acceleration)
+            return DualModel(objective, self.acceleration, evidence)
         check_matrices_fit(theta.size, TO_SOLVE)
         return DampedModel(objective, scaling, self.acceleration, evidence, box)

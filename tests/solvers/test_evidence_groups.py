@@ -6,9 +6,10 @@ from fastmlp._core.kernels import LOSSES
 from sklearn.linear_model import ARDRegression, BayesianRidge
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
-from fastmlp.penalties import TYPICAL
+from fastmlp.objective import Objective
 from fastmlp.solvers import LevenbergMarquardt, minimize
-from fastmlp.solvers._evidence import MOST, SHAPE
+from fastmlp.solvers._evidence import MOST
+from fastmlp.solvers._laplace import DenseLaplace, DualLaplace
 
 ARD = LevenbergMarquardt(evidence="ard")
 LAYER = LevenbergMarquardt(evidence="layer")
@@ -167,7 +168,6 @@ def test_the_fixed_point_of_a_network_and_its_laplace_approximation(evidence):
     steps = 1e-6 * np.eye(17)
     J = np.array([(outputs(theta + d) - outputs(theta - d)) / 2e-6 for d in steps]).T
     groups = [slice(0, 4), slice(4, 8)] if evidence == "ard" else [slice(0, 8)]
-    n_first = len(groups)
     groups += [slice(8, 12), slice(12, 16)]
     strengths = np.concatenate(
         [np.atleast_1d(state.strengths[name]) for name in ("W1", "b1", "W2")]
@@ -184,9 +184,9 @@ def test_the_fixed_point_of_a_network_and_its_laplace_approximation(evidence):
     noise2 = residuals @ residuals / (150 - determined.sum())
     assert state.noise**2 == pytest.approx(noise2, rel=1e-3)
     for k, (group, alpha) in enumerate(zip(groups, strengths, strict=True)):
-        shape = 0.0 if k < n_first else SHAPE
+        shape = determined[:16].sum() if group == slice(12, 16) else 0.0  # fan-in: 4
         norm2 = relative[group] @ theta[group] ** 2
-        expected = (determined[group].sum() + 2 * shape) / (norm2 + 2 * shape / TYPICAL)
+        expected = (determined[group].sum() + 2 * shape) / (norm2 + 2 * shape / 4)
         if determined[group].sum() > 0.01:  # else at its bound, or on the way there
             assert alpha == pytest.approx(expected, rel=0.01), k
     log_prior = 0.5 * np.sum(
@@ -313,3 +313,85 @@ def test_refusals():
         sizes = {"index": f"groups of 3 parameters and {X.shape[1]}", "typical": "2 typical"}[part]
         with pytest.raises(ValueError, match=f"{sizes} .*expected"):
             minimize(objective, net.init(0), solver=ARD)
+
+
+class Asked:
+    """An objective with or without the rows of its square root, and without a linear function."""
+
+    linear = None
+
+    def __init__(self, objective, by_rows):
+        self._objective, self._by_rows = objective, by_rows
+        if not by_rows:
+            self.value_grad_gram = None
+
+    def __getattr__(self, name):
+        return getattr(self._objective, name)
+
+    def with_penalty(self, penalty):
+        return Asked(self._objective.with_penalty(penalty), self._by_rows)
+
+
+def few_rows(n_outputs, loss="squared_error"):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(15, 4))
+    y = np.sin(X[:, :n_outputs]) * [1.0, 30.0][:n_outputs] + 0.1 * rng.normal(size=(15, n_outputs))
+    if loss == "log_loss":
+        y = (y > 0).astype(float)
+    net = Network([4, 12, n_outputs], activation="tanh", loss=loss)
+    assert 15 * n_outputs < net.n_params
+    return net, net.objective(X, y, sample_weight=rng.uniform(0.5, 2, 15))
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("grouping", ["single", "layer", "ard"])
+def test_fewer_residuals_than_parameters_say_the_same(grouping, n_outputs):
+    """Determined parameters of each group and the determinant, by J'J and by J J'."""
+    net, objective = few_rows(n_outputs)
+    theta = net.init(0)
+    prior = objective.prior(grouping)
+    rng = np.random.default_rng(0)
+    penalty = prior.penalty.with_strengths(10 ** rng.uniform(-4, 1, len(prior.typical)))
+    data = objective.with_penalty(prior.penalty.with_strengths(0.0))
+    metric = np.where(prior.penalty.diagonal > 0, prior.penalty.diagonal, 0.3)
+    dense = DenseLaplace(data.ggn(theta))
+    dual = DualLaplace(data.value_grad_gram(theta)[2], metric)
+    answers = []
+    for laplace in (dense, dual):
+        laplace.hold(np.ones(net.n_params))  # takes the place of an earlier one
+        laplace.hold(penalty.diagonal)
+        shares, log_det = laplace.weigh()
+        answers.append((np.bincount(prior.penalty.groups.index + 1, shares)[1:], log_det))
+    (by_matrix, log_det), (by_rows, log_det_by_rows) = answers
+    assert 0.1 < by_matrix.sum() < 15 * n_outputs
+    np.testing.assert_allclose(by_rows, by_matrix, rtol=1e-6, atol=1e-8)
+    assert log_det_by_rows == pytest.approx(log_det, rel=1e-8)
+    J = np.array([dual.gram.mul(unit) for unit in np.eye(net.n_params)]).T
+    expected = J @ np.diag(1 / (penalty.diagonal + 0.2 * metric)) @ J.T
+    np.testing.assert_allclose(dual.gram.kernel(0.2), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(J.T @ J + np.diag(penalty.diagonal), dense.G, atol=1e-10)
+
+
+@pytest.mark.parametrize("evidence", [True, "layer", "ard"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_fewer_residuals_than_parameters_take_the_same_path(loss, evidence):
+    net, objective = few_rows(1, loss)
+    solver = LevenbergMarquardt(evidence=evidence)
+    by_rows, by_matrix = (
+        minimize(Asked(objective, rows), net.init(0), solver=solver, max_iter=15)
+        for rows in (True, False)
+    )
+    np.testing.assert_allclose(by_rows.theta, by_matrix.theta, rtol=1e-4, atol=1e-5)
+    for key in ("loss", "effective_params", "log_evidence"):
+        np.testing.assert_allclose(by_rows.history[key], by_matrix.history[key], rtol=1e-4)
+
+
+def test_many_parameters_and_few_rows_need_no_matrix(monkeypatch):
+    def refused(self, theta):
+        raise AssertionError("a matrix of all parameters")
+
+    net, objective = few_rows(2)
+    monkeypatch.setattr(Objective, "value_grad_ggn", refused)
+    monkeypatch.setattr(Objective, "ggn", refused)
+    asked = Asked(objective, True)
+    assert minimize(asked, net.init(0), solver=ARD, max_iter=5).n_iter == 5

@@ -108,16 +108,17 @@ def test_evidence_beats_plain_least_squares():
 
 
 @in_groups
-def test_strengths_in_groups_do_as_well_as_one(solver):
-    """In the mean of the logarithms, and in the tail; the noise is right as often."""
+def test_strengths_in_groups_do_better_than_one(solver):
+    """Better in the mean of the logarithms, and in the tail; the noise is right as often."""
     seeds = range(30)
     with_groups, plain, noise, n_lines = measure(seeds, solver.evidence)
     one, _, noise_of_one, _ = measure(seeds)
     assert np.median(with_groups) < 0.75 * np.median(plain)
     assert np.quantile(with_groups, 0.9) < 0.75 * np.quantile(plain, 0.9)
-    assert np.mean(np.log(with_groups)) < np.mean(np.log(one)) + 0.05
+    assert np.mean(np.log(with_groups)) < np.mean(np.log(one)) - 0.1
+    assert np.quantile(with_groups, 0.9) < np.quantile(one, 0.9)
     right, right_of_one = (np.sum(np.abs(n - 1) < 0.2) for n in (noise, noise_of_one))
-    assert right >= right_of_one - 2 and right > 0.8 * len(noise), noise
+    assert right >= right_of_one - 2 and right > 0.7 * len(noise), noise
     assert n_lines <= 2
 
 

@@ -1,0 +1,95 @@
+"""A Gauss-Newton matrix under a prior: its determinant, and how much data determine.
+
+With G = J'J + M, M diagonal, parameter i is determined by the data to the share 1 - M_i (G^-1)_ii.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+
+EPS = np.finfo(np.float64).eps
+
+
+class DenseLaplace:
+    """By the matrix itself, which changes in place.
+
+    Parameters
+    ----------
+    G : ndarray of shape (n_params, n_params)
+        Of the data alone.
+    """
+
+    def __init__(self, G):
+        self.G = G
+        self.finite = bool(np.isfinite(G).all())
+        self._diagonal = G.reshape(-1)[:: G.shape[0] + 1]
+        self.diagonal = self._diagonal.copy()  # of the data alone
+        self._held = np.zeros(G.shape[0])
+
+    def hold(self, strengths):
+        """M, in place of the last one."""
+        self._diagonal += strengths - self._held
+        self._held = strengths
+
+    def weigh(self):
+        """The shares, (n_params,), and log det G: NaN where it is not positive definite."""
+        n_params = self._held.size
+        matrix = self.G.copy()
+        matrix.reshape(-1)[:: n_params + 1] += n_params * EPS * self.diagonal.max()
+        factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
+        if info != 0:
+            return np.ones(n_params), np.nan
+        log_det = 2 * float(np.sum(np.log(np.diagonal(factor))))
+        inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
+        return 1 - self._held * np.diagonal(inverse), log_det
+
+
+class DualLaplace:
+    """By the products of the rows of J, of which there are fewer than parameters.
+
+    With K = I + J_p M_p^-1 J_p', p the parameters that have a prior and f those that have none,
+    S = J_f' K^-1 J_f and R = K^-1 - K^-1 J_f S^-1 J_f' K^-1,
+
+        det G = det M_p det K det S,    1 - M_i (G^-1)_ii = (J_p' R J_p)_ii / M_i.
+
+    Parameters
+    ----------
+    gram : fastmlp._gram.Gram
+        Of the data alone.
+    metric : ndarray of shape (n_params,)
+        What the damping is in units of.
+    """
+
+    def __init__(self, gram, metric):
+        self.gram, self._metric = gram, metric
+        self.diagonal = gram.diagonal
+        self.finite = bool(np.isfinite(self.diagonal).all())
+
+    def hold(self, strengths):
+        """M, in place of the last one."""
+        self._held = strengths
+        self.gram = self.gram.under(strengths, self._metric)
+
+    def weigh(self):
+        """The shares, spread evenly over rows of the weights, and log det G."""
+        held = self._held
+        flat = np.flatnonzero(held == 0)
+        J_f = np.array([self.gram.mul(np.eye(1, held.size, i)[0]) for i in flat]).T
+        kernel = self.gram.kernel(0.0)
+        n = kernel.shape[0]
+        kernel.reshape(-1)[:: n + 1] += 1 + n * EPS * kernel.diagonal().max()
+        factor, info = dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
+        if info != 0:
+            return np.ones(held.size), np.nan
+        log_det = float(np.sum(np.log(held[held > 0])))
+        log_det += 2 * float(np.sum(np.log(np.diagonal(factor))))
+        R, _ = dpotri(factor, lower=1)
+        R = np.tril(R) + np.tril(R, -1).T
+        if flat.size:
+            solved = dpotrs(factor, J_f, lower=1)[0]
+            S = J_f.T @ solved
+            S.reshape(-1)[:: flat.size + 1] += held.size * EPS * self.diagonal.max()
+            log_det += np.linalg.slogdet(S)[1]
+            R -= solved @ np.linalg.solve(S, solved.T)
+        return self.gram.determined(R), log_det
