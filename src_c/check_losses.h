@@ -1,7 +1,19 @@
-/* Every loss as a formula, and the losses of two raw outputs per target against differences of
- * theirs, under loss and loss_mul; their roots. */
+/* Losses, their second derivatives and the roots of these. Everything is of order one: 32 roundings
+ * are what functions, quotients and their products take; a row's sums add n. Differences leave 1e-15 of a
+ * loss in its gradient's reference, and some 1e-14 of that in the second derivative's. */
 
-/* y as each loss takes it, and the loss as a function of raw under its canonical output. */
+enum { N_OUTPUTS = 4 };
+static const int outputs[N_OUTPUTS] = {FM_identity, FM_logistic, FM_exp, FM_tanh};
+
+/* Whether check_losses asks for this pair: the loss's domain has the output's range. */
+static int is_pair(int loss, int output) {
+    const fm_loss_row *const row = fm_loss_at(loss);
+    if (row->raws == 2 || strcmp(row->domain, "REAL") == 0)
+        return row->raws == 1 || output == FM_identity;
+    if (strcmp(row->forms, "RAW") == 0) return output == FM_logistic;
+    return output == FM_logistic || output == FM_exp;
+}
+
 static double target_for(int loss) {
     const double u = (draw() + 2) / 4;
     const char *const rule = fm_loss_at(loss)->targets;
@@ -10,84 +22,133 @@ static double target_for(int loss) {
     return u + 0.1;
 }
 
-static double loss_at(int loss, double raw, double y) {
-    const double r = raw - y;
-    switch (loss) {
-    case FM_LOSS_squared_error: return r * r / 2;
-    case FM_LOSS_log_loss: return log1p(exp(raw)) - y * raw;
-    case FM_LOSS_poisson: return y * log(y) - y * raw - y + exp(raw);
-    case FM_LOSS_gamma: return y * exp(-raw) - log(y) + raw - 1;
-    case FM_LOSS_absolute_error: return fabs(r);
-    case FM_LOSS_huber: return fabs(r) <= 0.3 ? r * r / 2 : 0.3 * (fabs(r) - 0.15);
-    case FM_LOSS_quantile: return r > 0 ? 0.7 * r : -0.3 * r;
-    case FM_LOSS_perceptron: return y * raw < 0 ? -y * raw : 0;
+/* n numbers, `stride` apart */
+static void widen(wide *to, const real *from, int n, ptrdiff_t stride) {
+    for (int i = 0; i < n; i++) to[i] = from[i * stride];
+}
+
+/* Every kernel of a loss on rows of raw. What belongs together is a unit: a row under softmax, the raw
+ * outputs of a target otherwise; its raws are as many apart as a row has units. */
+static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t rows, ptrdiff_t n_raw,
+                       const real *y, int weighted) {
+    const int softmax = loss->output.kind == FM_softmax, raws = fm_loss_at(loss->kind)->raws;
+    const int n = softmax ? (int)n_raw : raws;
+    const ptrdiff_t size = rows * n_raw, square = n_raw * n_raw, units = n_raw / n;
+    const long label = pair(rows, n_raw);
+    char pairing[80];
+    snprintf(pairing, sizeof pairing, "of %s, %s", fm_loss_at(loss->kind)->name,
+             fm_activation_at(loss->output.kind)->name);
+    real *raw = filled(size), *w = filled(rows), *delta = filled(size), *up = filled(size);
+    real *q[2] = {filled(size), filled(size)}, *a = filled(size), *roots = filled(rows * square);
+    real *twice = filled(2 * size), *z = filled(2 * size), *room = filled(2 * n_raw);
+    wide x[MOST], t[MOST], r[MOST], out[MOST], total = 0, sizes = 0;
+    for (ptrdiff_t i = 0; i < size; i++) raw[i] /= (real)raws; /* no smaller scale than exp(-1) */
+    for (ptrdiff_t i = 0; i < rows; i++) w[i] = i % 5 == 3 ? 0 : w[i] < 0 ? -w[i] : w[i];
+    const real *const weights = weighted ? w : NULL;
+    k->output(a, raw, rows, n_raw, &loss->output);
+    for (ptrdiff_t u = 0; u < rows * units; u++) {
+        const ptrdiff_t at = u / units * n_raw + u % units;
+        widen(x, raw + at, n, units), output_at(out, x, n, loss->output.kind);
+        for (int c = 0; c < n; c++)
+            compare(a[at + c * units], out[c], 16 * EPSILON * fabsl(out[c]));
     }
-    return NAN;
-}
-
-static fm_loss_t canonical(int loss) {
-    fm_loss_t l = {.kind = loss, .param = {0.3, 0}, .output = {.kind = FM_identity}};
-    for (int k = 0; k < FM_N_ACTIVATIONS; k++)
-        if (strcmp(fm_loss_at(loss)->canonical, fm_activation_at(k)->name) == 0) l.output.kind = k;
-    return l;
-}
-
-/* Minus the log-density of a target at location m and log scale s; df as `canonical` has it. */
-static double density_at(int kind, double m, double s, double y) {
-    const double z = (y - m) * exp(-s), df = 0.3, pi = acos(-1);
-    switch (kind) {
-    case FM_LOSS_normal: return z * z / 2 + s + log(2 * pi) / 2;
-    case FM_LOSS_student_t:
-        return (df + 1) / 2 * log1p(z * z / df) + s + lgamma(df / 2) - lgamma((df + 1) / 2) +
-               log(df * pi) / 2;
+    verdict(CHECK_output, pairing, label);
+    const double value = k->loss(delta, raw, y, weights, rows, n_raw, loss);
+    for (int pass = -1; pass < 2; pass++) { /* the gradient, Q by FM_GGN and by FM_HESS */
+        if (pass >= 0) k->loss_mul(q[pass], up, raw, y, weights, rows, n_raw, loss, pass);
+        for (ptrdiff_t u = 0; u < rows * units; u++) {
+            const ptrdiff_t at = u / units * n_raw + u % units;
+            const wide wi = weighted ? w[u / units] : 1;
+            widen(x, raw + at, n, units), widen(r, up + at, n, units);
+            widen(t, y + (softmax ? at : u), softmax ? n : 1, 1);
+            const wide l = loss_at(loss, x, t, n), scale = n + fabsl(l); /* differences leave a part of l */
+            if (pass < 0) total += wi * l, sizes += wi * scale;
+            if (!smooth_at(loss, x, t, n)) continue;
+            if (pass < 0) loss_grad_at(out, loss, x, t, n);
+            if (pass >= 0) loss_mul_at(out, r, loss, x, t, n, pass);
+            for (int c = 0; c < n; c++)
+                compare(pass < 0 ? delta[at + c * units] : q[pass][at + c * units], wi * out[c],
+                        (pass < 0 ? 64 : 256) * EPSILON * wi * (scale + fabsl(out[c])));
+        }
+        if (pass < 0) compare((real)value, total, (32 + n) * EPSILON * sizes);
+        verdict(pass < 0 ? CHECK_loss : CHECK_loss_mul, pairing, label);
     }
-    return NAN;
-}
-
-/* Its derivatives by differences: by m and s where i and j are 0 and 1; j = -1: the first ones. */
-static double density_slope(int kind, double m, double s, double y, int i, int j) {
-    const double h = 1e-4, dm = i ? 0 : h, ds = i ? h : 0;
-    if (j < 0)
-        return (density_at(kind, m + dm, s + ds, y) - density_at(kind, m - dm, s - ds, y)) / 2 / h;
-    return (density_slope(kind, m + dm, s + ds, y, j, -1) -
-            density_slope(kind, m - dm, s - ds, y, j, -1)) /
-           2 / h;
-}
-
-#define LIKELIHOODS(real, s, kernels_t)                                                          \
-    static void check_likelihoods##s(const kernels_t *k, ptrdiff_t rows, ptrdiff_t n_targets) {  \
-        const ptrdiff_t n_raw = 2 * n_targets, n = rows * n_raw;                                 \
-        for (int kind = 0; kind < FM_N_LOSSES; kind++) {                                         \
-            if (fm_loss_at(kind)->raws != 2) continue;                                           \
-            const fm_loss_t loss = canonical(kind);                                              \
-            real *raw = filled((size_t)n, sizeof(real)), *delta = filled((size_t)n, sizeof(real)); \
-            real *up = filled((size_t)n, sizeof(real)), *q = filled((size_t)n, sizeof(real));    \
-            real *y = filled((size_t)(n / 2), sizeof(real));                                     \
-            real *w = filled((size_t)rows, sizeof(real));                                        \
-            real *room = filled((size_t)(n * (n_raw + 2)), sizeof(real));                        \
-            for (ptrdiff_t i = 0; i < n; i++) raw[i] /= 2;                                       \
-            for (ptrdiff_t r = 0; r < rows; r++) w[r] = (real)fabs((double)w[r]);                \
-            double expected = 0;                                                                 \
-            const double value = k->loss(delta, raw, y, w, rows, n_raw, &loss);                  \
-            k->loss_mul(q, up, raw, y, w, rows, n_raw, &loss, FM_HESS);                          \
-            int ok = 1;                                                                          \
-            for (ptrdiff_t i = 0; i < n / 2; i++) {                                              \
-                const ptrdiff_t r = i / n_targets, at = r * n_raw + i % n_targets;               \
-                const double m = raw[at], t = raw[at + n_targets], yi = y[i], wi = w[r];         \
-                expected += wi * density_at(kind, m, t, yi);                                     \
-                for (int a = 0; a < 2; a++) {                                                    \
-                    const double slope = density_slope(kind, m, t, yi, a, -1);                   \
-                    const double second =                                                        \
-                        density_slope(kind, m, t, yi, a, 0) * up[at] +                           \
-                        density_slope(kind, m, t, yi, a, 1) * up[at + n_targets];                \
-                    ok &= fabs(delta[at + a * n_targets] - wi * slope) < 2e-3 * (1 + fabs(slope)); \
-                    ok &= fabs(q[at + a * n_targets] - wi * second) < 2e-3 * (1 + fabs(second)); \
-                }                                                                                \
-            }                                                                                    \
-            expect(ok && near##s(value, expected), "likelihood", #real,                          \
-                   (long)(rows * 1000 + n_targets));                                             \
-            expect(root_squares##s(k, raw, y, w, rows, n_raw, &loss, room), "likelihood root",   \
-                   #real, (long)(rows * 1000 + n_targets));                                      \
-            free(raw), free(delta), free(up), free(q), free(y), free(w), free(room);             \
-        }                                                                                        \
+    /* R R' e_c = Q e_c, which is checked above; R (e_c, 2 e_c) = column c, twice it */
+    memset(up, 0, (size_t)size * sizeof(real)), memset(z, 0, (size_t)(2 * size) * sizeof(real));
+    k->loss_root(roots, raw, y, weights, rows, n_raw, loss);
+    for (ptrdiff_t c = 0; c < n_raw; c++) {
+        for (ptrdiff_t i = c; i < size; i += n_raw) up[i] = 1;
+        for (ptrdiff_t i = c; i < 2 * size; i += n_raw) z[i] = (real)(1 + i / n_raw % 2);
+        k->loss_mul(q[0], up, raw, y, weights, rows, n_raw, loss, FM_GGN);
+        k->loss_root_mul(twice, z, raw, y, weights, rows, 2, n_raw, loss, room);
+        for (ptrdiff_t i = c; i < size; i += n_raw) up[i] = 0;
+        for (ptrdiff_t i = c; i < 2 * size; i += n_raw) z[i] = 0;
+        for (ptrdiff_t i = 0; i < size; i++) {
+            const real *const R =
+                roots + i / n_raw * square + i % n_raw; /* row j of R, by columns */
+            wide sum = 0, terms = 0;
+            for (ptrdiff_t m = 0; m < n_raw; m++) {
+                const wide term = (wide)R[m * n_raw] * R[m * n_raw + c - i % n_raw];
+                sum += term, terms += fabsl(term);
+            }
+            compare(q[0][i], sum, (32 + n) * EPSILON * (terms + fabsl((wide)q[0][i])));
+        }
+        verdict(CHECK_loss_root, pairing, label);
+        for (ptrdiff_t i = 0; i < size; i++) {
+            const ptrdiff_t row = i / n_raw, j = i % n_raw;
+            const real column = roots[row * square + c * n_raw + j];
+            const real *const got = twice + 2 * row * n_raw + j;
+            compare(got[0], column, (8 + n) * EPSILON * fabsl((wide)column));
+            compare(got[n_raw], 2 * column, (16 + n) * EPSILON * fabsl((wide)column));
+        }
+        verdict(CHECK_loss_root_mul, pairing, label);
     }
+}
+
+static void check_losses(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_targets) {
+    for (int l = 0; l < FM_N_LOSSES; l++)
+        for (int o = 0; o < N_OUTPUTS; o++, free_taken()) {
+            const double parameter = fm_loss_at(l)->raws == 2 ? 3 : 0.3;
+            const fm_loss_t loss = {.kind = l, .param = {parameter}, .output = {.kind = outputs[o]}};
+            if (!is_pair(l, outputs[o])) continue;
+            real *y = filled(rows * n_targets);
+            for (ptrdiff_t i = 0; i < rows * n_targets; i++) y[i] = (real)target_for(l);
+            check_loss(k, &loss, rows, n_targets * fm_loss_at(l)->raws, y, o != 2);
+        }
+}
+
+static void check_softmax(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_raw) {
+    for (int l = 0; l < FM_N_LOSSES; l++, free_taken()) {
+        const fm_loss_t loss = {.kind = l, .param = {0.3, 0}, .output = {.kind = FM_softmax}};
+        if (fm_loss_at(l)->raws == 2) continue;
+        real *y = made_of(0, rows * n_raw);
+        for (ptrdiff_t r = 0; r < rows; r++) y[r * n_raw + r % n_raw] = 1;
+        if (l != FM_LOSS_log_loss)
+            for (ptrdiff_t i = 0; i < rows * n_raw; i++) y[i] = (real)target_for(l);
+        check_loss(k, &loss, rows, n_raw, y, l % 2);
+    }
+}
+
+/* Rows that lie apart: the loss and gradient of rows that do not, and padding of zero. */
+static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
+    static const int cases[][2] = {{FM_LOSS_squared_error, FM_identity}, {FM_LOSS_log_loss, FM_softmax},
+                                   {FM_LOSS_normal, FM_identity}};
+    const ptrdiff_t ld = k->padded(n);
+    for (int i = 0; i < (n == 1 ? 1 : n % 2 ? 2 : 3); i++, free_taken()) {
+        const fm_loss_t loss = {.kind = cases[i][0], .output = {.kind = cases[i][1]}};
+        real *raw = filled(rows * n), *y = filled(rows * n / fm_loss_at(loss.kind)->raws);
+        real *w = filled(rows), *delta = filled(rows * n);
+        real *apart = made_of(NAN, rows * ld), *delta_apart = filled(rows * ld);
+        for (ptrdiff_t j = 0; j < rows * n; j++) apart[j / n * ld + j % n] = raw[j];
+        const double value = k->loss(delta, raw, y, w, rows, n, &loss);
+        const double there = k->panel_loss(delta_apart, apart, y, w, rows, n, ld, &loss);
+        wide size = 0;
+        for (ptrdiff_t j = 0; j < rows * n; j++) size += 1 + fabsl((wide)delta[j]);
+        compare((real)there, value, 32 * EPSILON * size);
+        for (ptrdiff_t j = 0; j < rows * ld; j++) {
+            const wide expected = j % ld < n ? delta[j / ld * n + j % ld] : 0;
+            compare(delta_apart[j], expected, 32 * EPSILON * (j % ld < n) * (1 + fabsl(expected)));
+        }
+        verdict(CHECK_panel_loss, i == 1 ? "softmax" : "", pair(rows, n));
+    }
+}

@@ -1,0 +1,197 @@
+/* The mathematics that the kernels are checked against, in long double, from the definitions. */
+#include "check.h"
+
+enum { MOST = 80 }; /* raw outputs of a row */
+
+wide_activation activation_at(int kind, wide z) {
+    const wide e = expl(z), s = 1 / (1 + expl(-z)), r = 1 / (1 + e), t = tanhl(z), size = fabsl(z);
+    const wide scale = 1.0507009873554805L, alpha = scale * 1.6732632423543772L;
+    const wide pdf = expl(-z * z / 2) / sqrtl(2 * acosl(-1)), cdf = erfcl(-z / sqrtl(2)) / 2;
+    const wide u = tanhl(log1pl(e)), du = (1 - u * u) * s, d2u = du * (1 - s - 2 * u * s);
+    switch (kind) {
+    case FM_identity: return (wide_activation){z, 1, 0, 1, 0};
+    case FM_logistic: return (wide_activation){s, s * r, s * r * (r - s), s, s};
+    case FM_tanh: return (wide_activation){t, 1 - t * t, -2 * t * (1 - t * t), 1, 2};
+    case FM_relu: return (wide_activation){z > 0 ? z : 0, z > 0, 0, 1, 0};
+    case FM_softplus: return (wide_activation){log1pl(e), s, s * r, s, s * r};
+    case FM_leaky_relu: return (wide_activation){z > 0 ? z : 0.1L * z, z > 0 ? 1 : 0.1L, 0, 1, 0};
+    case FM_elu:
+        if (z > 0) return (wide_activation){z, 1, 0, 1, 0};
+        return (wide_activation){0.1L * expm1l(z), 0.1L * e, 0.1L * e, e, e};
+    case FM_selu:
+        if (z > 0) return (wide_activation){scale * z, scale, 0, scale, 0};
+        return (wide_activation){alpha * expm1l(z), alpha * e, alpha * e, alpha * e, alpha * e};
+    case FM_gelu:
+        return (wide_activation){z * cdf, cdf + z * pdf, (2 - z * z) * pdf, cdf + size * pdf,
+                                 (2 + z * z) * pdf};
+    case FM_silu:
+        return (wide_activation){z * s, s * (1 + z * r), s * r * (2 + z * (r - s)),
+                                 s * (1 + size * r), s * r * (2 + size)};
+    case FM_mish:
+        return (wide_activation){z * u, u + z * du, 2 * du + z * d2u, u + size * du,
+                                 du * (2 + 3 * size)};
+    case FM_exp: return (wide_activation){e, e, e, e, e};
+    }
+    return (wide_activation){NAN, NAN, NAN, NAN, NAN};
+}
+
+void output_at(wide *a, const wide *raw, int n, int output) {
+    wide total = 0;
+    for (int k = 0; k < n; k++) total += expl(raw[k]);
+    for (int k = 0; k < n; k++)
+        a[k] = output == FM_softmax ? expl(raw[k]) / total : activation_at(output, raw[k]).value;
+}
+
+/* The loss of one prediction, and its first and (for Gauss-Newton) second derivative. */
+typedef struct {
+    wide value, slope, curv;
+} entry;
+
+static entry entry_at(const fm_loss_t *loss, wide a, wide y) {
+    const wide r = a - y, sign = r > 0 ? 1 : -1, size = fabsl(r);
+    switch (loss->kind) {
+    case FM_LOSS_squared_error: return (entry){r * r / 2, r, 1};
+    case FM_LOSS_log_loss:
+        if (loss->output.kind == FM_softmax) return (entry){-y * logl(a), -y / a, NAN};
+        return (entry){-y * logl(a) - (1 - y) * log1pl(-a), r / (a * (1 - a)), NAN};
+    case FM_LOSS_poisson: return (entry){y * logl(y / a) - y + a, 1 - y / a, y / a / a};
+    case FM_LOSS_gamma: return (entry){y / a - logl(y / a) - 1, (1 - y / a) / a, 1 / a / a};
+    case FM_LOSS_absolute_error: return (entry){size, sign, 0};
+    case FM_LOSS_huber:
+        if (size <= 0.3L) return (entry){r * r / 2, r, 1};
+        return (entry){0.3L * (size - 0.15L), 0.3L * sign, 0};
+    case FM_LOSS_quantile: return (entry){r > 0 ? 0.7L * r : -0.3L * r, r > 0 ? 0.7L : -0.3L, 0};
+    case FM_LOSS_perceptron: return (entry){y * a < 0 ? -y * a : 0, y * a < 0 ? -y : 0, 0};
+    }
+    return (entry){NAN, NAN, NAN};
+}
+
+int is_canonical_pair(const fm_loss_t *loss) {
+    const fm_loss_row *const row = fm_loss_at(loss->kind);
+    return strcmp(row->forms, "RAW") == 0 ||
+           (strcmp(row->forms, "BOTH") == 0 &&
+            strcmp(row->canonical, fm_activation_at(loss->output.kind)->name) == 0);
+}
+
+/* Minus the log-density of a target at location m and log scale s, its slopes by these, and the
+ * diagonal of the Fisher information. */
+typedef struct {
+    wide value, slope[2], curv[2];
+} likelihood;
+
+static likelihood likelihood_at(const fm_loss_t *loss, wide m, wide s, wide y) {
+    const wide precision = expl(-s), z = (y - m) * precision, df = 3, pi = acosl(-1);
+    const wide pull = (df + 1) * z / (df + z * z);
+    switch (loss->kind) {
+    case FM_LOSS_normal:
+        return (likelihood){z * z / 2 + s + logl(2 * pi) / 2,
+                            {-z * precision, 1 - z * z},
+                            {precision * precision, 2}};
+    case FM_LOSS_student_t:
+        return (likelihood){(df + 1) / 2 * log1pl(z * z / df) + s + lgammal(df / 2) -
+                                lgammal((df + 1) / 2) + logl(df * pi) / 2,
+                            {-pull * precision, 1 - pull * z},
+                            {(df + 1) / (df + 3) * precision * precision, 2 * df / (df + 3)}};
+    }
+    return (likelihood){NAN, {NAN, NAN}, {NAN, NAN}};
+}
+
+static int is_likelihood(const fm_loss_t *loss) { return fm_loss_at(loss->kind)->raws == 2; }
+
+int smooth_at(const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
+    wide a[MOST];
+    output_at(a, raw, n, loss->output.kind);
+    for (int k = 0; k < n && !is_likelihood(loss); k++) {
+        const wide size = fabsl(a[k] - y[k]);
+        if (size < 0.01L || fabsl(size - 0.3L) < 0.01L || fabsl(a[k]) < 0.001L) return 0;
+    }
+    return 1;
+}
+
+wide loss_at(const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
+    wide a[MOST], total = 0;
+    if (is_likelihood(loss)) return likelihood_at(loss, raw[0], raw[1], y[0]).value;
+    output_at(a, raw, n, loss->output.kind);
+    for (int k = 0; k < n; k++) total += entry_at(loss, a[k], y[k]).value;
+    return total;
+}
+
+/* Central differences by five points. In long double, values that are smooth at the scale of one
+ * leave an error of about 1e-15 of theirs. */
+static const wide STEP = 1e-4L, AT[] = {-2, -1, 1, 2}, WEIGHT[] = {1, -8, 8, -1};
+
+void loss_grad_at(wide *grad, const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
+    wide moved[MOST];
+    memcpy(moved, raw, (size_t)n * sizeof *raw);
+    for (int k = 0; k < n; k++) {
+        grad[k] = 0;
+        for (int i = 0; i < 4; i++) {
+            moved[k] = raw[k] + AT[i] * STEP;
+            grad[k] += WEIGHT[i] * loss_at(loss, moved, y, n) / (12 * STEP);
+        }
+        moved[k] = raw[k];
+    }
+}
+
+/* J v, J = d output / d raw (symmetric) */
+static void output_mul(wide *out, const wide *v, const wide *raw, int n, int output) {
+    wide moved[MOST] = {0}, a[MOST], size = 1;
+    for (int k = 0; k < n; k++) out[k] = 0, size = fmaxl(size, fabsl(v[k]));
+    const wide step = STEP / size;
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < n; k++) moved[k] = raw[k] + AT[i] * step * v[k];
+        output_at(a, moved, n, output);
+        for (int k = 0; k < n; k++) out[k] += WEIGHT[i] * a[k] / (12 * step);
+    }
+}
+
+/* d loss / d raw by the chain rule */
+static void chain(wide *grad, const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
+    wide a[MOST], inner = 0;
+    if (is_likelihood(loss)) {
+        memcpy(grad, likelihood_at(loss, raw[0], raw[1], y[0]).slope, 2 * sizeof *grad);
+        return;
+    }
+    output_at(a, raw, n, loss->output.kind);
+    for (int k = 0; k < n; k++) inner += a[k] * entry_at(loss, a[k], y[k]).slope;
+    for (int k = 0; k < n; k++) {
+        const wide slope = entry_at(loss, a[k], y[k]).slope;
+        grad[k] = loss->output.kind == FM_softmax
+                      ? a[k] * (slope - inner)
+                      : slope * activation_at(loss->output.kind, raw[k]).slope;
+    }
+}
+
+void loss_mul_at(wide *q, const wide *r, const fm_loss_t *loss, const wide *raw, const wide *y,
+                 int n, int curvature) {
+    wide moved[MOST] = {0}, grad[MOST], a[MOST];
+    if (curvature == FM_GGN && is_likelihood(loss)) {
+        for (int k = 0; k < 2; k++) q[k] = likelihood_at(loss, raw[0], raw[1], y[0]).curv[k] * r[k];
+        return;
+    }
+    if (curvature == FM_GGN && !is_canonical_pair(loss)) {
+        output_mul(moved, r, raw, n, loss->output.kind);
+        output_at(a, raw, n, loss->output.kind);
+        for (int k = 0; k < n; k++) moved[k] *= entry_at(loss, a[k], y[k]).curv;
+        output_mul(q, moved, raw, n, loss->output.kind);
+        return;
+    }
+    wide size = 4;
+    for (int k = 0; k < n; k++) q[k] = 0, size = fmaxl(size, 4 * fabsl(r[k]));
+    const wide step = STEP / size;
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < n; k++) moved[k] = raw[k] + AT[i] * step * r[k];
+        chain(grad, loss, moved, y, n);
+        for (int k = 0; k < n; k++) q[k] += WEIGHT[i] * grad[k] / (12 * step);
+    }
+}
+
+wide function_at(int function, wide x) {
+    switch (function) {
+#define FUNCTION(name)                                                                             \
+    case FM_FUNCTION_##name: return name##l(x);
+#include "functions.def"
+#undef FUNCTION
+    }
+    return NAN;
+}
