@@ -1,6 +1,7 @@
 /* Losses, their second derivatives and the roots of these. Everything is of order one: 32 roundings
- * are what functions, quotients and their products take; a row's sums add n. Differences leave 1e-15 of a
- * loss in its gradient's reference, and some 1e-14 of that in the second derivative's. */
+ * are what functions, quotients and their products take; a row's sums add n. Differences leave
+ * 1e-15 of a loss in its gradient's reference, and some 1e-14 of that in the second derivative's.
+ */
 
 enum { N_OUTPUTS = 4 };
 static const int outputs[N_OUTPUTS] = {FM_identity, FM_logistic, FM_exp, FM_tanh};
@@ -27,8 +28,8 @@ static void widen(wide *to, const real *from, int n, ptrdiff_t stride) {
     for (int i = 0; i < n; i++) to[i] = from[i * stride];
 }
 
-/* Every kernel of a loss on rows of raw. What belongs together is a unit: a row under softmax, the raw
- * outputs of a target otherwise; its raws are as many apart as a row has units. */
+/* Every kernel of a loss on rows of raw. What belongs together is a unit: a row under softmax, the
+ * raw outputs of a target otherwise; its raws are as many apart as a row has units. */
 static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t rows, ptrdiff_t n_raw,
                        const real *y, int weighted) {
     const int softmax = loss->output.kind == FM_softmax, raws = fm_loss_at(loss->kind)->raws;
@@ -61,7 +62,8 @@ static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t row
             const wide wi = weighted ? w[u / units] : 1;
             widen(x, raw + at, n, units), widen(r, up + at, n, units);
             widen(t, y + (softmax ? at : u), softmax ? n : 1, 1);
-            const wide l = loss_at(loss, x, t, n), scale = n + fabsl(l); /* differences leave a part of l */
+            const wide l = loss_at(loss, x, t, n),
+                       scale = n + fabsl(l); /* differences leave a part of l */
             if (pass < 0) total += wi * l, sizes += wi * scale;
             if (!smooth_at(loss, x, t, n)) continue;
             if (pass < 0) loss_grad_at(out, loss, x, t, n);
@@ -109,7 +111,8 @@ static void check_losses(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_target
     for (int l = 0; l < FM_N_LOSSES; l++)
         for (int o = 0; o < N_OUTPUTS; o++, free_taken()) {
             const double parameter = fm_loss_at(l)->raws == 2 ? 3 : 0.3;
-            const fm_loss_t loss = {.kind = l, .param = {parameter}, .output = {.kind = outputs[o]}};
+            const fm_loss_t loss = {
+                .kind = l, .param = {parameter}, .output = {.kind = outputs[o]}};
             if (!is_pair(l, outputs[o])) continue;
             real *y = filled(rows * n_targets);
             for (ptrdiff_t i = 0; i < rows * n_targets; i++) y[i] = (real)target_for(l);
@@ -131,7 +134,8 @@ static void check_softmax(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_raw) 
 
 /* Rows that lie apart: the loss and gradient of rows that do not, and padding of zero. */
 static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
-    static const int cases[][2] = {{FM_LOSS_squared_error, FM_identity}, {FM_LOSS_log_loss, FM_softmax},
+    static const int cases[][2] = {{FM_LOSS_squared_error, FM_identity},
+                                   {FM_LOSS_log_loss, FM_softmax},
                                    {FM_LOSS_normal, FM_identity}};
     const ptrdiff_t ld = k->padded(n);
     for (int i = 0; i < (n == 1 ? 1 : n % 2 ? 2 : 3); i++, free_taken()) {
