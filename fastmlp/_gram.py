@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from fastmlp.segments import BIASES
 
@@ -17,7 +18,8 @@ class Factors:
     Parameters
     ----------
     pairs : list of (a, delta)
-        For each layer, (n_samples, fan_in) and (n_samples * n_raw, fan_out).
+        For each layer, (n_samples, fan_in) and (n_samples * n_raw, fan_out); the first a may be a
+        csr_array.
     """
 
     def __init__(self, pairs):
@@ -31,10 +33,16 @@ class Factors:
     def __add__(self, other: Factors) -> Factors:
         return Factors(
             [
-                (np.concatenate([a, b]), np.concatenate([delta, more]))
+                (_stacked(a, b), np.concatenate([delta, more]))
                 for (a, delta), (b, more) in zip(self.pairs, other.pairs, strict=True)
             ]
         )
+
+
+def _stacked(a, b):
+    if sparse.issparse(a) or sparse.issparse(b):
+        return sparse.vstack([sparse.csr_array(a), sparse.csr_array(b)])
+    return np.concatenate([a, b])
 
 
 class Gram:
@@ -117,11 +125,15 @@ class Gram:
         if a is None:
             return weights
         by_a = (a * weights) @ a.T
+        if sparse.issparse(by_a):
+            by_a = by_a.toarray()
         return by_a if self._depth == 1 else np.kron(by_a, np.ones((self._depth, self._depth)))
 
     def _repeated(self, rows):
         """Something per sample as something per residual."""
-        return rows if self._depth == 1 else np.repeat(rows, self._depth, axis=0)
+        if self._depth == 1:
+            return rows
+        return rows[np.repeat(np.arange(rows.shape[0]), self._depth)]
 
     @property
     def diagonal(self) -> np.ndarray:

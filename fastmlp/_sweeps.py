@@ -11,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from fastmlp._core import gauss_newton as _gauss_newton
 from fastmlp._core import hessian as _hessian
 from fastmlp._core import tape as _tape
+from fastmlp._core import values as _values
 from fastmlp._core.crew import gather
 from fastmlp._core.curvature import HESS
 from fastmlp._core.network import Source
@@ -23,7 +25,7 @@ from fastmlp._core.team import Team, assist
 from fastmlp._memory import empty_on_a_line
 from fastmlp._threads import blas_threads, in_threads
 from fastmlp._watch import Watch
-from fastmlp.plan import Plan, pair_rows, residual_rows
+from fastmlp.plan import Plan, better_sparse, can_stay_sparse, pair_rows, residual_rows
 
 # A thread of our own has to have this many multiplications to be worth its start.
 WORK_PER_THREAD = 2e7
@@ -78,6 +80,11 @@ class Sweep:
         watches=None,
     ):
         self.layers = layers
+        self._can_stay_sparse, self._sparse = can_stay_sparse(X, scales), better_sparse(X, scales)
+        if self._can_stay_sparse and scales is not None:
+            data, indices, *rest = X
+            X, scales = ((data / scales[1][indices]).astype(data.dtype), indices, *rest), None
+        self._X, self._index = X, index
         self.source = Source(X, y, w, scales, index)
         self.n = self.source.n_samples
         self._widths = layers.widths
@@ -91,7 +98,10 @@ class Sweep:
     def plan(self, work: str) -> Plan:
         """How this kind of work is done."""
         if work not in self._plans:
-            self._plans[work] = self._given.for_work(self._widths, self._itemsize, work)
+            plan = self._given.for_work(self._widths, self._itemsize, work, self._sparse)
+            if plan.products[0] == "csr" and not self._can_stay_sparse:
+                raise ValueError("Product 'csr' is for sparse rows that are not centred.")
+            self._plans[work] = plan
         return self._plans[work]
 
     # -- values and gradients ------------------------------------------------------------------
@@ -102,7 +112,7 @@ class Sweep:
         out = np.empty((self.n, cols), theta.dtype)
         tapes, parts = self._crew(self.plan("rows"), 1)
         _tape.hold(tapes[0], theta, False)
-        self._each(lambda k: _tape.raw(tapes[k], out, *parts[k], apply_output), parts, "raw")
+        self._each(lambda k: _values.raw(tapes[k], out, *parts[k], apply_output), parts, "raw")
         return out
 
     def value_grad(self, theta, grad, worth=1, deltas=None):
@@ -122,7 +132,7 @@ class Sweep:
 
         def work(k):
             rows = None if deltas is None else deltas[slice(*parts[k])]
-            values[k] = _tape.value_grad(tapes[k], *parts[k], backward, rows)
+            values[k] = _values.value_grad(tapes[k], *parts[k], backward, rows)
 
         self._each(work, parts, "value_grad" if backward else "value")
         if backward:
@@ -170,7 +180,7 @@ class Sweep:
 
     def pair_matrix(self, theta, second) -> np.ndarray:
         """The exact Hessian or the Gauss-Newton matrix, by layer pairs."""
-        plan, layers = self.plan("curvature"), self.layers
+        plan, layers = self.plan("jacobian"), self.layers
         rows = min(plan.tile, pair_rows(self._widths))
         most = 1 if layers.n_params > MOST_PARAMS_PER_COPY else None
         worth = self._worth(float(layers.n_params) ** 2, most)
@@ -192,10 +202,10 @@ class Sweep:
         """Sum of losses, gradient and Gauss-Newton matrix from rows of J~."""
         n_params, side = self.layers.n_params, _gauss_newton.padded(self.layers.n_params)
         n_threads = self._count(
-            self.plan("curvature"), self._worth(float(self.layers.n_raw) * n_params**2)
+            self.plan("jacobian"), self._worth(float(self.layers.n_raw) * n_params**2)
         )
         together = n_threads > 1 and n_params > MOST_PARAMS_PER_COPY
-        rows = min(self.n, self.plan("curvature").tile, max(1, RESIDUALS // self.layers.n_raw))
+        rows = min(self.n, self.plan("jacobian").tile, max(1, RESIDUALS // self.layers.n_raw))
         copies = 1 if together else n_threads
         matrices = self._keep(("gram",), copies, lambda _: empty_on_a_line(side * side, float))
         matrices = [matrix.reshape(side, side) for matrix in matrices]
@@ -203,7 +213,9 @@ class Sweep:
             matrix[...] = 0
         size = rows * self.layers.n_raw * side
         strips = self._keep(("strips", rows), copies, lambda _: empty_on_a_line(size, float))
-        residuals = self._residuals(-(-rows // n_threads) if together else rows, n_threads)
+        residuals = self._residuals(
+            -(-rows // n_threads) if together else rows, n_threads, work="jacobian"
+        )
         _tape.hold(residuals[0].tape, theta, True)
         build = self._build_together if together else self._build_apart
         value = build(matrices, strips, residuals, rows, second)
@@ -250,8 +262,11 @@ class Sweep:
         return total
 
     def factors(self, theta, second):
-        """Sum of losses, its gradient, and per layer (a, delta)."""
+        """Sum of losses, its gradient, and per layer (a, delta); the first a may be sparse."""
         n, n_raw, widths = self.n, self.layers.n_raw, self._widths
+        sparse = self.plan("curvature").products[0] == "csr"
+        if sparse:
+            widths = [0, *widths[1:]]
         a = np.empty(n * sum(widths[:-1]))
         deltas = np.empty(n * n_raw * sum(widths[1:]))
         (residuals,) = self._residuals(self._residual_tile(), 1)
@@ -264,12 +279,17 @@ class Sweep:
                 (a[at_a:end_a].reshape(n, fan_in), deltas[at_delta:end_delta].reshape(-1, fan_out))
             )
             at_a, at_delta = end_a, end_delta
+        if sparse:
+            data, indices, indptr, shape = self._X
+            X = csr_array((data, indices, indptr), shape=shape)
+            pairs[0] = X if self._index is None else X[self._index], pairs[0][1]
         return value, self._collected([residuals.tape]), pairs
 
     def jacobian(self, theta, of_inputs):
         """d raw / d theta, (n, n_raw, n_params), or d raw / d x, (n, n_raw, n_features)."""
         layers = self.layers
-        (residuals,) = self._residuals(self._residual_tile(), 1)
+        work = "curvature" if of_inputs else "jacobian"
+        (residuals,) = self._residuals(self._residual_tile(), 1, work=work)
         _tape.hold(residuals.tape, theta, True)
         out = np.empty((self.n, layers.n_raw, layers.n_features if of_inputs else layers.n_params))
         if of_inputs:
@@ -319,9 +339,9 @@ class Sweep:
         depth = min(self.layers.n_raw, MOST_EXACT)
         return min(self.n, self.plan("curvature").tile, residual_rows(self._widths, depth))
 
-    def _residuals(self, rows, count, seed=None):
+    def _residuals(self, rows, count, seed=None, work="curvature"):
         """Residuals in so many tiles; with a seed, DRAWS random combinations of each row's."""
-        plan, layers = self.plan("curvature"), self.layers
+        plan, layers = self.plan(work), self.layers
         signs = None
         if seed is not None:
             shape = (rows, DRAWS, layers.n_raw)

@@ -10,6 +10,8 @@ import numpy as np
 
 from fastmlp.segments import WEIGHTS, Segment
 
+_BLOCK = 1 << 15  # parameters that are penalised at once
+
 
 class Groups(NamedTuple):
     """Parameters by what they have in common.
@@ -112,16 +114,24 @@ class L2:
     def _costs(self) -> bool:
         return bool(self.strengths.any())
 
+    @property
+    def _blocks(self):
+        """theta in parts that stay in the cache: nothing of its length is written in between."""
+        return (slice(at, at + _BLOCK) for at in range(0, len(self.diagonal), _BLOCK))
+
     def value(self, theta: np.ndarray) -> float:
         """What theta, (n_params,), costs."""
         if not self._costs:
             return 0.0
-        return 0.5 * float(self.diagonal @ np.square(theta, dtype=np.float64))
+        return 0.5 * float(
+            sum(self.diagonal[b] @ np.square(theta[b], dtype=np.float64) for b in self._blocks)
+        )
 
     def add_to(self, grad: np.ndarray, theta: np.ndarray) -> None:
         """Add its gradient at theta, or its Hessian times a vector theta, in place."""
         if self._costs:
-            grad += self.diagonal * theta
+            for block in self._blocks:
+                grad[block] += self.diagonal[block] * theta[block]
 
     def squares(self, theta: np.ndarray) -> np.ndarray:
         """``sum theta_i^2`` of each group, with the factors within groups, (n_groups,)."""

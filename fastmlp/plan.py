@@ -1,7 +1,8 @@
 """How a network is swept: the product of each layer, the rows of a tile, the threads.
 
 Weights that fit the caches are multiplied by tiles of the project's own, on panels; larger ones by
-BLAS. How large they may be, and how many rows go through all layers together, depends on the work.
+BLAS; those of a first layer of sparse rows by the entries that these store. How large they may be,
+and how many rows go through all layers together, depends on the work.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fastmlp._names import shown, unknown
 from fastmlp._numbers import check_integer
 from fastmlp._sizes import MOST_FOR_BLAS
 
-PRODUCTS = ("panels", "blas")  # in the order of their codes in _core/tape.pxd
+PRODUCTS = ("panels", "blas", "csr")  # in the order of their codes in _core/tape.pxd
 MATRICES = ("rows", "pairs")
 
 # Bytes of a tile's activations, so that they stay in the caches and still feed the products well.
@@ -26,6 +27,11 @@ _RESIDUAL_BYTES = 16 << 20
 # Rows of the Jacobian cost n_raw n_params^2 each, sums by layer pairs about n_params^2 however
 # many outputs there are, but with more done outside of BLAS: worth it from here on.
 _LEAST_RAW_FOR_PAIRS = 3
+
+
+# An entry of a sparse row costs as much as so many of a dense one (10 GFLOP/s on rows of W that lie
+# anywhere, 150 on tiles); up to this share of entries their products are cheaper.
+_SPARSE_SHARE = 1 / 16
 
 
 class _Work(NamedTuple):
@@ -39,6 +45,7 @@ _WORK = {
     "batch": _Work(2 << 20, None),
     "rows": _Work(64 << 10, None),
     "curvature": _Work(2 << 20, 256),
+    "jacobian": _Work(2 << 20, 256),
     "prediction": _Work(2 << 20, 48),
 }
 
@@ -50,7 +57,7 @@ class Plan:
     Parameters
     ----------
     products : str or sequence of str, optional
-        "panels" or "blas", for all layers or for each.
+        "panels" or "blas", for all layers or for each; "csr" for the first layer of sparse rows.
     tile : int, optional
         Rows that go through all layers together, at most.
     threads : int, optional
@@ -84,6 +91,8 @@ class Plan:
         for product in (self.products,) if isinstance(self.products, str) else self.products or ():
             if product not in PRODUCTS:
                 raise ValueError(unknown("product", product, PRODUCTS))
+        if self.products == "csr" or "csr" in (self.products or ())[1:]:
+            raise ValueError("Product 'csr' is for the first layer alone: name one for each layer.")
         if self.matrix is not None and self.matrix not in MATRICES:
             raise ValueError(unknown("matrix", self.matrix, MATRICES))
         if self.tile is not None:
@@ -99,7 +108,9 @@ class Plan:
                 f"{len(widths) - 1} layers."
             )
 
-    def for_work(self, widths: Sequence[int], itemsize: int, work: str) -> Plan:
+    def for_work(
+        self, widths: Sequence[int], itemsize: int, work: str, sparse: bool = False
+    ) -> Plan:
         """The plan with nothing left open but threads.
 
         Parameters
@@ -108,16 +119,25 @@ class Plan:
             n_features, hidden widths, n_raw.
         itemsize : int
             Bytes of a number.
-        work : {"batch", "rows", "curvature", "prediction"}
-            Mini-batches; values and gradients over all rows; derivatives beyond; a predictor's.
+        work : {"batch", "rows", "curvature", "jacobian", "prediction"}
+            Mini-batches; values and gradients over all rows; derivatives beyond; those that need
+            whole rows of X; a predictor's.
+        sparse : bool
+            Whether rows of X are better multiplied by the entries that they store.
         """
         panel_bytes, tile = _WORK[work]
+        sizes = [(a + 1) * b * itemsize for a, b in zip(widths, widths[1:], strict=False)]
+        by_size = tuple(PRODUCTS[size > panel_bytes] for size in sizes)
         products = self.products
         if products is None:
-            sizes = [(a + 1) * b * itemsize for a, b in zip(widths, widths[1:], strict=False)]
-            products = tuple(PRODUCTS[size > panel_bytes] for size in sizes)
+            products = ("csr", *by_size[1:]) if sparse else by_size
         elif isinstance(products, str):
             products = (products,) * (len(widths) - 1)
+        if products[0] == "csr":
+            if work == "jacobian":
+                products = (by_size[0], *products[1:])
+            else:
+                widths = widths[1:]
         if tile is None or "blas" in products:
             tile = _rows(widths, itemsize, "blas" in products)
         matrix = "rows" if widths[-1] < _LEAST_RAW_FOR_PAIRS else "pairs"
@@ -132,6 +152,19 @@ class Plan:
     def codes(self) -> list[int]:
         """The products as a tape takes them."""
         return [PRODUCTS.index(product) for product in self.products]
+
+
+def can_stay_sparse(X: Any, scales: Any) -> bool:
+    """Whether X, as ``check_rows`` returns it, is sparse as the network sees it: not centred."""
+    return isinstance(X, tuple) and (scales is None or not scales[0].any())
+
+
+def better_sparse(X: Any, scales: Any) -> bool:
+    """Whether that is worth a product of its own."""
+    if not can_stay_sparse(X, scales):
+        return False
+    data, _, _, (n_samples, n_features) = X
+    return data.size <= _SPARSE_SHARE * n_samples * n_features
 
 
 def plan_of(given: Any, widths: Sequence[int]) -> Plan:

@@ -25,6 +25,7 @@ from fastmlp._core.curvature cimport LossCurvature
 from fastmlp._core.kernels cimport fm_stretch
 from fastmlp._core.network cimport check_signals
 from fastmlp._core.tape cimport (
+    CSR,
     Tape64,
     backward,
     clear,
@@ -281,7 +282,8 @@ def collect(double[:, ::1] out, list parts):
 # ---- without the matrix ----
 
 def factors(double[::1] a, double[::1] deltas, Residuals s, LossCurvature second):
-    """Keep a_(l-1) (n, fan_in) and delta_l (n x n_raw, fan_out) of every layer, one after another.
+    """Keep a_(l-1) (n, fan_in) and delta_l (n x n_raw, fan_out) of every layer, one after another;
+    of sparse rows no a_0.
 
     Returns
     -------
@@ -300,6 +302,8 @@ def factors(double[::1] a, double[::1] deltas, Residuals s, LossCurvature second
             at_a = at_delta = 0
             for l in range(1, s.tape.layers.n_layers + 1):
                 fan_in, fan_out = s.tape.layers.width[l - 1], s.tape.layers.width[l]
+                if s.tape.product[l] == CSR:
+                    fan_in = 0
                 compact(&a[at_a + start * fan_in], s.tape.a[l - 1], rows, fan_in,
                         s.tape.ld[l - 1])
                 compact(&deltas[at_delta + start * n_raw * fan_out], s.delta(l), rows * n_raw,
@@ -317,8 +321,11 @@ def diagonal(Residuals s, LossCurvature second):
     cdef Py_ssize_t n = tape.source.n_samples, start = 0, rows, l, i, j, k, depth = s.depth, ld
     cdef double[::1] a2 = np.empty(s.slopes.shape[0])
     cdef double[::1] delta2 = np.empty(s.slopes.shape[0])
+    cdef const double[::1] squares = None
     cdef const double *delta
     cdef double last = 0, share = 1 if s.signs is None else 1.0 / depth
+    if tape.product[1] == CSR:
+        squares = np.square(tape.source.arrays[0][0])
     with nogil:
         clear(tape)
         while start < n:
@@ -326,8 +333,11 @@ def diagonal(Residuals s, LossCurvature second):
             check_signals(&last)
             tile(s, start, rows, n, second, False)
             for l in range(tape.layers.n_layers, 0, -1):
-                for i in range(rows * tape.ld[l - 1]):
-                    a2[i] = tape.a[l - 1][i] ** 2
+                if tape.product[l] == CSR:
+                    tape.X.data = &squares[0]
+                else:
+                    for i in range(rows * tape.ld[l - 1]):
+                        a2[i] = tape.a[l - 1][i] ** 2
                 ld = tape.ld[l]
                 memset(&delta2[0], 0, rows * ld * sizeof(double))
                 for i in range(rows):
@@ -336,4 +346,5 @@ def diagonal(Residuals s, LossCurvature second):
                         for j in range(tape.layers.width[l]):
                             delta2[i * ld + j] += share * delta[j] ** 2
                 multiply_grad(tape, l, tape.grad[l], &a2[0], &delta2[0], rows, True)
+                tape.X.data = tape.source.data
             start += rows

@@ -1,15 +1,17 @@
 """One step of an optimiser on the parameters of a tape.
 
 The parameters of a layer are strips, each of so many weights with the biases of its columns behind
-them: a panel is one, and so is a W~ that BLAS multiplies.
+them: a panel is one, and so is a W~ that BLAS multiplies. Of a layer of sparse rows a share is some
+of the features.
 """
 
 from libc.math cimport INFINITY, pow, sqrt
 from libc.stdlib cimport calloc, free
 
 from fastmlp._core cimport kernels
+from fastmlp._core.csr cimport regularise_rows, update_rows
 from fastmlp._core.kernels cimport FM_UPDATE_adam
-from fastmlp._core.tape cimport PANELS
+from fastmlp._core.tape cimport CSR, PANELS
 
 
 cdef class Step:
@@ -104,6 +106,8 @@ cdef double update(Tape tape, Py_ssize_t l, real *W, real *first, real *second, 
     cdef Py_ssize_t at = 0, c = 0, fan_in = tape.layers.width[l - 1], width, n
     cdef double norm2 = 0
     cdef const real *grad
+    if tape.product[l] == CSR:
+        return update_rows(tape.sparse, W, first, second, u, <real ***> grads, share, shares)
     while c < tape.layers.width[l]:
         width = strip_width(tape, l, c)
         n = fan_in * width
@@ -149,6 +153,9 @@ cdef void regularise(Tape tape, Py_ssize_t l, real *grad, const real *W, double 
     """grad = (grad + l2 W) scale, of biases without l2; sums[0] += ||W||^2, sums[1] += |grad|^2."""
     cdef Py_ssize_t at = 0, c = 0, width, n
     cdef double norm2
+    if tape.product[l] == CSR:
+        regularise_rows(tape.sparse, grad, W, sums, l2, scale)
+        return
     while c < tape.layers.width[l]:
         width = strip_width(tape, l, c)
         n = tape.layers.width[l - 1] * width

@@ -1,12 +1,14 @@
 """The tape: one tile of rows on its way through the layers, and the sweeps over it."""
 
-from fastmlp._core.kernels cimport real
+from fastmlp._core.csr cimport SparseGrad
+from fastmlp._core.kernels cimport fm_csr, real
 from fastmlp._core.network cimport Layers, Source
 
 cdef enum:
     # How the products of a layer are done, in the order of `fastmlp.plan.PRODUCTS`.
     PANELS    # by tiles of our own, on panels of W~ (panels_body.h)
     BLAS      # by BLAS, on W~ where it lies in theta
+    CSR       # of the first layer, by the entries of sparse rows that are stored, on theta, too
 
 
 cdef class Tape:
@@ -20,6 +22,8 @@ cdef class Tape:
     cdef int *product                     # (n_layers + 1,) of layer l = 1 .. n_layers
     cdef Py_ssize_t *ld                   # (n_layers + 1,) length of the rows of layer l
     cdef Py_ssize_t *size                 # (n_layers + 1,) entries of W~_l as it is multiplied
+    cdef fm_csr X                         # the tile's rows where the first product is CSR
+    cdef SparseGrad sparse                # and the layout of grad[1]
     cdef Py_ssize_t *order                # (rows,) the numbers of rows that no index gives
     cdef void *pointers
     cdef void *own_grad                   # grad, of whatever type
@@ -37,7 +41,7 @@ cdef class Tape32(Tape):
     cdef float **a        # activations, a one behind the last real column
     cdef float **W        # W~, as it is multiplied: panels, or theta itself
     cdef float **turned   # W' in panels, or W
-    cdef float **grad     # laid out as W, as are the moments
+    cdef float **grad     # laid out as W, as are the moments; a CSR layer's: see csr.pyx
     cdef float **first
     cdef float **second
     cdef float *delta     # d loss / d z of the layer at hand

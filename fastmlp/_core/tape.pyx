@@ -3,7 +3,8 @@
 theta holds W_l (fan_in x fan_out, row-major) and b_l behind it: W~_l, which is W_l with b_l as its
 last row. Each row of activations carries a one behind its last real column, so that
 z_l = (a_(l-1), 1) W~_l and grad_l = (a_(l-1), 1)' delta_l: biases need no code of their own. A
-product is a field of a layer: own tiles on panels, or BLAS on theta itself.
+product is a field of a layer: own tiles on panels, BLAS on theta itself, or for sparse rows, which
+are the first layer's, a product with what they store; these have no a_0.
 """
 
 from libc.stdint cimport uintptr_t
@@ -12,9 +13,8 @@ from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
+from fastmlp._core.csr cimport add_rows, clear_rows, places, sparse_grad, spread_rows
 from fastmlp._core.kernels cimport FM_identity, FM_relu, padded
-from fastmlp._core.network cimport check_signals
-
 from fastmlp._core.network import check_count
 
 cdef enum:
@@ -30,7 +30,7 @@ cdef class Tape:
     source : Source or None
         The data, in the tape's type.
     products : list of int
-        PANELS or BLAS, for each layer.
+        PANELS or BLAS, for each layer; CSR for the first.
     rows : int
         The largest tile.
     leader : Tape, optional
@@ -85,6 +85,7 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
     cdef Layers layers = tape.layers
     cdef Source source = tape.source
     cdef Py_ssize_t l, L = layers.n_layers, rows = tape.rows, fan_in, fan_out, widest = 0
+    cdef Py_ssize_t *place
     tape.itemsize = sizeof(tape.delta[0])
     tape.lanes = padded(2, tape.itemsize)
     slots(tape, 0, &tape.z)
@@ -99,6 +100,10 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
     if tape.leader is not None:
         follow(tape, <tape_t?> tape.leader)
     tape.ld[0] = layers.width[0] + 1
+    if tape.product[1] == CSR:
+        tape.sparse = sparse_grad(layers.width[0], layers.width[1], tape.itemsize)
+        if source is not None:
+            tape.X.data, tape.X.indices, tape.X.indptr = source.data, source.indices, source.indptr
     for dry in (True, False):
         if not dry:
             tape.memory = calloc(tape.used + 64, 1)
@@ -106,7 +111,11 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
                 raise MemoryError(f"no room for a tape of {tape.used} bytes")
             tape.base = <char *> ((<uintptr_t> tape.memory + 63) & ~<uintptr_t> 63)
             tape.used = 0
-        take(tape, &tape.a[0], rows * tape.ld[0])
+        if tape.product[1] == CSR:
+            take(tape, &place, tape.sparse.places // sizeof(Py_ssize_t))
+            take(tape, &tape.grad[1], (layers.width[0] + 1) * tape.sparse.ld)
+        else:
+            take(tape, &tape.a[0], rows * tape.ld[0])
         for l in range(1, L + 1):
             fan_in, fan_out = layers.width[l - 1], layers.width[l]
             tape.ld[l] = padded(fan_out + (l < L), tape.itemsize)
@@ -119,7 +128,8 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
             tape.size[l] = (fan_in + 1) * fan_out
             if tape.product[l] == PANELS:
                 tape.size[l] = (fan_in + 1) * padded(fan_out, tape.itemsize)
-            take(tape, &tape.grad[l], tape.size[l])
+            if tape.product[l] != CSR:
+                take(tape, &tape.grad[l], tape.size[l])
             if tape.leader is None and tape.product[l] == PANELS:
                 take(tape, &tape.W[l], tape.size[l])
                 take(tape, &tape.first[l], tape.size[l])
@@ -133,7 +143,8 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
         if source is not None and source.w != NULL:
             take(tape, &tape.w, rows)
         take(tape, &tape.order, rows)
-    set_last(tape, 0, tape.a[0], rows, 1)
+    if tape.a[0] != NULL:
+        set_last(tape, 0, tape.a[0], rows, 1)
     return 0
 
 
@@ -188,6 +199,9 @@ def collect(tape_t tape, list others, out):
     for other in others:
         with nogil:
             for l in range(1, tape.layers.n_layers + 1):
+                if tape.product[l] == CSR:
+                    add_rows(tape.sparse, tape.grad[l], other.grad[l])
+                    continue
                 for i in range(tape.size[l]):
                     tape.grad[l][i] += other.grad[l][i]
     unpack(tape, tape.grad, out)
@@ -217,6 +231,8 @@ cdef int unpack(Tape tape, real **parts, array) except -1:
     for l in range(1, layers.n_layers + 1):
         if tape.product[l] == BLAS:
             memcpy(&flat[layers.offset[l - 1]], parts[l], tape.size[l] * sizeof(real))
+        elif tape.product[l] == CSR:
+            spread_rows(tape.sparse, &flat[layers.offset[l - 1]], parts[l])
     return pack(tape, parts, array, True)
 
 
@@ -235,20 +251,26 @@ cdef void clear(tape_t tape) noexcept nogil:
     """An empty gradient."""
     cdef Py_ssize_t l
     for l in range(1, tape.layers.n_layers + 1):
-        memset(tape.grad[l], 0, tape.size[l] * tape.itemsize)
+        if tape.product[l] == CSR:
+            clear_rows(tape.sparse, tape.grad[l])
+        else:
+            memset(tape.grad[l], 0, tape.size[l] * tape.itemsize)
 
 
 # ---- the three products of a layer ----
 
 cdef void multiply(Tape tape, Py_ssize_t l, real *z, const real *a, const real *W,
                    Py_ssize_t rows, bint relu) noexcept nogil:
-    """z = a W~_l, a as wide as the tape's rows below, the column for biases included.
+    """z = a W~_l, a as wide as the tape's rows below, the column for biases included; of sparse
+    rows a is the tile.
 
-    relu is for panels alone.
+    relu is not for BLAS.
     """
     cdef Py_ssize_t fan_in = tape.layers.width[l - 1], fan_out = tape.layers.width[l]
     if tape.product[l] == PANELS:
         kernels.panel_forward(z, a, W, rows, fan_in, fan_out, tape.ld[l], tape.ld[l - 1], relu)
+    elif tape.product[l] == CSR:
+        kernels.csr_forward(z, &tape.X, W, rows, fan_in, fan_out, tape.ld[l], relu)
     else:
         gemm(z, a, W, rows, fan_out, fan_in + 1, False, False, 0, tape.ld[l - 1], fan_out,
              tape.ld[l])
@@ -275,6 +297,9 @@ cdef void multiply_grad(Tape tape, Py_ssize_t l, real *grad, const real *a, cons
     if tape.product[l] == PANELS:
         kernels.panel_grad(grad, a, delta, rows, fan_in, fan_out, tape.ld[l - 1], tape.ld[l],
                            accumulate)
+    elif tape.product[l] == CSR:
+        kernels.csr_grad(grad, places(tape.sparse, grad), &tape.X, delta, rows, fan_in, fan_out,
+                         tape.ld[l], accumulate)
     else:
         gemm(grad, a, delta, fan_in + 1, fan_out, rows, True, False, accumulate, tape.ld[l - 1],
              tape.ld[l], fan_out)
@@ -305,7 +330,10 @@ cdef void load_from(tape_t tape, Py_ssize_t start, Py_ssize_t rows,
 cdef void load(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,
                Py_ssize_t left) noexcept nogil:
     """Rows, targets and weights by index, which goes on for left >= rows entries."""
-    load_rows(tape.a[0], tape.source, index, rows, left, tape.ld[0])
+    if tape.product[1] == CSR:
+        tape.X.index = index
+    else:
+        load_rows(tape.a[0], tape.source, index, rows, left, tape.ld[0])
     if tape.y != NULL:
         gather(tape.y, tape.source.y, index, rows, left, tape.layers.n_targets)
     if tape.w != NULL:
@@ -358,7 +386,7 @@ cdef void compact(real *out, const real *apart, Py_ssize_t rows, Py_ssize_t cols
 
 
 cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil:
-    """z_l = (a_(l-1), 1) W~_l, a_l = g_l(z_l); relu on panels happens before the store.
+    """z_l = (a_(l-1), 1) W~_l, a_l = g_l(z_l); relu happens before the store, but by BLAS.
 
     slopes: what a backward sweep needs is to be kept, slope_l in place of z_l where a_l does not
     tell it.
@@ -367,7 +395,7 @@ cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil:
     cdef bint relu
     for l in range(1, L + 1):
         relu = (l < L and tape.layers.activation[l - 1].kind == FM_relu
-                and tape.product[l] == PANELS)
+                and tape.product[l] != BLAS)
         multiply(tape, l, tape.z[l], tape.a[l - 1], tape.W[l], rows, relu)
         if l == L:
             break
@@ -420,63 +448,3 @@ cdef const double *slopes(Tape64 tape, Py_ssize_t l, Py_ssize_t rows, double *ro
         return tape.slope[l]
     kernels.slope(room, tape.a[l], tape.a[l], rows * tape.ld[l], &tape.layers.activation[l - 1])
     return room
-
-
-# ---- sweeps over the rows that count ----
-
-def value_grad(tape_t tape, Py_ssize_t begin, Py_ssize_t end, bint with_grad, deltas=None):
-    """The sum of the losses of rows begin .. end, whose gradient is left in the tape if asked.
-
-    Parameters
-    ----------
-    deltas : ndarray of shape (end - begin, n_raw), contiguous, optional
-        d loss / d raw of these rows, for a loss that is not the network's; the sum is 0 then.
-    """
-    cdef Py_ssize_t start = begin, rows
-    cdef double total = 0, last = 0
-    given = tape.delta
-    if deltas is not None:
-        point(&given, deltas)
-    with nogil:
-        while start < end:
-            rows = min(tape.rows, end - start)
-            check_signals(&last)
-            load_from(tape, start, rows, end)
-            forward(tape, rows, with_grad)
-            if given == tape.delta:
-                total += loss(tape, rows)
-            else:
-                spread(tape.delta, given, rows, tape.layers.n_raw, tape.ld[tape.layers.n_layers])
-                given += rows * tape.layers.n_raw
-            if with_grad:
-                backward(tape, rows, start > begin)
-            start += rows
-    return total
-
-
-cdef int point(real **at, array) except -1:
-    """Where a contiguous array of this type lies."""
-    cdef const real[:, ::1] view = array
-    at[0] = <real *> &view[0, 0]
-    return 0
-
-
-def raw(tape_t tape, out, Py_ssize_t begin, Py_ssize_t end, bint apply_output):
-    """For rows begin .. end their raw outputs into these rows of out, or (n_targets columns) their
-    prediction: the output activation of the first raw of each target."""
-    cdef Py_ssize_t start = begin, rows, L = tape.layers.n_layers
-    cdef Py_ssize_t cols = tape.layers.n_targets if apply_output else tape.layers.n_raw
-    cdef double last = 0
-    to = tape.delta
-    point(&to, out)
-    with nogil:
-        while start < end:
-            rows = min(tape.rows, end - start)
-            check_signals(&last)
-            load_from(tape, start, rows, end)
-            forward(tape, rows, False)
-            if apply_output:
-                predict(tape, to + start * cols, tape.spare, tape.a[L], rows)
-            else:
-                compact(to + start * cols, tape.a[L], rows, cols, tape.ld[L])
-            start += rows

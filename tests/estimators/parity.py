@@ -219,13 +219,6 @@ KNOWN_DIFFERENCES = [
         "a ValueError.",
         "test_a_batch_without_weight",
     ),
-    Difference(
-        "Wide sparse data",
-        "The rows of a sparse X are made dense a few hundred at a time: results agree, and memory "
-        "stays small, but time goes with the number of columns, not of stored values. With tens of "
-        "thousands of columns, few of them stored, scikit-learn is faster.",
-        "test_sparse_rows",
-    ),
 ]
 
 

@@ -14,6 +14,9 @@ SIMD = "src_c/simd_body.h"
 SOFTMAX = "src_c/softmax_body.h"
 ROOTS = "src_c/roots_body.h"
 TAPE = "fastmlp/_core/tape.pyx"
+VALUES = "fastmlp/_core/values.pyx"
+CSR = "src_c/csr_body.h"
+CSR_GRAD = "fastmlp/_core/csr.pyx"
 STEP = "fastmlp/_core/step.pyx"
 LOSS_CURVATURE = "fastmlp/_core/curvature.pyx"
 PENALTIES = "fastmlp/penalties.py"
@@ -30,6 +33,17 @@ ROW = "src_c/row_body.h"
 ROW_SWEEP = "fastmlp/_core/row.pyx"
 
 MUTATIONS = [
+    (CSR, "acc[v] += x[k] * load(w", "acc[v] += load(w"),
+    (CSR, "c + LANES <= cols ? c : cols - LANES", "c + LANES <= cols ? c : cols - 1 - LANES"),
+    (CSR, "const int met = *at > 0;", "const int met = 0;"),
+    (
+        CSR,
+        "csr_add(grad, 1, delta, fan_out, accumulate || r > 0)",
+        "csr_add(grad, 1, delta, fan_out, 0)",
+    ),
+    (CSR_GRAD, "        quiet = j + 1\n", "        quiet = j\n"),
+    (CSR_GRAD, "                sums[i] += more[i]", "                sums[i] = more[i]"),
+    (CSR_GRAD, "            memset(flat + j * g.fan_out, 0,", "            memset(flat, 0,"),
     (ACTIVATIONS, "(void)z, (void)p; return a * (1 - a); }", "(void)z, (void)p; return a; }"),
     (ACTIVATIONS, "a * (1 - a) * (1 - 2 * a)", "a * (1 - a) * (1 - a)"),
     (ACTIVATIONS, "return -2 * a * (1 - a * a); }", "return 2 * a * (1 - a * a); }"),
@@ -147,17 +161,21 @@ MUTATIONS = [
     (TAPE, "        clear_padding(z, rows, fan_out, tape.ld[l])\n", ""),
     (TAPE, "            tape.turned[l] = tape.W[l]\n", "            pass\n"),
     (TAPE, "tape.grad[l][i] += other.grad[l][i]", "tape.grad[l][i] -= other.grad[l][i]"),
-    (TAPE, "backward(tape, rows, start > begin)", "backward(tape, rows, False)"),
-    (TAPE, "given += rows * tape.layers.n_raw", "given += 0"),
+    (VALUES, "backward(tape, rows, start > begin)", "backward(tape, rows, False)"),
+    (VALUES, "given += rows * tape.layers.n_raw", "given += 0"),
     (TAPE, "    if source.mean != NULL:\n", "    if source.mean != NULL and not source.sparse:\n"),
     (TAPE, "tape.order[i] = start + i", "tape.order[i] = i"),
     (
         PENALTIES,
-        "0.5 * float(self.diagonal @ np.square(",
-        "float(self.diagonal @ np.square(",
+        "0.5 * float(sum(self.diagonal[b] @",
+        "float(sum(self.diagonal[b] @",
     ),
     (PENALTIES, "np.append(self.strengths, 0.0)", "np.append(self.strengths, self.strengths)"),
-    (PENALTIES, "grad += self.diagonal * theta", "grad += self.diagonal"),
+    (
+        PENALTIES,
+        "grad[block] += self.diagonal[block] * theta[block]",
+        "grad[block] += theta[block]",
+    ),
     (
         TANGENTS,
         "slope[i] * rbelow[i] + r.z[l - 1][i] * below[i]",

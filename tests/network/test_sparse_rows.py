@@ -1,5 +1,8 @@
 """Sparse rows are multiplied as they are stored, and all is as it is of dense ones."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from cases import relative_error
@@ -9,6 +12,8 @@ from reference_epoch import epoch as reference_epoch
 from scipy import sparse
 
 from fastmlp import Network
+from fastmlp.data import check_rows
+from fastmlp.plan import Plan, better_sparse
 
 N, COLUMNS = 40, 96
 
@@ -225,3 +230,96 @@ def test_rows_without_entries(n, rng):
     ):
         assert relative_error(ours, dense) < 1e-13
     np.testing.assert_allclose(net.raw(theta, given), net.raw(theta, X))
+
+
+@pytest.mark.parametrize("name", ["adam", "nesterov"])
+def test_in_threads(name, rng):
+    """Features are met by several shares, by one, by none."""
+    net, _, theta, X, y, w = problem(rng, WIDTHS["hidden"])
+    results = []
+    for threads in (1, 3):
+        objective = net.objective(halves(X), y, w, alpha=0.4, plan=Plan(threads=threads))
+        value, grad = objective.value_grad(theta)
+        after, state = theta.copy(), fresh_state(theta)
+        step = hyper(name, batch_size=30, n_batches=2)
+        losses = [objective.epoch(after, state, rng.permutation(N), step) for rng in seeds()]
+        results.append((value, grad, objective.ggn_mul(theta, grad), after, state.first, losses))
+    for one, three in zip(*results, strict=True):
+        assert relative_error(three, one) < 1e-11
+
+
+def seeds():
+    return [np.random.default_rng(seed) for seed in range(3)]
+
+
+def test_products_are_chosen_by_what_is_stored(rng):
+    X = few_entries(rng)
+    parts = check_rows(sparse.csr_array(X), COLUMNS, np.dtype(np.float64))
+    full = check_rows(sparse.csr_array(np.ones((3, 4))), 4, np.dtype(np.float64))
+    ones = np.ones(COLUMNS)
+    assert better_sparse(parts, None) and better_sparse(parts, (0 * ones, ones))
+    assert not better_sparse(X, None) and not better_sparse(full, None)
+    assert not better_sparse(parts, (ones, ones))
+    widths = (COLUMNS, 5, 3)
+    for work in ("batch", "rows", "curvature"):
+        assert Plan().for_work(widths, 8, work, sparse=True).products == ("csr", "panels")
+    assert Plan().for_work(widths, 8, "jacobian", sparse=True).products == ("panels", "panels")
+
+
+@pytest.mark.parametrize("products", [("csr", "panels"), ("panels", "panels"), ("blas", "blas")])
+def test_products_of_a_plan(products, rng):
+    """Of rows that store all their entries, too."""
+    net, _, theta, X, y, w = problem(rng, WIDTHS["hidden"])
+    for data in (X, np.where(X == 0, 1.0, X)):
+        planned = net.objective(sparse.csr_array(data), y, w, plan=Plan(products))
+        expected = net.objective(data, y, w).value_grad(theta)
+        for ours, dense in zip(planned.value_grad(theta), expected, strict=True):
+            assert relative_error(ours, dense) < 1e-12
+        assert relative_error(planned.ggn(theta), net.ggn(theta, data, y, w)) < 1e-11
+
+
+def test_plans_that_do_not_fit(rng):
+    net, _, theta, X, y, _ = problem(rng, WIDTHS["hidden"])
+    with pytest.raises(ValueError, match="first layer alone"):
+        Plan("csr")
+    with pytest.raises(ValueError, match="first layer alone"):
+        Plan(("csr", "csr"))
+    plan = Plan(("csr", "panels"))
+    centred = net.objective(sparse.csr_array(X), y, plan=plan, scales=(X.mean(axis=0), X[0] + 9))
+    for objective in (net.objective(X, y, plan=plan), centred):
+        with pytest.raises(ValueError, match="sparse rows that are not centred"):
+            objective.value(theta)
+
+
+FAT = """
+import numpy as np, scipy.sparse as sp, resource, sys
+from fastmlp import MLPRegressor
+rng = np.random.default_rng(0)
+n, columns = 2_000, 40_000  # 640 MB if it were dense
+X = sp.random(n, columns, 3 / columns, format="csr", random_state=0)
+y = rng.normal(size=n)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+options = dict(hidden_layer_sizes=(2,), max_iter=2, random_state=0)
+MLPRegressor(**options).fit(X[:10], y[:10])
+before = peak()
+for more in ({}, {"early_stopping": True}, {"solver": "lbfgs"}, {"solver": "newton-cg"},
+             {"standardize": True}, {"solver": "lm", "subset": 300}):
+    rows = slice(more.pop("subset", n))
+    model = MLPRegressor(**options, **more).fit(X[rows], y[rows])
+    if not {"solver", "early_stopping"} & more.keys():
+        model.partial_fit(X, y)
+    model.predict(X)
+    print(more, peak() - before, flush=True)
+"""
+
+
+def test_memory_is_that_of_what_is_stored():
+    """MB above that of the process, of everything that trains and predicts, in turn."""
+    pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-P", "-c", FAT], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    peaks = [int(line.split()[-1]) for line in done.stdout.splitlines()]
+    assert len(peaks) == 6 and max(peaks) < 100, done.stdout

@@ -1,0 +1,72 @@
+"""Sweeps over the rows that count: values, gradients, outputs."""
+
+from fastmlp._core.kernels cimport real
+from fastmlp._core.network cimport check_signals
+from fastmlp._core.tape cimport (
+    backward,
+    compact,
+    forward,
+    load_from,
+    loss,
+    predict,
+    spread,
+    tape_t,
+)
+
+
+def value_grad(tape_t tape, Py_ssize_t begin, Py_ssize_t end, bint with_grad, deltas=None):
+    """The sum of the losses of rows begin .. end, whose gradient is left in the tape if asked.
+
+    Parameters
+    ----------
+    deltas : ndarray of shape (end - begin, n_raw), contiguous, optional
+        d loss / d raw of these rows, for a loss that is not the network's; the sum is 0 then.
+    """
+    cdef Py_ssize_t start = begin, rows
+    cdef double total = 0, last = 0
+    given = tape.delta
+    if deltas is not None:
+        point(&given, deltas)
+    with nogil:
+        while start < end:
+            rows = min(tape.rows, end - start)
+            check_signals(&last)
+            load_from(tape, start, rows, end)
+            forward(tape, rows, with_grad)
+            if given == tape.delta:
+                total += loss(tape, rows)
+            else:
+                spread(tape.delta, given, rows, tape.layers.n_raw, tape.ld[tape.layers.n_layers])
+                given += rows * tape.layers.n_raw
+            if with_grad:
+                backward(tape, rows, start > begin)
+            start += rows
+    return total
+
+
+cdef int point(real **at, array) except -1:
+    """Where a contiguous array of this type lies."""
+    cdef const real[:, ::1] view = array
+    at[0] = <real *> &view[0, 0]
+    return 0
+
+
+def raw(tape_t tape, out, Py_ssize_t begin, Py_ssize_t end, bint apply_output):
+    """For rows begin .. end their raw outputs into these rows of out, or (n_targets columns) their
+    prediction: the output activation of the first raw of each target."""
+    cdef Py_ssize_t start = begin, rows, L = tape.layers.n_layers
+    cdef Py_ssize_t cols = tape.layers.n_targets if apply_output else tape.layers.n_raw
+    cdef double last = 0
+    to = tape.delta
+    point(&to, out)
+    with nogil:
+        while start < end:
+            rows = min(tape.rows, end - start)
+            check_signals(&last)
+            load_from(tape, start, rows, end)
+            forward(tape, rows, False)
+            if apply_output:
+                predict(tape, to + start * cols, tape.spare, tape.a[L], rows)
+            else:
+                compact(to + start * cols, tape.a[L], rows, cols, tape.ld[L])
+            start += rows
