@@ -44,7 +44,7 @@ const fm_loss_row *fm_loss_at(int k) {
 }
 
 static const char *const update_names[] = {
-#define UPDATE(name, n_moments) #name,
+#define UPDATE(name) #name,
 #include "updates.def"
 #undef UPDATE
 };

@@ -25,7 +25,7 @@ enum fm_loss {
 };
 
 enum fm_update {
-#define UPDATE(name, n_moments) FM_UPDATE_##name,
+#define UPDATE(name) FM_UPDATE_##name,
 #include "updates.def"
 #undef UPDATE
     FM_N_UPDATES
