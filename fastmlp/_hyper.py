@@ -71,18 +71,17 @@ def _check_numbers(rates: Any, what: str, n: int, meaning: str) -> None:
 
 def check_epoch(objective: Any, theta: Any, state: Any, order: Any, hyper: Any) -> np.ndarray:
     """The order of an epoch, checked; raise unless all is what ``NetworkObjective.epoch`` takes."""
-    check_fields(state, "state", ("first", "second", "t"))
-    check_integer("state.t", state.t, 0, MOST)
-    moments = (("state.first", state.first), ("state.second", state.second))
-    for what, array in (("theta", theta), *moments):
-        if array is not None or what != "state.second":
-            _check_in_place(array, what, objective.n_params, objective.dtype)
-        elif getattr(hyper, "update", None) == "adam":
-            raise ValueError("state.second must be an array like theta for update 'adam'.")
     order = check_rows_index(order, objective.n_samples, "order")
     if order is None:
         raise TypeError("order must be an array of integers, got None.")
     check_hyper(hyper, order.size, len(objective.segments))
+    check_fields(state, "state", ("first", "second", "t"))
+    check_integer("state.t", state.t, 0, MOST)
+    arrays = {"theta": theta, "state.first": state.first, "state.second": state.second}
+    if state.second is None and UPDATES[hyper.update]["n_moments"] < 2:
+        del arrays["state.second"]
+    for what, array in arrays.items():
+        _check_in_place(array, what, objective.n_params, objective.dtype)
     return order
 
 

@@ -270,7 +270,7 @@ class NetworkTerm:
                 order,
                 alpha,
                 hyper,
-                UPDATES[hyper.update],
+                UPDATES[hyper.update]["code"],
                 progress,
                 most_seconds,
             )

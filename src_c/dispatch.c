@@ -43,13 +43,13 @@ const fm_loss_row *fm_loss_at(int k) {
     return k >= 0 && k < FM_N_LOSSES ? &loss_rows[k] : NULL;
 }
 
-static const char *const update_names[] = {
-#define UPDATE(name) #name,
+static const fm_update_row update_rows[] = {
+#define UPDATE(name, n_moments) {#name, n_moments},
 #include "updates.def"
 #undef UPDATE
 };
-const char *fm_update_at(int k) {
-    return k >= 0 && k < FM_N_UPDATES ? update_names[k] : NULL;
+const fm_update_row *fm_update_at(int k) {
+    return k >= 0 && k < FM_N_UPDATES ? &update_rows[k] : NULL;
 }
 
 static const char *const function_names[] = {

@@ -25,7 +25,7 @@ enum fm_loss {
 };
 
 enum fm_update {
-#define UPDATE(name) FM_UPDATE_##name,
+#define UPDATE(name, n_moments) FM_UPDATE_##name,
 #include "updates.def"
 #undef UPDATE
     FM_N_UPDATES
@@ -114,9 +114,13 @@ typedef struct {
     const char *targets, *domain, *curvature, *canonical, *forms, *constant, *noise;
     fm_parameter parameter;
 } fm_loss_row;
+typedef struct {
+    const char *name;
+    int n_moments;
+} fm_update_row;
 const fm_activation_row *fm_activation_at(int k);
 const fm_loss_row *fm_loss_at(int k);
-const char *fm_update_at(int k);
+const fm_update_row *fm_update_at(int k);
 const char *fm_function_at(int k);
 
 #endif

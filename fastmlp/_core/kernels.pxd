@@ -58,6 +58,10 @@ cdef extern from "fastmlp.h" nogil:
         double low
         double high
 
+    ctypedef struct fm_update_row:
+        const char *name
+        int n_moments
+
     ctypedef struct fm_loss_row:
         const char *name
         int raws
@@ -73,7 +77,7 @@ cdef extern from "fastmlp.h" nogil:
     const fm_table *fm_table_at(int k)
     const fm_activation_row *fm_activation_at(int k)
     const fm_loss_row *fm_loss_at(int k)
-    const char *fm_update_at(int k)
+    const fm_update_row *fm_update_at(int k)
     const char *fm_function_at(int k)
 
 cdef extern from "flush.h" nogil:

@@ -42,6 +42,7 @@ def _rows():
     """Rows of activations.def, losses.def, updates.def and functions.def by name."""
     cdef const fm_activation_row *g
     cdef const fm_loss_row *l
+    cdef const fm_update_row *u
     activations, losses, updates, functions = {}, {}, {}, {}
     while (g := fm_activation_at(len(activations))) != NULL:
         activations[g.name.decode()] = {
@@ -66,8 +67,8 @@ def _rows():
                 l.parameter.name.decode(): (l.parameter.value, l.parameter.low, l.parameter.high)
             },
         }
-    while fm_update_at(len(updates)) != NULL:
-        updates[fm_update_at(len(updates)).decode()] = len(updates)
+    while (u := fm_update_at(len(updates))) != NULL:
+        updates[u.name.decode()] = {"code": len(updates), "n_moments": u.n_moments}
     while fm_function_at(len(functions)) != NULL:
         functions[fm_function_at(len(functions)).decode()] = len(functions)
     return activations, losses, updates, functions

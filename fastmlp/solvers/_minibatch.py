@@ -133,6 +133,8 @@ class Adam(MiniBatch):
     5
     """
 
+    n_moments = 2
+
     def __init__(
         self,
         learning_rate_init: float = 0.001,

@@ -36,9 +36,9 @@ class MiniBatchState:
     Attributes
     ----------
     update : str
-        The update that the moments belong to; another one starts with new moments.
+        The update that left the moments; one with another number of moments starts anew.
     first, second : ndarray of shape (n_params,) or None
-        Velocity (sgd) or first moment (adam); second moment (adam).
+        Velocity or first moment; second moment, if the update has one.
     t : int
         Steps so far.
     learning_rate : float or None
@@ -122,6 +122,7 @@ class MiniBatch(Solver):
 
     needs = ("epoch",)
     mini_batch = True
+    n_moments = 1  # as its row in updates.def says
     _schedules: tuple[str, ...] = get_args(_types.MomentSchedule)
 
     def run(self, objective, theta0, limits, *, rng, callback=None, validation=None, state=None):
@@ -214,17 +215,18 @@ class MiniBatch(Solver):
                 f"Result, got {shown(state)}."
             )
         state = MiniBatchState() if state is None else replace(state)
-        if state.first is None or (state.update == "adam") != (update == "adam"):
+        two = self.n_moments == 2
+        if state.first is None or (state.second is not None) != two:
             state = state.restarted()
             state.first = np.zeros_like(theta)
-            state.second = np.zeros_like(theta) if update == "adam" else None
+            state.second = np.zeros_like(theta) if two else None
         else:
             if state.first.shape != theta.shape:
                 raise ValueError(
                     f"The state belongs to {state.first.size} parameters, not to {theta.size}."
                 )
             state.first = np.array(state.first, dtype=theta.dtype)
-            state.second = None if update != "adam" else np.array(state.second, dtype=theta.dtype)
+            state.second = np.array(state.second, dtype=theta.dtype) if two else None
         state.update = update
         if state.learning_rate is None:
             state.learning_rate = float(self.learning_rate_init)

@@ -7,6 +7,7 @@ import pytest
 import reference
 import reference_epoch
 from epochs import fresh_state, hyper
+from fastmlp._core.kernels import UPDATES
 from fastmlp.solvers._shuffle import shuffle
 
 from fastmlp import Network
@@ -228,3 +229,10 @@ class TestRateFactors:
         with pytest.raises(ValueError, match="rate_factors"):
             objective.epoch(theta, fresh_state(theta), np.arange(8), told)
         assert np.array_equal(theta, before)
+
+
+@pytest.mark.parametrize(
+    "solver", [SGD(), SGD(nesterovs_momentum=False), Adam(), AdamW()], ids=repr
+)
+def test_a_solver_has_as_many_moments_as_its_update(solver):
+    assert solver.n_moments == UPDATES[solver._update()["update"]]["n_moments"]
