@@ -81,7 +81,11 @@ def plain_output(estimator, X):
     if not kept.packs:
         return None
     try:
-        return _packed_output(estimator, kept, X)
+        if not _is_packed(estimator, kept):
+            if _shape_of(estimator) != kept.shape:
+                return None
+            _pack(estimator, kept)
+        return _by_pack(estimator, kept, X)
     except (TypeError, ValueError):
         return None
 
@@ -143,12 +147,25 @@ def _kept_of(estimator):
 
 def _packed_output(estimator, kept, X):
     """Outputs by the packed network, packed anew if the estimator's arrays changed."""
-    coefs, intercepts, scales = estimator._coefs, estimator._intercepts, x_scales(estimator)
+    if not _is_packed(estimator, kept):
+        _pack(estimator, kept)
+    return _by_pack(estimator, kept, X)
+
+
+def _is_packed(estimator, kept):
+    """Whether the estimator's arrays and scales are those in the predictor, bit by bit."""
+    coefs, intercepts = estimator._coefs, estimator._intercepts
     predictor = kept.predictor
-    if predictor is None or not predictor._packed.holds(coefs, intercepts, scales):
-        theta = kept.network.pack(*fitted_arrays(estimator))
-        kept.predictor = predictor = Predictor(kept.network, theta, x_scales=scales)
-    return predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
+    return predictor is not None and predictor._packed.holds(coefs, intercepts, x_scales(estimator))
+
+
+def _pack(estimator, kept):
+    theta = kept.network.pack(*fitted_arrays(estimator))
+    kept.predictor = Predictor(kept.network, theta, x_scales=x_scales(estimator))
+
+
+def _by_pack(estimator, kept, X):
+    return kept.predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
 
 
 def _threads(estimator, network, X):
