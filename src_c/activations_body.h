@@ -246,8 +246,8 @@ static void values_and_slopes(real *a, real *z, ptrdiff_t n, const fm_activation
 }
 
 /* delta *= g', from a or from the slopes that values_and_slopes has left */
-static void slope_mul(real *delta, const real *slopes, const real *a, ptrdiff_t n,
-                            const fm_activation_t *g) {
+static void backward(real *delta, const real *slopes, const real *a, ptrdiff_t n,
+                     const fm_activation_t *g) {
     FM_PARAMS(g);
     if (g->kind == FM_identity) return;
     switch (g->kind) {
@@ -263,41 +263,10 @@ static void slope_mul(real *delta, const real *slopes, const real *a, ptrdiff_t 
     }
 }
 
-/* Rows are taken in blocks that stay in the first-level cache between the two passes. */
-enum { BLOCK = 16384 / sizeof(real) };
-
-static ptrdiff_t block_rows(ptrdiff_t cols) {
-    return cols < BLOCK ? BLOCK / cols : 1;
-}
-
-static void activate(real *a, real *z, const real *bias, ptrdiff_t rows, ptrdiff_t cols,
-                           int slopes, const fm_activation_t *g) {
-    const ptrdiff_t block = block_rows(cols);
-    for (ptrdiff_t first = 0; first < rows; first += block) {
-        const ptrdiff_t end = first + block < rows ? first + block : rows;
-        if (bias)
-            for (ptrdiff_t r = first; r < end; r++)
-                for (ptrdiff_t c = 0; c < cols; c++) z[r * cols + c] += bias[c];
-        if (a == z && g->kind == FM_identity) continue;
-        if (slopes)
-            values_and_slopes(a + first * cols, z + first * cols, (end - first) * cols, g);
-        else
-            value(a + first * cols, z + first * cols, (end - first) * cols, g);
-    }
-}
-
-static void column_sums(real *sums, const real *m, ptrdiff_t rows, ptrdiff_t cols) {
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t c = 0; c < cols; c++) sums[c] += m[r * cols + c];
-}
-
-static void backward(real *delta, real *grad_b, const real *slopes, const real *a,
-                           ptrdiff_t rows, ptrdiff_t cols, const fm_activation_t *g) {
-    const ptrdiff_t block = block_rows(cols);
-    for (ptrdiff_t first = 0; first < rows; first += block) {
-        const ptrdiff_t n = first + block < rows ? block : rows - first;
-        const ptrdiff_t at = first * cols;
-        slope_mul(delta + at, slopes + at, a + at, n * cols, g);
-        if (grad_b) column_sums(grad_b, delta + at, n, cols);
-    }
+static void activate(real *a, real *z, ptrdiff_t n, int slopes, const fm_activation_t *g) {
+    if (a == z && g->kind == FM_identity) return;
+    if (slopes)
+        values_and_slopes(a, z, n, g);
+    else
+        value(a, z, n, g);
 }

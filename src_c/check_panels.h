@@ -73,51 +73,6 @@ static void check_panels(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t in, ptrd
     free_taken();
 }
 
-/* What update and regularise, checked by themselves, make of the weights, and without l2 and decay
- * of the biases: the same numbers, but for the order of sums. */
-static void check_panel_updates(const fm_kernels *k, ptrdiff_t in, ptrdiff_t out) {
-    const ptrdiff_t m = in * out, n = m + out, panelled = (in + 1) * k->padded(out);
-    real *flat[4], *panels[4], *back = filled(n); /* theta, first, second, grad */
-    for (int kind = 0; kind <= FM_N_UPDATES; kind++, free_taken(), back = filled(n)) {
-        fm_update_t u = {.kind = kind,
-                         .rate = 0.125,
-                         .momentum = 0.75,
-                         .beta_1 = 0.875,
-                         .beta_2 = 0.96875,
-                         .epsilon = 0x1p-20,
-                         .decay = 0.0625,
-                         .l2 = 0.5,
-                         .scale = 0.25};
-        for (int i = 0; i < 4; i++) {
-            flat[i] = filled(n), panels[i] = filled(panelled);
-            for (ptrdiff_t j = 0; i == 2 && j < n; j++) flat[i][j] = (real)fabs((double)flat[i][j]);
-            k->panel_copy(panels[i], flat[i], in + 1, out, 0);
-        }
-        if (kind == FM_N_UPDATES) {
-            double sums[2] = {1, 2}, expected[2] = {1, 2}, of_biases[2] = {0, 0};
-            k->panel_regularise(panels[3], sums, panels[0], in, out, 0.5, 0.25);
-            k->regularise(flat[3], expected, flat[0], m, 0.5, 0.25);
-            k->regularise(flat[3] + m, of_biases, flat[0] + m, out, 0, 0.25);
-            expected[1] += of_biases[1];
-            for (int i = 0; i < 2; i++) compare_sum((real)sums[i], expected[i], n, expected[i]);
-        } else {
-            const double got =
-                k->panel_update(panels[0], panels[1], panels[2], panels[3], in, out, &u);
-            const double expected = k->update(flat[0], flat[1], flat[2], flat[3], m, &u);
-            u.l2 = u.decay = 0;
-            k->update(flat[0] + m, flat[1] + m, flat[2] + m, flat[3] + m, out, &u);
-            compare_sum((real)got, expected, n, expected);
-        }
-        for (int i = 0; i < 4; i++) {
-            k->panel_copy(panels[i], back, in + 1, out, 1);
-            for (ptrdiff_t j = 0; j < n; j++) compare_same(back[j], flat[i][j]);
-        }
-        verdict(kind == FM_N_UPDATES ? CHECK_panel_regularise : CHECK_panel_update, "",
-                pair(in, out));
-    }
-    free_taken();
-}
-
 static void check_row(const fm_kernels *k, ptrdiff_t in, ptrdiff_t out) {
     real *W = filled(in * out), *b = filled(out), *z = filled(out), *a = filled(in);
     for (int relu = 0; relu < 2; relu++) {

@@ -366,33 +366,3 @@ static void panel_turn(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t 
         }
     }
 }
-
-/* An update of panelled W~: l2 and decay reach the weights, not the biases in the last row. */
-static double panel_update(real *theta, real *first, real *second, const real *grad,
-                           ptrdiff_t fan_in, ptrdiff_t fan_out, const fm_update_t *u) {
-    fm_update_t of_biases = *u;
-    of_biases.l2 = of_biases.decay = 0;
-    double norm2 = 0;
-    for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
-        const ptrdiff_t width = width_at(fan_out, c);
-        norm2 += update(theta, first, second, grad, fan_in * width, u);
-        const ptrdiff_t at = fan_in * width;
-        update(theta + at, first + at, second ? second + at : NULL, grad + at, width, &of_biases);
-        theta += at + width, first += at + width, grad += at + width;
-        if (second) second += at + width;
-    }
-    return norm2;
-}
-
-/* For clipping: grad = (grad + l2 theta) scale, biases without l2; sums as in regularise. */
-static void panel_regularise(real *grad, double *sums, const real *theta, ptrdiff_t fan_in,
-                             ptrdiff_t fan_out, double l2, double scale) {
-    double of_biases[2] = {0, 0};
-    for (ptrdiff_t c = 0; c < fan_out; c += PANEL) {
-        const ptrdiff_t width = width_at(fan_out, c), at = fan_in * width;
-        regularise(grad, sums, theta, at, l2, scale);
-        regularise(grad + at, of_biases, theta + at, width, 0, scale);
-        grad += at + width, theta += at + width;
-    }
-    sums[1] += of_biases[1];
-}

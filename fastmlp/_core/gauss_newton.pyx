@@ -64,7 +64,7 @@ cdef class Residuals:
     cdef fm_stretch *stretch      # (n_layers,)
 
     def __cinit__(self, Tape64 tape, signs=None):
-        cdef Py_ssize_t l, at = 0, wide = 0, n_raw = tape.layers.n_raw, rows = tape.rows
+        cdef Py_ssize_t l, at = 0, n_raw = tape.layers.n_raw, rows = tape.rows
         cdef fm_stretch *s
         if signs is not None and (signs.shape[0] != rows or signs.shape[2] != n_raw):
             raise ValueError(
@@ -76,16 +76,12 @@ cdef class Residuals:
         self.stretch = <fm_stretch *> calloc(tape.layers.n_layers, sizeof(fm_stretch))
         if not self.stretch:
             raise MemoryError("no room for the residuals")
-        for l in range(1, tape.layers.n_layers + 1):
-            wide = max(wide, tape.ld[l - 1], tape.ld[l])
-            at += tape.ld[l]
-        check_count(rows, self.depth, n_raw + at)
-        self.deltas = np.zeros(rows * self.depth * at + tape.lanes)
-        self.slopes = np.empty(rows * wide)
+        check_count(rows, self.depth, n_raw + tape.length)
+        self.deltas = np.zeros(rows * self.depth * tape.length + tape.lanes)
+        self.slopes = np.empty(rows * tape.widest)
         self.room = np.empty(2 * n_raw)
         self.roots = np.empty(rows * self.depth * n_raw)
         self.jacobian_row = np.empty(tape.layers.n_params + 2 * tape.lanes)
-        at = 0
         for l in range(1, tape.layers.n_layers + 1):
             s = &self.stretch[l - 1]
             s.a, s.lda, s.ld_delta = tape.a[l - 1], tape.ld[l - 1], tape.ld[l]
@@ -129,8 +125,8 @@ cdef double tile(Residuals s, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t end,
         multiply_back(s.tape, l, s.delta(l - 1), s.delta(l), s.tape.turned[l], NULL,
                       rows * s.depth)
         if s.depth == 1:
-            kernels.backward(s.delta(l - 1), NULL, s.tape.slope[l - 1], s.tape.a[l - 1], rows,
-                             s.tape.ld[l - 1], &s.tape.layers.activation[l - 2])
+            kernels.backward(s.delta(l - 1), s.tape.slope[l - 1], s.tape.a[l - 1],
+                             rows * s.tape.ld[l - 1], &s.tape.layers.activation[l - 2])
         else:
             scale(s.delta(l - 1), slopes(s.tape, l - 1, rows, &s.slopes[0]), rows, s.depth,
                   s.tape.layers.width[l - 1], s.tape.ld[l - 1])
@@ -319,7 +315,7 @@ def diagonal(Residuals s, LossCurvature second):
     estimate."""
     cdef Tape64 tape = s.tape
     cdef Py_ssize_t n = tape.source.n_samples, start = 0, rows, l, i, j, k, depth = s.depth, ld
-    cdef double[::1] a2 = np.empty(s.slopes.shape[0])
+    cdef double[::1] a2 = np.empty(tape.rows * max(tape.ld[0], tape.widest))
     cdef double[::1] delta2 = np.empty(s.slopes.shape[0])
     cdef const double[::1] squares = None
     cdef const double *delta

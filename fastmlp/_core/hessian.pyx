@@ -61,16 +61,13 @@ cdef class Blocks:
 
     def __cinit__(self, Tape64 tape, bint exact):
         cdef Layers layers = tape.layers
-        cdef Py_ssize_t L = layers.n_layers, rows = tape.rows, l, m, wide = 0, pair = 0, used = 0
-        for l in range(1, L + 1):
-            pair = max(pair, layers.width[l])
-            wide = max(wide, tape.ld[l])
+        cdef Py_ssize_t L = layers.n_layers, rows = tape.rows, l, m, used = 0
+        cdef Py_ssize_t pair = layers.widest, wide = max(layers.widths)
         check_for_blas(layers.widths)
         self.tape = tape
-        self.s = np.empty((L, rows * wide))
-        self.c = np.empty((L, rows * wide))
-        self.delta = np.empty((L + 1, rows * wide))
-        wide = max(layers.widths)
+        self.s = np.empty((L, rows * tape.widest))
+        self.c = np.empty((L, rows * tape.widest))
+        self.delta = np.empty((L + 1, rows * tape.widest))
         self.diagonal = np.empty(rows * pair * pair)
         self.chain = np.empty(rows * 2 * pair * pair)
         self.spare = np.empty(rows * 2 * pair * pair)
@@ -100,10 +97,10 @@ def check_for_blas(list widths):
     """
     for m in range(1, len(widths)):
         pairs = [triangle(widths[m - 1] + 1), triangle(widths[m])]
-        for l in range(1, m):
+        if m > 1:
             pairs += [
-                (widths[l - 1] + 1) * (max(widths[m - 1], widths[m]) + 1),
-                (widths[m] + widths[m - 1]) * widths[l],
+                (max(widths[:m - 1]) + 1) * (max(widths[m - 1], widths[m]) + 1),
+                (widths[m] + widths[m - 1]) * max(widths[1:m]),
             ]
         if max(pairs) > MOST_FOR_BLAS:
             raise MemoryError(
@@ -173,8 +170,8 @@ cdef void prepare(Blocks b, LossCurvature second, Py_ssize_t start, Py_ssize_t r
             b.chain[i * n_raw + k] = 1
         second.mul(&b.spare[0], &b.chain[0], b.tape, start, rows)
         for i in range(rows):
-            for l in range(n_raw):
-                b.diagonal[(i * n_raw + l) * n_raw + k] = b.spare[i * n_raw + l]
+            for n in range(n_raw):
+                b.diagonal[(i * n_raw + n) * n_raw + k] = b.spare[i * n_raw + n]
 
 
 cdef void layer_column(Blocks b, Layers layers, const double *theta, Py_ssize_t m,

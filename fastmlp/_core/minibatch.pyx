@@ -43,13 +43,14 @@ cdef class Progress:
         return self.total / self.counted if self.counted else 0.0
 
 
-def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order, double alpha, hyper,
-          int update_code, Progress progress, double most_seconds):
+def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order,
+          const double[::1] strengths, hyper, int update_code, Progress progress, double most_seconds):
     """Run the batches of ``order`` from ``progress`` on; theta and state are updated in place.
 
     In shares of a team unless that is None. No batch is begun after ``most_seconds``, but for the
     first; in how many pieces an epoch is done makes no difference to its result.
 
+    strengths: L2 of each segment of theta, for each batch divided by the sum of its weights.
     Losses are those of the batches, L2 term included. A batch whose weights sum to zero is
     skipped.
     """
@@ -60,7 +61,7 @@ def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order, dou
     cdef double total = progress.total, last = 0, weight_sum
     cdef double end = INFINITY if most_seconds == INFINITY else seconds() + most_seconds
     cdef uint64_t mode
-    cdef Step step = Step(2 * tape.layers.n_layers, update_code, alpha, hyper)
+    cdef Step step = Step(update_code, strengths, hyper)
     if team is not None:
         team.step = step
     pack_all(tape, theta, state, False)
@@ -124,14 +125,14 @@ cdef double one_batch(tape_t tape, Team team, const Py_ssize_t *index, Py_ssize_
     The index goes on for left >= rows entries, the batches after this one.
     """
     cdef Py_ssize_t start = 0, n
-    cdef double value = 0, norm2
+    cdef double value = 0, penalty
     turn(tape)
     # Clipping needs the norm of the whole gradient before the step: one thread does it all.
     if team is not None and rows >= ROWS_PER_THREAD * team.size and step.max_norm == INFINITY:
         check_signals(last)
         value = team_gradient(tape, team, index, rows)
-        step.scale(1 / weight_sum, step.alpha)
-        norm2 = team_step(tape, team)
+        step.scale(1 / weight_sum, False)
+        penalty = team_step(tape, team)
     else:
         while start < rows:
             n = min(tape.rows, rows - start)
@@ -141,5 +142,5 @@ cdef double one_batch(tape_t tape, Team team, const Py_ssize_t *index, Py_ssize_
             value += loss(tape, n)
             backward(tape, n, start > 0)
             start += n
-        norm2 = one_step(tape, step, 1 / weight_sum)
-    return (value + 0.5 * step.alpha * norm2) / weight_sum
+        penalty = one_step(tape, step, 1 / weight_sum)
+    return (value + 0.5 * penalty) / weight_sum

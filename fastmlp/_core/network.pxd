@@ -6,6 +6,8 @@ from fastmlp._core.kernels cimport fm_activation_t, fm_loss_t
 cdef class Layers:
     cdef readonly Py_ssize_t n_layers     # of weights: hidden layers + 1
     cdef readonly Py_ssize_t n_params, n_features, n_raw, n_targets
+    cdef readonly list widths             # n_features, hidden widths, n_raw
+    cdef Py_ssize_t widest                # but for the input
     cdef Py_ssize_t *width                # (n_layers + 1,) n_features, hidden widths, n_raw
     cdef Py_ssize_t *offset               # (n_layers + 1,) where W_l begins in theta; b_l follows
     cdef fm_activation_t *activation      # (n_layers,) hidden ones, then the identity of raw

@@ -63,19 +63,16 @@ cdef class Layers:
         if not (self.width and self.offset and self.activation and self.keeps_z):
             raise MemoryError("no room for the description of the layers")
         self.n_layers = n
-        for l in range(n + 1):
-            self.width[l] = widths[l]
+        self.widths, self.widest = list(widths), max(widths[1:])
+        self.width[0] = widths[0]
         segments = segments_of(tuple(widths))
-        for l in range(n):
-            self.offset[l] = segments[2 * l].at
-        self.offset[n] = segments[2 * n - 1].end
-        for l in range(n - 1):
-            code, params = activations[l]
+        for l, (W, b) in enumerate(zip(segments[::2], segments[1::2], strict=True)):
+            self.width[l + 1], self.offset[l], self.offset[l + 1] = W.cols, W.at, b.end
+            code, params = activations[l] if l < n - 1 else (FM_identity, ())
             if code == FM_softmax:
                 raise ValueError("softmax is no hidden activation")
             self.activation[l] = activation_of(code, params)
-            self.keeps_z[l] = row_of(ACTIVATIONS, code, params)["keeps_z"]
-        self.activation[n - 1] = activation_of(FM_identity, ())
+            self.keeps_z[l] = l < n - 1 and row_of(ACTIVATIONS, code, params)["keeps_z"]
         self.loss.kind, params = loss
         if self.loss.kind != CUSTOM:
             row_of(LOSSES, self.loss.kind, params)
@@ -85,12 +82,6 @@ cdef class Layers:
         self.n_params = self.offset[n]
         self.n_features, self.n_raw = self.width[0], self.width[n]
         self.n_targets = n_targets
-
-    @property
-    def widths(self):
-        """n_features, hidden widths, n_raw."""
-        cdef Py_ssize_t l
-        return [self.width[l] for l in range(self.n_layers + 1)]
 
     def __dealloc__(self):
         free(self.width)

@@ -114,15 +114,13 @@ cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
     cdef char[STACK] near
     cdef void *far = NULL
     cdef uintptr_t base = <uintptr_t> near
-    cdef Py_ssize_t l, room, room_of_x = 0, widest = 0, L = layers.n_layers
+    cdef Py_ssize_t l, room, room_of_x = 0, L = layers.n_layers
     cdef real *z
     cdef real *spare
     cdef real *scaled
     cdef const real *a = x
     cdef bint relu
-    for l in range(1, L + 1):
-        widest = max(widest, layers.width[l])
-    room = (widest * <Py_ssize_t> sizeof(real) + 63) & ~<Py_ssize_t> 63
+    room = (layers.widest * <Py_ssize_t> sizeof(real) + 63) & ~<Py_ssize_t> 63
     if mean != NULL:
         room_of_x = (layers.n_features * <Py_ssize_t> sizeof(real) + 63) & ~<Py_ssize_t> 63
     if 2 * room + room_of_x + 64 > STACK:
@@ -149,8 +147,7 @@ cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
             z = spare
             spare = <real *> a
         elif l < L - 1:
-            kernels.activate(spare, z, <real *> NULL, 1, layers.width[l + 1], False,
-                             &layers.activation[l])
+            kernels.activate(spare, z, layers.width[l + 1], False, &layers.activation[l])
             a = spare
     if layers.loss.output.kind == FM_identity:
         memcpy(out, z, layers.n_targets * sizeof(real))

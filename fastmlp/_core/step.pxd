@@ -8,10 +8,11 @@ cdef class Step:
     cdef fm_update_t *segment             # (n_segments,)
     cdef const double[::1] rate_factors   # (n_segments,) or None
     cdef Py_ssize_t n_segments
-    cdef double alpha, weight_decay, max_norm
+    cdef const double[::1] strengths      # (n_segments,)
+    cdef double weight_decay, max_norm
 
     cdef void rate(self, double rate, long long t) noexcept nogil
-    cdef void scale(self, double scale, double alpha) noexcept nogil
+    cdef void scale(self, double scale, bint penalised) noexcept nogil
 
 
 cdef double one_step(tape_t tape, Step step, double scale) noexcept nogil

@@ -19,22 +19,21 @@ cdef class Step:
 
     Parameters
     ----------
-    n_segments : int
     code : int
         Of the update, by ``kernels.UPDATES``.
-    alpha : float
-        L2 strength of the weights.
+    strengths : ndarray of shape (n_segments,)
+        L2 strength of each.
     hyper
         As ``NetworkObjective.epoch`` takes it.
     """
 
-    def __cinit__(self, Py_ssize_t n_segments, int code, double alpha, hyper):
+    def __cinit__(self, int code, const double[::1] strengths, hyper):
         cdef fm_update_t *u
-        cdef Py_ssize_t k
+        cdef Py_ssize_t k, n_segments = strengths.shape[0]
         self.segment = <fm_update_t *> calloc(n_segments, sizeof(fm_update_t))
         if not self.segment:
             raise MemoryError("no room for the steps of the segments")
-        self.n_segments, self.alpha = n_segments, alpha
+        self.n_segments, self.strengths = n_segments, strengths
         self.weight_decay, self.max_norm = hyper.weight_decay, hyper.max_norm
         self.rate_factors = hyper.rate_factors
         for k in range(n_segments):
@@ -64,61 +63,69 @@ cdef class Step:
             u.rate = factor * rate * correction
             u.decay = 0 if k % 2 else factor * rate * self.weight_decay
 
-    cdef void scale(self, double scale, double alpha) noexcept nogil:
-        """The gradient of the step is (grad + alpha theta) scale, that of biases grad scale."""
+    cdef void scale(self, double scale, bint penalised) noexcept nogil:
+        """The gradient of the step is (grad + strength theta) scale, or grad scale if it holds the
+        penalty's."""
         cdef Py_ssize_t k
         for k in range(self.n_segments):
-            self.segment[k].l2 = 0 if k % 2 else alpha
+            self.segment[k].l2 = 0 if penalised else self.strengths[k]
             self.segment[k].scale = scale
 
 
 cdef double one_step(tape_t tape, Step step, double scale) noexcept nogil:
-    """A step from the tape's gradient times scale; returns ||W||^2 before it."""
+    """A step from the tape's gradient times scale; returns twice the penalty before it."""
     cdef Py_ssize_t l
     cdef double[2] sums
-    step.scale(scale, step.alpha)
+    step.scale(scale, False)
     if step.max_norm < INFINITY:
         sums[0] = sums[1] = 0
         for l in range(1, tape.layers.n_layers + 1):
-            regularise(tape, l, tape.grad[l], tape.W[l], sums, step.alpha, scale)
-        step.scale(1 if sums[1] <= step.max_norm ** 2 else step.max_norm / sqrt(sums[1]), 0)
+            regularise(tape, l, tape.grad[l], tape.W[l], sums, &step.segment[2 * l - 2])
+        step.scale(1 if sums[1] <= step.max_norm ** 2 else step.max_norm / sqrt(sums[1]), True)
     return share_of_step(tape, step, &tape.own_grad, 0, 1)
 
 
 cdef double share_of_step(tape_t tape, Step step, void **grads, int share,
                           int shares) noexcept nogil:
     """The step from as many gradients as there are shares, added up, on one share of the strips;
-    returns ||W||^2 of these."""
+    returns twice their penalty."""
     cdef Py_ssize_t l, turn = 0
-    cdef double norm2 = 0
+    cdef double penalty = 0
     for l in range(1, tape.layers.n_layers + 1):
-        norm2 += update(tape, l, tape.W[l], tape.first[l], tape.second[l],
-                        &step.segment[2 * l - 2], grads, share, shares, &turn)
-    return norm2
+        penalty += update(tape, l, tape.W[l], tape.first[l], tape.second[l],
+                          &step.segment[2 * l - 2], &step.strengths[2 * l - 2], grads, share,
+                          shares, &turn)
+    return penalty
 
 
 cdef double update(Tape tape, Py_ssize_t l, real *W, real *first, real *second, fm_update_t *u,
-                   void **grads, int share, int shares, Py_ssize_t *turn) noexcept nogil:
+                   const double *strengths, void **grads, int share, int shares,
+                   Py_ssize_t *turn) noexcept nogil:
     """One layer's part of `share_of_step`; its strips are taken in turn with all others.
 
-    u: what is done to weights, and to biases.
+    u, strengths: of weights, and of biases.
     """
     cdef Py_ssize_t at = 0, c = 0, fan_in = tape.layers.width[l - 1], width, n
-    cdef double norm2 = 0
+    cdef double penalty = 0
     cdef const real *grad
     if tape.product[l] == CSR:
-        return update_rows(tape.sparse, W, first, second, u, <real ***> grads, share, shares)
+        return update_rows(tape.sparse, W, first, second, u, strengths, <real ***> grads, share,
+                           shares)
     while c < tape.layers.width[l]:
         width = strip_width(tape, l, c)
         n = fan_in * width
         if turn[0] % shares == share:
             grad = added_up(<real ***> grads, shares, l, at, n + width)
-            norm2 += kernels.update(W + at, first + at, part(second, at), grad, n, &u[0])
-            kernels.update(W + at + n, first + at + n, part(second, at + n), grad + n, width, &u[1])
+            penalty += strengths[0] * kernels.update(W + at, first + at, part(second, at), grad, n,
+                                                     &u[0])
+            at += n
+            penalty += strengths[1] * kernels.update(W + at, first + at, part(second, at),
+                                                     grad + n, width, &u[1])
+            at -= n
         turn[0] += 1
         at += n + width
         c += width
-    return norm2
+    return penalty
 
 
 cdef Py_ssize_t strip_width(Tape tape, Py_ssize_t l, Py_ssize_t c) noexcept nogil:
@@ -148,20 +155,18 @@ cdef inline real *part(real *moments, Py_ssize_t at) noexcept nogil:
     return NULL if moments == NULL else moments + at
 
 
-cdef void regularise(Tape tape, Py_ssize_t l, real *grad, const real *W, double *sums, double l2,
-                     double scale) noexcept nogil:
-    """grad = (grad + l2 W) scale, of biases without l2; sums[0] += ||W||^2, sums[1] += |grad|^2."""
+cdef void regularise(Tape tape, Py_ssize_t l, real *grad, const real *W, double *sums,
+                     fm_update_t *u) noexcept nogil:
+    """grad = (grad + l2 theta) scale, by u of weights and of biases; sums[1] += |grad|^2."""
     cdef Py_ssize_t at = 0, c = 0, width, n
-    cdef double norm2
     if tape.product[l] == CSR:
-        regularise_rows(tape.sparse, grad, W, sums, l2, scale)
+        regularise_rows(tape.sparse, grad, W, sums, u)
         return
     while c < tape.layers.width[l]:
         width = strip_width(tape, l, c)
         n = tape.layers.width[l - 1] * width
-        kernels.regularise(grad + at, sums, W + at, n, l2, scale)
-        norm2 = sums[0]
-        kernels.regularise(grad + at + n, sums, W + at + n, width, 0, scale)
-        sums[0] = norm2
-        at += n + width
+        kernels.regularise(grad + at, sums, W + at, n, u[0].l2, u[0].scale)
+        at += n
+        kernels.regularise(grad + at, sums, W + at, width, u[1].l2, u[1].scale)
+        at += width
         c += width

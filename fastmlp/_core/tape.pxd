@@ -24,6 +24,8 @@ cdef class Tape:
     cdef Py_ssize_t *size                 # (n_layers + 1,) entries of W~_l as it is multiplied
     cdef fm_csr X                         # the tile's rows where the first product is CSR
     cdef SparseGrad sparse                # and the layout of grad[1]
+    cdef Py_ssize_t widest                # ld of layers 1 .. n_layers: the largest, and their sum
+    cdef Py_ssize_t length
     cdef Py_ssize_t *order                # (rows,) the numbers of rows that no index gives
     cdef void *pointers
     cdef void *own_grad                   # grad, of whatever type

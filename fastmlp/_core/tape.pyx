@@ -84,7 +84,7 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
     """Every array its place: a dry pass that counts, then the same pass that hands out."""
     cdef Layers layers = tape.layers
     cdef Source source = tape.source
-    cdef Py_ssize_t l, L = layers.n_layers, rows = tape.rows, fan_in, fan_out, widest = 0
+    cdef Py_ssize_t l, L = layers.n_layers, rows = tape.rows, fan_in, fan_out
     cdef Py_ssize_t *place
     tape.itemsize = sizeof(tape.delta[0])
     tape.lanes = padded(2, tape.itemsize)
@@ -110,7 +110,7 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
             if not tape.memory:
                 raise MemoryError(f"no room for a tape of {tape.used} bytes")
             tape.base = <char *> ((<uintptr_t> tape.memory + 63) & ~<uintptr_t> 63)
-            tape.used = 0
+            tape.used = tape.length = 0
         if tape.product[1] == CSR:
             take(tape, &place, tape.sparse.places // sizeof(Py_ssize_t))
             take(tape, &tape.grad[1], (layers.width[0] + 1) * tape.sparse.ld)
@@ -119,7 +119,8 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
         for l in range(1, L + 1):
             fan_in, fan_out = layers.width[l - 1], layers.width[l]
             tape.ld[l] = padded(fan_out + (l < L), tape.itemsize)
-            widest = max(widest, tape.ld[l])
+            tape.widest = max(tape.widest, tape.ld[l])
+            tape.length += tape.ld[l]
             take(tape, &tape.a[l], rows * tape.ld[l])
             tape.z[l] = tape.a[l]
             if apart or layers.keeps_z[l - 1]:
@@ -136,8 +137,8 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
                 take(tape, &tape.second[l], tape.size[l])
                 if l > 1:
                     take(tape, &tape.turned[l], fan_out * padded(fan_in, tape.itemsize))
-        take(tape, &tape.delta, rows * widest)
-        take(tape, &tape.spare, rows * widest)
+        take(tape, &tape.delta, rows * tape.widest)
+        take(tape, &tape.spare, rows * tape.widest)
         if source is not None and source.y != NULL:
             take(tape, &tape.y, rows * layers.n_targets)
         if source is not None and source.w != NULL:
@@ -204,12 +205,12 @@ def collect(tape_t tape, list others, out):
                     continue
                 for i in range(tape.size[l]):
                     tape.grad[l][i] += other.grad[l][i]
-    unpack(tape, tape.grad, out)
+    pack(tape, tape.grad, out, True)
 
 
 cdef int pack(Tape tape, real **parts, array, bint back) except -1:
-    """A vector laid out as theta into one part per layer, or out of them; to BLAS it is its parts.
-    """
+    """A vector laid out as theta into one part per layer, or out of them; to BLAS it is its parts,
+    unless these have memory of their own, as a gradient's have."""
     cdef Layers layers = tape.layers
     cdef const real[::1] vector = array
     cdef real *flat = <real *> &vector[0]
@@ -220,20 +221,13 @@ cdef int pack(Tape tape, real **parts, array, bint back) except -1:
                                layers.width[l], back)
         elif not back:
             parts[l] = flat + layers.offset[l - 1]
-    return 0
-
-
-cdef int unpack(Tape tape, real **parts, array) except -1:
-    """A gradient, which has memory of its own in every layer, laid out as theta."""
-    cdef Layers layers = tape.layers
-    cdef real[::1] flat = array
-    cdef Py_ssize_t l
-    for l in range(1, layers.n_layers + 1):
-        if tape.product[l] == BLAS:
-            memcpy(&flat[layers.offset[l - 1]], parts[l], tape.size[l] * sizeof(real))
+        elif parts[l] == flat + layers.offset[l - 1]:
+            continue
         elif tape.product[l] == CSR:
-            spread_rows(tape.sparse, &flat[layers.offset[l - 1]], parts[l])
-    return pack(tape, parts, array, True)
+            spread_rows(tape.sparse, flat + layers.offset[l - 1], parts[l])
+        else:
+            memcpy(flat + layers.offset[l - 1], parts[l], tape.size[l] * sizeof(real))
+    return 0
 
 
 cdef void turn(tape_t tape) noexcept nogil:
@@ -400,7 +394,7 @@ cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil:
         if l == L:
             break
         if not relu:
-            kernels.activate(tape.a[l], tape.z[l], NULL, rows, tape.ld[l], slopes,
+            kernels.activate(tape.a[l], tape.z[l], rows * tape.ld[l], slopes,
                              &tape.layers.activation[l - 1])
         set_last(tape, l, tape.a[l], rows, 1)
 
@@ -437,8 +431,8 @@ cdef void backward(tape_t tape, Py_ssize_t rows, bint accumulate) noexcept nogil
         multiply_back(tape, l, below, delta, tape.turned[l], tape.a[l - 1] if relu else NULL,
                       rows)
         if not relu:
-            kernels.backward(below, NULL, tape.slope[l - 1], tape.a[l - 1], rows,
-                             tape.ld[l - 1], &tape.layers.activation[l - 2])
+            kernels.backward(below, tape.slope[l - 1], tape.a[l - 1], rows * tape.ld[l - 1],
+                             &tape.layers.activation[l - 2])
         delta, below = below, delta
 
 

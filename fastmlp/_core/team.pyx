@@ -113,5 +113,5 @@ cdef double team_gradient(tape_t tape, Team team, const Py_ssize_t *index,
 
 
 cdef double team_step(tape_t tape, Team team) noexcept nogil:
-    """The team's step from the shares' gradients; returns ||W||^2 before it."""
+    """The team's step from the shares' gradients; returns twice the penalty before it."""
     return together(tape, team, STEP)

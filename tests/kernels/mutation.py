@@ -32,7 +32,7 @@ TESTS = [
     "tests/network/test_laws.py",
     "tests/network/test_laws_epoch.py",
     "tests/network/test_inputs.py",
-    "tests/network/test_engines.py",
+    "tests/network/test_plans.py",
     "tests/network/test_predictor.py",
     "tests/network/test_gauss_newton.py",
 ]

@@ -1,6 +1,7 @@
-"""Both ways to sweep the layers, panels and BLAS, are one function of the same numbers."""
+"""A plan (products, tiles, threads) changes no number; one that does not fit is refused."""
 
 import os
+import pickle
 import signal
 import threading
 import warnings
@@ -18,6 +19,7 @@ import fastmlp.terms
 from fastmlp import MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES
 from fastmlp.plan import Plan
+from fastmlp.predictor import Predictor
 from fastmlp.solvers import Adam, Status, minimize
 
 PLANS = {
@@ -242,3 +244,87 @@ def test_more_threads_than_rows(rng):
         np.testing.assert_allclose(grad_again, grad, rtol=1e-12)
         result = minimize(objective, theta, solver=Adam(batch_size=2), max_iter=2, random_state=0)
         assert result.status is Status.MAX_ITER
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("tile", [1, 7, 64])
+@pytest.mark.parametrize("products", ["panels", "blas", ("panels", "blas", "panels")])
+def test_every_entrance_takes_a_plan(products, tile, threads, layout, rng):
+    net = Network([4, 6, 5, 3], ["gelu", "relu"], loss="log_loss")
+    theta, v = net.init(random_state=0), rng.normal(size=net.n_params)
+    X, y = LAYOUTS[layout](rng.normal(size=(20, 4))), rng.integers(3, size=20)
+
+    def numbers(plan):
+        of_data = [
+            np.concatenate([[value], grad])
+            for value, grad in [net.value_grad(theta, X, y, l2=0.1, plan=plan)]
+        ]
+        of_data += [method(theta, X, plan=plan) for method in (net.raw, net.predict)]
+        of_data += [method(theta, X, plan=plan) for method in (net.jacobian, net.input_jacobian)]
+        of_data += [method(theta, X, y, plan=plan) for method in (net.value, net.hessian, net.ggn)]
+        return of_data + [
+            method(theta, X, y, v, plan=plan) for method in (net.hess_mul, net.ggn_mul)
+        ]
+
+    for planned, left_open in zip(
+        numbers(Plan(products, tile, threads)), numbers(None), strict=True
+    ):
+        assert np.abs(left_open).max() > 1e-3
+        np.testing.assert_allclose(planned, left_open, rtol=1e-9, atol=1e-12)
+
+
+def test_a_predictor_takes_a_plan(rng):
+    net = Network([4, 6, 3], "tanh")
+    theta, X = net.init(random_state=0), rng.normal(size=(50, 4))
+    for products in ("panels", "blas", ("blas", "panels")):
+        predictor = Predictor(net, theta, plan=Plan(products, tile=9))
+        np.testing.assert_allclose(predictor.outputs(X, n_threads=2), net.predict(theta, X))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"products": "gpu"}, ValueError, "product"),
+        ({"products": ["panels", "bls"]}, ValueError, "product"),
+        ({"matrix": "columns"}, ValueError, "matrix"),
+        ({"tile": 0}, ValueError, "tile must be at least 1"),
+        ({"tile": 2.5}, TypeError, "tile must be an integer"),
+        ({"threads": 0}, ValueError, "threads must be at least 1"),
+        ({"threads": LARGEST_TEAM + 1}, ValueError, "threads must be at most"),
+    ],
+)
+def test_what_is_no_plan(arguments, error, words):
+    with pytest.raises(error, match=words):
+        Plan(**arguments)
+
+
+def test_a_plan_that_does_not_fit(rng):
+    net = Network([4, 6, 3])
+    theta, X, y = net.init(random_state=0), rng.normal(size=(5, 4)), rng.normal(size=(5, 3))
+    with pytest.raises(ValueError, match="3 products does not fit a network of 2 layers"):
+        net.objective(X, y, plan=Plan(["panels"] * 3))
+    with pytest.raises(TypeError, match="plan must be a Plan, got 'blas'"):
+        net.raw(theta, X, plan="blas")
+    plan = Plan(["panels", "blas"], tile=5, threads=2)
+    assert pickle.loads(pickle.dumps(plan)) == plan
+    assert eval(repr(plan)) == plan
+
+
+@pytest.mark.parametrize("products", ["panels", "blas"])
+@pytest.mark.parametrize("update", ["sgd", "nesterov", "adam"])
+def test_a_rate_of_zero_freezes_a_segment(update, products, rng):
+    """Whatever has gathered in its momentum; the others move by their own factors."""
+    net = Network([4, 6, 3], "tanh")
+    X, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 3))
+    objective = net.objective(X, y, alpha=0.1, plan=Plan(products))
+    theta = net.init(random_state=0)
+    state, order = fresh_state(theta), np.arange(40)
+    objective.epoch(theta, state, order, hyper(update, 10, 4, weight_decay=0.1))
+    before = theta.copy()
+    step = hyper(update, 10, 4, weight_decay=0.1)
+    step.rate_factors = np.array([0.0, 1.0, 0.5, 0.0])
+    objective.epoch(theta, state, order, step)
+    moved = [bool((part.of(theta) != part.of(before)).all()) for part in net.segments]
+    still = [bool((part.of(theta) == part.of(before)).all()) for part in net.segments]
+    assert moved == [False, True, True, False] and still == [True, False, False, True]
