@@ -274,13 +274,13 @@ cdef void add_block(Blocks b, Layers layers, const double *S, Py_ssize_t depth, 
     """
     cdef Py_ssize_t h = layers.width[l], h_m = layers.width[m], f = layers.width[l - 1] + 1
     cdef Py_ssize_t f_m = layers.width[m - 1] + 1
-    paired(&b.products[0], b.tape.a[l - 1], b.tape.ld[l - 1], b.tape.a[m - 1], b.tape.ld[m - 1], rows,
-           f, f_m)
+    paired(&b.products[0], b.tape.a[l - 1], b.tape.ld[l - 1], b.tape.a[m - 1], b.tape.ld[m - 1],
+           rows, f, f_m)
     gemm(&b.sums[b.at[l, m]], &b.products[0], S, f * f_m, h_m * h, rows, True, False, 1, f * f_m,
          depth * h, h_m * h)
     if with_B:
-        paired(&b.products[0], b.tape.a[l - 1], b.tape.ld[l - 1], &b.delta[m, 0], b.tape.ld[m], rows,
-               f, h_m)
+        paired(&b.products[0], b.tape.a[l - 1], b.tape.ld[l - 1], &b.delta[m, 0], b.tape.ld[m],
+               rows, f, h_m)
         gemm(&b.sums[b.at_B[l, m]], &b.products[0], S + h_m * h, f * h_m, (f_m - 1) * h, rows,
              True, False, 1, f * h_m, depth * h, (f_m - 1) * h)
 

@@ -44,7 +44,8 @@ cdef class Progress:
 
 
 def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order,
-          const double[::1] strengths, hyper, int update_code, Progress progress, double most_seconds):
+          const double[::1] strengths, hyper, int update_code, Progress progress,
+          double most_seconds):
     """Run the batches of ``order`` from ``progress`` on; theta and state are updated in place.
 
     In shares of a team unless that is None. No batch is begun after ``most_seconds``, but for the

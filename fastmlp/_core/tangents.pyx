@@ -1,5 +1,5 @@
-"""Sweeps along a direction v, in float64: tangents of the outputs go forward, what the loss makes of
-them comes back (the R-operator: Pearlmutter 1994; Schraudolph 2002).
+"""Sweeps along a direction v, in float64: tangents of the outputs go forward, what the loss makes
+of them comes back (the R-operator: Pearlmutter 1994; Schraudolph 2002).
 
     rz_l  = (a_(l-1), 1) V~_l + (ra_(l-1), 0) W~_l,         ra_l  = g' rz_l,
     rrz_l = 2 (ra_(l-1), 0) V~_l + (rra_(l-1), 0) W~_l,     rra_l = g'' rz_l^2 + g' rrz_l
