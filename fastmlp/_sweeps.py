@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from fastmlp._core import gauss_newton as _gauss_newton
 from fastmlp._core import hessian as _hessian
+from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import tape as _tape
 from fastmlp._core import values as _values
 from fastmlp._core.crew import gather
@@ -89,6 +90,11 @@ class Sweep:
         self.n = self.source.n_samples
         self._widths = layers.widths
         self._itemsize = (X[0] if isinstance(X, tuple) else X).itemsize
+        # the native sweeps of this type, looked up once
+        tape = _tape.TAPES[self._itemsize]
+        self._hold, self._collect = _tape.hold[tape], _tape.collect[tape]
+        self._value_grad, self._raw = _values.value_grad[tape], _values.raw[tape]
+        self.epoch = _minibatch.epoch[tape]
         self._given = plan or Plan()
         self._plans: dict[str, Plan] = {}
         self._allowed_threads = allowed_threads
@@ -111,8 +117,8 @@ class Sweep:
         cols = self.layers.n_targets if apply_output else self.layers.n_raw
         out = np.empty((self.n, cols), theta.dtype)
         tapes, parts = self._crew(self.plan("rows"), 1)
-        _tape.hold(tapes[0], theta, False)
-        self._each(lambda k: _values.raw(tapes[k], out, *parts[k], apply_output), parts, "raw")
+        self._hold(tapes[0], theta, False)
+        self._each(lambda k: self._raw(tapes[k], out, *parts[k], apply_output), parts, "raw")
         return out
 
     def value_grad(self, theta, grad, worth=1, deltas=None):
@@ -128,15 +134,15 @@ class Sweep:
         tapes, parts = self._crew(self.plan("rows"), worth)
         values = [0.0] * len(parts)
         backward = grad is not None
-        _tape.hold(tapes[0], theta, backward)
+        self._hold(tapes[0], theta, backward)
 
         def work(k):
             rows = None if deltas is None else deltas[slice(*parts[k])]
-            values[k] = _values.value_grad(tapes[k], *parts[k], backward, rows)
+            values[k] = self._value_grad(tapes[k], *parts[k], backward, rows)
 
         self._each(work, parts, "value_grad" if backward else "value")
         if backward:
-            _tape.collect(tapes[0], tapes[1:], grad)
+            self._collect(tapes[0], tapes[1:], grad)
         return sum(values)
 
     def batch_tapes(self, batch_size: int, n_threads: int):
@@ -154,8 +160,8 @@ class Sweep:
         tapes, parts = self._crew(plan, worth, blas_alone=False)
         first = self._tapes(plan, tapes[0].rows, len(parts), "first")
         other = self._tapes(plan, tapes[0].rows, len(parts), "second") if bends else None
-        _tape.hold(tapes[0], theta, True)
-        _tape.hold(first[0], v, True)
+        self._hold(tapes[0], theta, True)
+        self._hold(first[0], v, True)
 
         def work(k):
             sweep_along(tapes[k], first[k], other[k] if bends else None, *parts[k], second)
@@ -172,7 +178,7 @@ class Sweep:
         """
         exact = self.layers.n_raw <= MOST_EXACT
         (residuals,) = self._residuals(self._residual_tile(), 1, None if exact else seed)
-        _tape.hold(residuals.tape, theta, True)
+        self._hold(residuals.tape, theta, True)
         _gauss_newton.diagonal(residuals, second)
         return self._collected([residuals.tape])
 
@@ -187,7 +193,7 @@ class Sweep:
         tapes, parts = self._crew(plan, worth, rows, blas_alone=False)
         exact = second.kind == HESS
         blocks = [_hessian.Blocks(tape, exact) for tape in tapes]
-        _tape.hold(tapes[0], theta, True)
+        self._hold(tapes[0], theta, True)
         self._each(
             lambda k: _hessian.accumulate(blocks[k], theta, *parts[k], second),
             parts,
@@ -216,7 +222,7 @@ class Sweep:
         residuals = self._residuals(
             -(-rows // n_threads) if together else rows, n_threads, work="jacobian"
         )
-        _tape.hold(residuals[0].tape, theta, True)
+        self._hold(residuals[0].tape, theta, True)
         build = self._build_together if together else self._build_apart
         value = build(matrices, strips, residuals, rows, second)
         G = np.empty((n_params, n_params))
@@ -270,7 +276,7 @@ class Sweep:
         a = np.empty(n * sum(widths[:-1]))
         deltas = np.empty(n * n_raw * sum(widths[1:]))
         (residuals,) = self._residuals(self._residual_tile(), 1)
-        _tape.hold(residuals.tape, theta, True)
+        self._hold(residuals.tape, theta, True)
         value = _gauss_newton.factors(a, deltas, residuals, second)
         pairs, at_a, at_delta = [], 0, 0
         for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
@@ -290,7 +296,7 @@ class Sweep:
         layers = self.layers
         work = "curvature" if of_inputs else "jacobian"
         (residuals,) = self._residuals(self._residual_tile(), 1, work=work)
-        _tape.hold(residuals.tape, theta, True)
+        self._hold(residuals.tape, theta, True)
         out = np.empty((self.n, layers.n_raw, layers.n_features if of_inputs else layers.n_params))
         if of_inputs:
             _gauss_newton.input_jacobian(residuals, out, theta)
@@ -322,7 +328,7 @@ class Sweep:
 
     def _collected(self, tapes) -> np.ndarray:
         out = np.empty(self.layers.n_params)
-        _tape.collect(tapes[0], tapes[1:], out)
+        self._collect(tapes[0], tapes[1:], out)
         return out
 
     def _tapes(self, plan, rows, count, of="values"):

@@ -260,10 +260,10 @@ class NetworkTerm:
         batch_size = hyper.batch_size
         tapes = self._sweep.batch_tapes(batch_size, self._team_size(batch_size, order.size))
         progress = _minibatch.Progress(len(hyper.rates))
-        strengths = np.tile([alpha, 0.0], len(self.segments) // 2)  # of weights and biases
+        strengths = np.array([alpha, 0.0] * (len(self.segments) // 2))  # of weights and biases
 
         def batches(team=None, most_seconds=np.inf):
-            _minibatch.epoch(
+            self._sweep.epoch(
                 tapes[0],
                 team,
                 theta,

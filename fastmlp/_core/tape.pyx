@@ -7,6 +7,7 @@ product is a field of a layer: own tiles on panels, BLAS on theta itself, or for
 are the first layer's, a product with what they store; these have no a_0.
 """
 
+cimport numpy as cnp
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -16,6 +17,8 @@ from fastmlp._core.blas cimport gemm
 from fastmlp._core.csr cimport add_rows, clear_rows, places, sparse_grad, spread_rows
 from fastmlp._core.kernels cimport FM_identity, FM_relu, padded
 from fastmlp._core.network import check_count
+
+cnp.import_array()
 
 cdef enum:
     N_ARRAYS = 8    # by layer, of a tape
@@ -212,9 +215,14 @@ cdef int pack(Tape tape, real **parts, array, bint back) except -1:
     """A vector laid out as theta into one part per layer, or out of them; to BLAS it is its parts,
     unless these have memory of their own, as a gradient's have."""
     cdef Layers layers = tape.layers
-    cdef const real[::1] vector = array
-    cdef real *flat = <real *> &vector[0]
     cdef Py_ssize_t l
+    cdef real *flat
+    if not (cnp.PyArray_Check(array) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray> array)
+            and cnp.PyArray_ISFLOAT(<cnp.ndarray> array)
+            and cnp.PyArray_ITEMSIZE(<cnp.ndarray> array) == sizeof(real)
+            and cnp.PyArray_SIZE(<cnp.ndarray> array) == layers.n_params):
+        raise TypeError("parameters and gradients are contiguous vectors of the tape's type")
+    flat = <real *> cnp.PyArray_DATA(<cnp.ndarray> array)
     for l in range(1, layers.n_layers + 1):
         if tape.product[l] == PANELS:
             kernels.panel_copy(parts[l], flat + layers.offset[l - 1], layers.width[l - 1] + 1,
