@@ -1,13 +1,13 @@
 """Sums over data: what parts of it add up to, the map of theta, penalties in groups."""
 
 import multiprocessing
-import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from cases import relative_error
+from parts import Faulty, Smooth, die
 
 from fastmlp import Network, penalties
 from fastmlp._gram import Factors
@@ -18,22 +18,6 @@ from fastmlp.terms import SHAPES, Total
 
 # Sums in another order: some hundred roundings of float64.
 ORDER = 1e-12
-
-
-def smooth(raw, y):
-    """A loss of one's own: log cosh."""
-    error = raw[:, 0] - y
-    return np.logaddexp(error, -error) - np.log(2), np.tanh(error)[:, None]
-
-
-class Smooth:
-    """The same with curvature; a class of this module, which can be pickled."""
-
-    value_grad = staticmethod(smooth)
-
-    @staticmethod
-    def hess(raw, y):
-        return (1 - np.tanh(raw[:, 0] - y) ** 2)[:, None, None]
 
 
 def data(n=60, n_outputs=1, seed=0):
@@ -239,26 +223,8 @@ class TestTotal:
         assert again.sums("value", net.init(0)) == term.sums("value", net.init(0))
 
 
-class Faulty:
-    """A part that does what it is told to at its second answer."""
-
-    def __init__(self, term, answer, good=1):
-        self.term, self.answer, self.good = term, answer, good
-        for name in ("n_params", "n_samples", "n_residuals", "weight", "dtype", "segments"):
-            setattr(self, name, getattr(term, name))
-
-    def sums(self, want, theta, v=None):
-        self.good -= 1
-        sums = self.term.sums(want, theta, v)
-        return sums if self.good >= 0 else self.answer(sums)
-
-
 def nan(sums):
     return tuple(np.nan * part for part in sums)
-
-
-def die(sums):
-    os._exit(1)
 
 
 def fail(sums):
