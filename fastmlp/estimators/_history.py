@@ -67,8 +67,9 @@ def extended(columns: dict[str, list] | None, new: dict[str, list], old: int, mo
     """
     columns = {} if columns is None else columns
     for key in {**columns, **new}:
-        column = columns.setdefault(key, [np.nan] * old)
-        column.extend(new.get(key) or [np.nan] * more)
+        if key not in columns:
+            columns[key] = [np.nan] * old
+        columns[key].extend(new.get(key) or [np.nan] * more)
     return columns
 
 

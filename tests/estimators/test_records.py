@@ -188,3 +188,8 @@ class TestGoingOn:
         scores = model.history_["validation_score"]
         assert len(scores) == len(model.loss_curve_)
         assert np.isnan(scores[:2]).all() and np.isnan(scores[-1]) and not np.isnan(scores[2])
+
+    def test_columns_that_exist_are_not_made_for_comparison(self):
+        """Not a list of all former entries per call: of so many there is no list."""
+        columns = _history.extended({"loss": [1.0]}, {"loss": [0.5]}, 10**17, 1)
+        assert columns == {"loss": [1.0, 0.5]}
