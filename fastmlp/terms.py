@@ -34,7 +34,7 @@ from fastmlp.plan import Plan, plan_of
 # What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an
 # epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.5 times
 # less on 0.03, 1.4 and 4.2 MFLOP a batch).
-FLOPS_PER_THREAD = 1.5e6
+SWEEP_FLOPS_PER_THREAD = 1.5e6
 BATCH_FLOPS_PER_THREAD = 1.5e6
 # An epoch of less, some ten milliseconds of one core, is for one thread unless a number is given:
 # on a busy machine a thread waits that long for its turn.
@@ -190,7 +190,7 @@ class NetworkTerm:
     def _value_grad(self, theta, grad, deltas=None):
         """The sum of the losses; its gradient into grad unless that is None."""
         flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
-        worth = int(flops / FLOPS_PER_THREAD)
+        worth = int(flops / SWEEP_FLOPS_PER_THREAD)
         if worth < 2 or (self.n_threads is None and flops < SWEEP_FLOPS):
             worth = 1
         else:
