@@ -39,6 +39,8 @@ WORK_PER_PARAM = 60.0
 # is estimated by so many sweeps.
 MOST_EXACT = 32
 DRAWS = 4
+# Stored numbers that are divided by their scales at once.
+BLOCK = 1 << 16
 # Residuals whose rows of J~ are summed at once: four strips of them (gram_body.h) fit the
 # first-level cache, and their ends do not fall on the same of its lines, as those of 128 would.
 RESIDUALS = 120
@@ -82,9 +84,11 @@ class Sweep:
     ):
         self.layers = layers
         self._can_stay_sparse, self._sparse = can_stay_sparse(X, scales), better_sparse(X, scales)
-        if self._can_stay_sparse and scales is not None:
+        self._given = plan or Plan()
+        named = self._given.products or ()
+        if scales is not None and (self._sparse or (self._can_stay_sparse and "csr" in named)):
             data, indices, *rest = X
-            X, scales = ((data / scales[1][indices]).astype(data.dtype), indices, *rest), None
+            X, scales = (divided(data, scales[1], indices), indices, *rest), None
         self._X, self._index = X, index
         self.source = Source(X, y, w, scales, index)
         self.n = self.source.n_samples
@@ -95,7 +99,6 @@ class Sweep:
         self._hold, self._collect = _tape.hold[tape], _tape.collect[tape]
         self._value_grad, self._raw = _values.value_grad[tape], _values.raw[tape]
         self.epoch = _minibatch.epoch[tape]
-        self._given = plan or Plan()
         self._plans: dict[str, Plan] = {}
         self._allowed_threads = allowed_threads
         self._watches = defaultdict(Watch) if watches is None else watches
@@ -391,3 +394,12 @@ def cut(begin: int, end: int, count: int) -> list[tuple[int, int]]:
     """Contiguous ranges of nearly the same length."""
     cuts = [begin + (end - begin) * k // count for k in range(count + 1)]
     return list(zip(cuts[:-1], cuts[1:], strict=True))
+
+
+def divided(data: np.ndarray, scale: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """data / scale[indices] in float64, rounded to the type of data; with little room beside."""
+    out = np.empty_like(data)
+    for at in range(0, data.size, BLOCK):
+        some = slice(at, at + BLOCK)
+        np.divide(data[some], scale[indices[some]], out=out[some], casting="same_kind")
+    return out

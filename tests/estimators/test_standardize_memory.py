@@ -65,6 +65,19 @@ def peaks_of(kind, X, y, size, standardize):
     return {name: peak(call, size) for name, call in calls.items()}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_rows_that_stay_sparse_take_one_copy_of_their_numbers(dtype):
+    X = sp.random(200_000, 500, density=0.03, format="csr", random_state=0, dtype=dtype)
+    y = np.asarray(X[:, :3].sum(axis=1)).ravel()
+    plain, scaled = (
+        peaks_of(MLPRegressor, X, y, X.data.nbytes, standardize) for standardize in (False, True)
+    )
+    copies = dict.fromkeys(plain, 1) | {"early stopping": 2}  # for training and for the scores
+    more = {name: scaled[name] - plain[name] for name in plain}
+    assert {name: more[name] for name in more if more[name] > copies[name] + SHARE} == {}
+
+
 def test_few_sparse_rows_of_a_model_for_dense_ones():
     X = np.random.default_rng(0).normal(size=(300, 500))
     model = MLPRegressor(**OPTIONS)
