@@ -83,7 +83,7 @@ def other_shapes(array):
 
 def strided(a):
     wide = np.full([2 * n + 1 for n in a.shape], np.nan)
-    part = wide[tuple(slice(1, None, 2) for _ in a.shape)]
+    part = wide[(..., *(slice(1, None, 2) for _ in a.shape))]  # without axes, an array still
     part[...] = a
     return part
 
