@@ -33,6 +33,7 @@ _MODULES = (
     "network",
     "objective",
     "penalties",
+    "posteriors",
     "predictor",
     "segments",
     "solvers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -141,18 +141,11 @@ class StartError(ValueError):
     """The loss or its gradient is not finite where a run is to begin."""
 
 
-class Solver:
-    """Base of the solver objects: hyper-parameters only, none of them changed by a run.
+class Parameters:
+    """Objects that hold hyper-parameters, as scikit-learn's ``clone`` and searches ask for them.
 
-    A subclass stores each argument of its ``__init__`` verbatim under its own name, declares in
-    ``needs`` the methods that it calls on an objective, and implements ``run``.
+    A subclass stores each argument of its ``__init__`` verbatim under its own name.
     """
-
-    needs: tuple[str, ...] = ("value_grad",)
-    # Whether ``run`` goes through the rows in batches, by ``objective.epoch``.
-    mini_batch = False
-    # Whether ``run`` takes ``box``, bounds on theta.
-    takes_bounds = False
 
     @classmethod
     def _names(cls) -> list[str]:
@@ -178,7 +171,7 @@ class Solver:
         """
         return {name: getattr(self, name) for name in self._names()}
 
-    def set_params(self, **params: Any) -> Solver:
+    def set_params(self, **params: Any) -> Self:
         """Change hyper-parameters by name.
 
         Parameters
@@ -217,6 +210,20 @@ class Solver:
         return type(self) is type(other) and self.get_params() == other.get_params()
 
     __hash__ = None
+
+
+class Solver(Parameters):
+    """Base of the solver objects: hyper-parameters only, none of them changed by a run.
+
+    A subclass stores each argument of its ``__init__`` verbatim under its own name, declares in
+    ``needs`` the methods that it calls on an objective, and implements ``run``.
+    """
+
+    needs: tuple[str, ...] = ("value_grad",)
+    # Whether ``run`` goes through the rows in batches, by ``objective.epoch``.
+    mini_batch = False
+    # Whether ``run`` takes ``box``, bounds on theta.
+    takes_bounds = False
 
     def run(self, objective, theta0, limits, *, rng, callback, validation, state) -> Result:
         """Minimise ``objective`` from ``theta0``; see :func:`fastmlp.solvers.minimize`."""

@@ -38,6 +38,7 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
     {"objective", "_linear", "_constant", "network", "trace", "predictor"},
     {"solvers"},
     {"training"},
+    {"posteriors"},
     {"estimators", "config"},
     {"__init__"},
     {"demo"},

@@ -1,0 +1,9 @@
+"""Distributions over the parameters of a network, given data: posteriors.
+
+A posterior is fitted to an objective, whose penalty is the prior, and answers with draws of theta
+and with what they say of the network's raw outputs. No scikit-learn here.
+"""
+
+from fastmlp.posteriors._base import Posterior, RawMixture
+
+__all__ = ["Posterior", "RawMixture"]
