@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._weighted import quantile
 from fastmlp.losses import resolve_output
 
 # Shares of a class are kept away from 0, where the logarithm ends.
@@ -64,7 +65,7 @@ def best_constant(
         candidates.append(mean)
     if rule != "MEAN":
         level = next(iter(loss.params.values())) if rule == "QUANTILE" and loss.params else 0.5
-        candidates.append(_quantile(columns, level, sample_weight))
+        candidates.append(quantile(columns, level, sample_weight))
     if loss.raws_per_target > 1:
         # a column that does not vary has no spread to be learned
         log_scale = 0.5 * np.log(np.where(variance > 0, variance, 1.0))
@@ -104,13 +105,3 @@ def _shares(targets, n_classes, weights):
         return counts / counts.sum()
     columns = targets.reshape(len(targets), -1)
     return np.average(columns, axis=0, weights=weights).astype(np.float64)
-
-
-def _quantile(columns: Any, level: float, weights) -> np.ndarray:
-    """The smallest entry of each column that has the share ``level`` of the weights up to it."""
-    if weights is None:
-        return np.quantile(columns, level, axis=0, method="inverted_cdf").astype(np.float64)
-    order = np.argsort(columns, axis=0)
-    reached = np.cumsum(np.asarray(weights, dtype=np.float64)[order], axis=0)
-    at = (reached < level * reached[-1]).sum(axis=0)
-    return np.array([column[k[i]] for column, k, i in zip(columns.T, order.T, at, strict=True)])

@@ -67,6 +67,17 @@ FOREIGN = {
     "poisson_nll": "poisson",
     "poisson_deviance": "poisson",
     "gamma_deviance": "gamma",
+    # distributions
+    "gaussian": "normal",
+    "gauss": "normal",
+    "norm": "normal",
+    "t": "student_t",
+    "binomial": "bernoulli",
+    "multinomial": "categorical",
+    "negbin": "negative_binomial",
+    "nbinom": "negative_binomial",
+    "log_normal": "lognormal",
+    "mdn": "mixture",
     # solvers
     "adamw": "AdamW()",
     "gradient_descent": "gd",

@@ -9,6 +9,7 @@
 from fastmlp.distributions._base import Distribution
 from fastmlp.distributions._classes import Bernoulli, Categorical
 from fastmlp.distributions._counts import NegativeBinomial, Poisson
+from fastmlp.distributions._families import resolve_family
 from fastmlp.distributions._mixture import NormalMixture
 from fastmlp.distributions._piecewise import Histogram, Quantiles
 from fastmlp.distributions._positive import Beta, Gamma, LogNormal
@@ -29,4 +30,5 @@ __all__ = [
     "Poisson",
     "Quantiles",
     "StudentT",
+    "resolve_family",
 ]

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "fastmlp"
 MAX_LINES_OF_CODE = 400
 
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
-    {"_names", "_numbers", "_sizes", "_types", "_memory", "segments"},
+    {"_names", "_numbers", "_sizes", "_types", "_memory", "_weighted", "segments"},
     {
         "_core",
         "_threads",
@@ -124,9 +124,9 @@ def test_imports_go_down_only():
     ],
 )
 def test_rooms_that_know_numpy_scipy_and_each_other(room, others):
-    """And the names, the words for what is wrong with a number or a name, the guard of memory."""
+    """And the names, the words for what is wrong with a number or a name, the guard of memory, sums."""
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
-    words = {f"fastmlp.{name}" for name in ("_names", "_numbers", "_types", "_memory")}
+    words = {f"fastmlp.{name}" for name in ("_names", "_numbers", "_types", "_memory", "_weighted")}
     known = {f"fastmlp.{room}", *words, *others}
     sources = files(PACKAGE / room, ".py")
     assert sources

@@ -1,0 +1,457 @@
+"""Families: from the raw outputs of a network to the distributions of its rows.
+
+One class per family, and one row of ``FAMILIES``: the loss that trains it, its raw outputs, its
+targets, where it starts. Nothing here knows a network: a loss is a name that networks understand.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from fastmlp._names import shown, unknown
+from fastmlp._numbers import check_positive
+from fastmlp._weighted import average, quantile
+from fastmlp.distributions._base import Distribution
+from fastmlp.distributions._classes import Bernoulli, Categorical
+from fastmlp.distributions._counts import Poisson
+from fastmlp.distributions._parameters import Rule, first
+from fastmlp.distributions._real import Normal, StudentT
+
+# Scales of located families are held above this share of the spread of the targets.
+LEAST_SCALE = 1e-6
+# Means of counts and odds are kept within what a float64 holds, squares included.
+MOST_LOG = 300.0
+# Shares and means that a network starts at are kept away from 0 by so much.
+LEAST = 1e-6
+MOST_CLASSES = 1000
+
+
+class Family:
+    """A kind of distribution whose parameters are the raw outputs of a network.
+
+    Raw column k n_targets + j is parameter k of target j. A family is not changed by data:
+    ``learn`` and ``complete`` return another one.
+
+    Attributes
+    ----------
+    name : str
+    raws_per_target : int
+        Parameters of each target.
+    loss : object
+        Minus the log-density in the raw outputs, up to what does not depend on them: what
+        ``Network(loss=)`` takes.
+    output_activation : str or None
+        What ``Network(output_activation=)`` takes.
+    located : bool
+        Whether targets may be standardised: the distribution of y comes back by
+        ``dist.affine(mean, scale)``.
+    unit : float or None
+        What targets are divided by instead of their standard deviation.
+    log_scales : bool
+        Whether the raw outputs of a target are its location and then logarithms of scales: then a
+        network can be rewritten for other units.
+    support : tuple of str and callable
+        Which targets it has, in words, and the mask of those among y.
+    """
+
+    name: ClassVar[str]
+    raws_per_target: int = 1
+    loss: Any = None
+    output_activation: str | None = None
+    located: bool = False
+    unit: float | None = None
+    log_scales: bool = False
+    support: Rule = ("finite", np.isfinite)
+
+    def from_raw(self, raw: np.ndarray, n_targets: int) -> Distribution:
+        """The distributions of rows.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n, n_raw)
+            In the units that the network was trained in; large values stand for the limits of what
+            a float holds, and NaN for a row without a distribution is refused.
+        n_targets : int
+
+        Returns
+        -------
+        Distribution
+            Of shape (n,) for one target, (n, n_targets) for several.
+        """
+        raise NotImplementedError
+
+    def start(self, y: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
+        """Raw outputs of the distribution of all targets, near that of the highest likelihood.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n,) or (n, n_targets)
+            Targets as the network takes them.
+        sample_weight : ndarray of shape (n,), optional
+
+        Returns
+        -------
+        ndarray of shape (n_raw,)
+        """
+        raise NotImplementedError
+
+    def learn(self, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Family:
+        """The family with what it has to know of all targets before the network is made."""
+        return self
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        """Targets as the network takes them, of any type and shape that it does."""
+        return y
+
+    def n_outputs(self, n_targets: int) -> int:
+        """Columns that the network counts as targets."""
+        return n_targets
+
+    def complete(
+        self,
+        raw: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        noise: float | None = None,
+    ) -> Family:
+        """The family with what is learned from the trained network's raw outputs for targets y.
+
+        ``noise`` is the standard deviation that the solver estimates by itself, if it does.
+        """
+        return self
+
+    def check(self, y: np.ndarray, name: str = "y") -> None:
+        """Raise ValueError for the first row of targets outside the support."""
+        words, holds = self.support
+        good = holds(y)
+        if not good.all():
+            raise ValueError(
+                f"Targets of distribution {self.name!r} must be {words}; {name}: {first(y, ~good)}."
+            )
+
+    def _with(self, **learned) -> Family:
+        other = copy.copy(self)
+        vars(other).update(learned)
+        return other
+
+
+def planar(raw: np.ndarray, n_targets: int) -> np.ndarray:
+    """Parameter k of all rows as entry k: (raws_per_target, n) or (..., n, n_targets)."""
+    parts = np.asarray(raw, np.float64).reshape(len(raw), -1, n_targets).swapaxes(0, 1)
+    return parts[..., 0] if n_targets == 1 else parts
+
+
+def columns(y: np.ndarray) -> np.ndarray:
+    """Targets as (n, n_targets), float64."""
+    return np.asarray(y, np.float64).reshape(len(y), -1)
+
+
+def moments(y: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and variance of each column; the variance of a constant column is 1."""
+    y = columns(y)
+    mean = average(y, sample_weight)
+    variance = average((y - mean) ** 2, sample_weight)
+    return mean, np.where(variance > LEAST_SCALE**2, variance, 1.0)
+
+
+def scale_of(log_scale: np.ndarray) -> np.ndarray:
+    """Scales from their logarithms, held above the least one and below what has no square."""
+    return np.exp(np.clip(log_scale, np.log(LEAST_SCALE), MOST_LOG))
+
+
+class NormalFamily(Family):
+    """Normal distributions, whose scale is an output, or one learned number, or a given one.
+
+    Parameters
+    ----------
+    scale : {"row", "constant"} or float, default="row"
+        "row": sigma(x), an output of the network. "constant": one number for each target, the
+        least squares' root mean square residual: on the validation data where there are some; the
+        solver's own estimate where it has one (evidence). A number: known, in the units of y, and
+        the loss is then squared error in units of it.
+    parametrization : {"moments", "natural"}, default="moments"
+        Of "row": mean and log sigma, or eta1 = mean / sigma^2 and r with
+        1 / sigma^2 = softplus(r), in which the log-likelihood is concave.
+    """
+
+    name = "normal"
+    located = True
+
+    def __init__(self, scale: Any = "row", parametrization: str = "moments") -> None:
+        if parametrization not in ("moments", "natural"):
+            raise ValueError(
+                "parametrization of distribution 'normal' must be 'moments' or 'natural', got "
+                f"{shown(parametrization)}."
+            )
+        if isinstance(scale, str):
+            if scale not in ("row", "constant"):
+                raise ValueError(
+                    "scale of distribution 'normal' must be 'row', 'constant' or a positive "
+                    f"number, got {shown(scale)}."
+                )
+        else:
+            self.unit = check_positive("scale of distribution 'normal'", scale)
+        self._natural = parametrization == "natural"
+        if self._natural and scale != "row":
+            raise ValueError(
+                "parametrization='natural' is for scale='row'; a scale that is no output has "
+                f"none: got scale={shown(scale)}."
+            )
+        self._of_rows = isinstance(scale, str) and scale == "row"
+        self._constant = isinstance(scale, str) and scale == "constant"
+        self._sigma = np.ones(1)  # in units of the network, where it is no output
+        self.raws_per_target = 2 if self._of_rows else 1
+        self.log_scales = not self._natural
+        self.loss = "squared_error"
+        if self._of_rows:
+            self.loss = "normal_natural" if self._natural else "normal"
+
+    def from_raw(self, raw, n_targets):
+        parts = planar(raw, n_targets)
+        if not self._of_rows:
+            sigma = self._sigma[0] if n_targets == 1 else self._sigma
+            return Normal(parts[0], sigma)
+        if not self._natural:
+            return Normal(parts[0], scale_of(parts[1]))
+        eta, r = parts
+        log_precision = np.where(r < -40, r, np.log(softplus(np.maximum(r, -40))))
+        log_precision = np.maximum(log_precision, -MOST_LOG)
+        return Normal(eta * np.exp(-log_precision), scale_of(-0.5 * log_precision))
+
+    def start(self, y, sample_weight=None):
+        mean, variance = moments(y, sample_weight)
+        if not self._of_rows:
+            return mean
+        if not self._natural:
+            return np.r_[mean, 0.5 * np.log(variance)]
+        precision = 1 / variance
+        # softplus^-1(p) = p + ln(1 - e^-p)
+        return np.r_[mean * precision, precision + np.log(-np.expm1(-precision))]
+
+    def complete(self, raw, y, sample_weight=None, noise=None):
+        if not self._constant:
+            return self
+        if noise is not None:
+            return self._with(_sigma=np.array([max(noise, LEAST_SCALE)]))
+        sigma = np.sqrt(average((columns(y) - raw) ** 2, sample_weight))
+        return self._with(_sigma=np.maximum(sigma, LEAST_SCALE))
+
+
+class StudentTFamily(Family):
+    """Student's t distributions of ``df`` degrees of freedom: location and log scale are outputs.
+
+    Parameters
+    ----------
+    df : float, default=4
+    """
+
+    name = "student_t"
+    raws_per_target = 2
+    located = log_scales = True
+
+    def __init__(self, df: float = 4.0) -> None:
+        self._df = check_positive("df of distribution 'student_t'", df)
+        self.loss = (self.name, {"df": self._df})
+
+    def from_raw(self, raw, n_targets):
+        loc, log_scale = planar(raw, n_targets)
+        return StudentT(self._df, loc, scale_of(log_scale))
+
+    def start(self, y, sample_weight=None):
+        loc = quantile(columns(y), 0.5, sample_weight)
+        deviation = quantile(np.abs(columns(y) - loc), 0.5, sample_weight)
+        scale = deviation / special.stdtrit(self._df, 0.75)
+        spread = np.sqrt(moments(y, sample_weight)[1])
+        return np.r_[loc, np.log(np.where(scale > LEAST_SCALE * spread, scale, spread))]
+
+
+class PoissonFamily(Family):
+    """Poisson distributions; the logarithm of the mean is the output."""
+
+    name = "poisson"
+    loss = "poisson"
+    support = ("whole numbers of at least 0", lambda y: (y >= 0) & (y == np.floor(y)))
+
+    def from_raw(self, raw, n_targets):
+        return Poisson(np.exp(np.clip(planar(raw, n_targets)[0], -MOST_LOG, MOST_LOG)))
+
+    def start(self, y, sample_weight=None):
+        return np.log(np.maximum(average(columns(y), sample_weight), LEAST))
+
+
+class BernoulliFamily(Family):
+    """Of the values 0 and 1; the logit of 1 is the output."""
+
+    name = "bernoulli"
+    loss = "log_loss"
+    output_activation = "logistic"
+    support = ("0 or 1", lambda y: (y == 0) | (y == 1))
+
+    def from_raw(self, raw, n_targets):
+        return Bernoulli(special.expit(planar(raw, n_targets)[0]))
+
+    def start(self, y, sample_weight=None):
+        return special.logit(np.clip(average(columns(y), sample_weight), LEAST, 1 - LEAST))
+
+
+class CategoricalFamily(Family):
+    """A probability for each value that y has: numbers that are ordered, as grades are."""
+
+    name = "categorical"
+    loss = "log_loss"
+    output_activation = "softmax"
+    _values: np.ndarray | None = None
+
+    @property
+    def support(self):
+        if self._values is None:
+            return ("finite", np.isfinite)
+        values = self._values
+        return (f"one of the {len(values)} values that y has in fit", lambda y: np.isin(y, values))
+
+    def learn(self, y, sample_weight=None):
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"distribution 'categorical' has one target, and y has {y.shape[1]} columns: fit a "
+                "model for each."
+            )
+        values = np.unique(np.asarray(y, np.float64))
+        if not 2 <= len(values) <= MOST_CLASSES:
+            what = "all the same" if len(values) == 1 else f"{len(values)} different ones"
+            raise ValueError(
+                "distribution 'categorical' has a probability for each value of y, of which there "
+                f"must be 2 to {MOST_CLASSES}: they are {what}."
+            )
+        return self._with(_values=values)
+
+    def encode(self, y):
+        return np.searchsorted(self._values, y.ravel()).astype(np.intp)
+
+    def n_outputs(self, n_targets):
+        return len(self._values)
+
+    def from_raw(self, raw, n_targets):
+        return Categorical(special.softmax(np.asarray(raw, np.float64), axis=1), self._values)
+
+    def start(self, y, sample_weight=None):
+        count = np.bincount(y, sample_weight, len(self._values))
+        return np.log(np.maximum(count / count.sum(), LEAST))
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    """ln(1 + e^x)."""
+    return np.logaddexp(0.0, x)
+
+
+class CustomFamily(Family):
+    """What a user's own object does, and defaults for what it leaves out.
+
+    Parameters
+    ----------
+    custom : object
+        See :func:`fastmlp.distributions.check_family`.
+    """
+
+    def __init__(self, custom: Any) -> None:
+        self.custom = self.loss = custom
+        self.name = str(getattr(custom, "name", type(custom).__name__))
+        self.raws_per_target = getattr(custom, "raws_per_target", 1)
+        self.located = bool(getattr(custom, "located", False))
+
+    @property
+    def support(self):
+        return getattr(self.custom, "support", Family.support)
+
+    def from_raw(self, raw, n_targets):
+        dist = self.custom.from_raw(raw, n_targets)
+        shape = (len(raw),) if n_targets == 1 else (len(raw), n_targets)
+        if not isinstance(dist, Distribution) or dist.shape != shape:
+            raise TypeError(
+                f"from_raw(raw, n_targets) of {self.name} must return a distribution of "
+                f"fastmlp.distributions of shape {shape}, got {shown(dist)}."
+            )
+        return dist
+
+    def start(self, y, sample_weight=None):
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        n_raw = self.raws_per_target * n_targets
+        if not hasattr(self.custom, "start"):
+            return np.zeros(n_raw)
+        raw = np.asarray(self.custom.start(y, sample_weight), np.float64)
+        if raw.shape != (n_raw,) or not np.isfinite(raw).all():
+            raise ValueError(
+                f"start(y, sample_weight) of {self.name} must return {n_raw} finite raw outputs, "
+                f"{self.raws_per_target} for each target; got {shown(raw)}."
+            )
+        return raw
+
+
+FAMILIES: dict[str, type[Family]] = {
+    kind.name: kind
+    for kind in (
+        NormalFamily,
+        StudentTFamily,
+        PoissonFamily,
+        BernoulliFamily,
+        CategoricalFamily,
+    )
+}
+
+
+def resolve_family(spec: Any) -> Family:
+    """A family from a name, a pair (name, {parameter: value}) or an object of the user's.
+
+    Parameters
+    ----------
+    spec : str, tuple or object
+        What ``MLPDistributionRegressor(distribution=)`` takes.
+
+    Returns
+    -------
+    Family
+        With ``loss``, ``raws_per_target``, ``from_raw``, ``start``, ``located``, ``support``.
+
+    Raises
+    ------
+    TypeError
+        The spec is none of them, or an object without ``value_grad`` and ``from_raw``.
+    ValueError
+        An unknown name or parameter, or a value out of its range.
+
+    Examples
+    --------
+    >>> from fastmlp.distributions import resolve_family
+    >>> family = resolve_family(("student_t", {"df": 10}))
+    >>> family.from_raw([[0.0, 0.0], [1.0, 0.5]], n_targets=1).median()
+    array([0., 1.])
+    """
+    if isinstance(spec, Family):
+        return spec
+    name, parameters = spec, {}
+    if isinstance(spec, tuple) and len(spec) == 2:
+        name, parameters = spec
+    if isinstance(name, str) and isinstance(parameters, Mapping):
+        if name not in FAMILIES:
+            raise ValueError(unknown("distribution", name, FAMILIES))
+        kind = FAMILIES[name]
+        known = tuple(inspect.signature(kind).parameters)
+        foreign = [key for key in parameters if key not in known]
+        if foreign:
+            raise ValueError(
+                f"distribution {name!r} has no parameter {shown(foreign[0])}; it has: "
+                f"{', '.join(known) or 'none'}."
+            )
+        return kind(**parameters)
+    callables = [getattr(spec, method, None) for method in ("value_grad", "from_raw")]
+    if isinstance(spec, type) or not all(map(callable, callables)):
+        raise TypeError(
+            "distribution is a name, (name, {parameter: value}), or an object with value_grad(raw, "
+            f"y) -> (value, grad) and from_raw(raw, n_targets); got {shown(spec)}."
+        )
+    return CustomFamily(spec)
