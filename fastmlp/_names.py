@@ -71,7 +71,6 @@ FOREIGN = {
     "gaussian": "normal",
     "gauss": "normal",
     "norm": "normal",
-    "t": "student_t",
     "binomial": "bernoulli",
     "multinomial": "categorical",
     "negbin": "negative_binomial",

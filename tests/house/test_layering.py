@@ -124,7 +124,7 @@ def test_imports_go_down_only():
     ],
 )
 def test_rooms_that_know_numpy_scipy_and_each_other(room, others):
-    """And the names, the words for what is wrong with a number or a name, the guard of memory, sums."""
+    """And names, words for what is wrong with them, the guard of memory, weighted sums."""
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
     words = {f"fastmlp.{name}" for name in ("_names", "_numbers", "_types", "_memory", "_weighted")}
     known = {f"fastmlp.{room}", *words, *others}
