@@ -37,6 +37,7 @@ _MODULES = (
     "predictor",
     "segments",
     "solvers",
+    "tabular",
     "terms",
     "trace",
     "training",

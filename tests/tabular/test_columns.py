@@ -1,0 +1,218 @@
+"""The columns of tables: frames of three libraries, holes, levels, dates, and what is refused."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastmlp.tabular import Columns, SmoothClipScaler
+
+N = 40
+RNG = np.random.default_rng(0)
+
+
+def table():
+    """A column of every kind, each with holes in the rows 3 and 7."""
+    days = pd.date_range("2020-01-01", periods=N, freq="31h")
+    columns = {
+        "number": RNG.normal(size=N),
+        "count": pd.array(RNG.integers(0, 9, N), dtype="Int64"),
+        "flag": pd.array(RNG.random(N) < 0.5, dtype="boolean"),
+        "day": days,
+        "wait": days - days[0],
+        "word": pd.array(RNG.choice(["x", "y", "z"], N), dtype="string"),
+        "level": pd.Categorical(RNG.choice(["lo", "hi"], N)),
+        "object": RNG.choice(np.array(["p", "q", 7], dtype=object), N),
+    }
+    frame = pd.DataFrame(columns)
+    for name in frame:
+        frame.loc[[3, 7], name] = None
+    return frame
+
+
+KINDS = dict(
+    number="numbers",
+    count="numbers",
+    flag="numbers",
+    day="dates",
+    wait="durations",
+    word="categories",
+    level="categories",
+    object="categories",
+)
+
+
+def test_kinds_and_origin():
+    X = table()
+    columns = Columns().fit(X)
+    assert dict(zip(columns.columns_, columns.kinds_, strict=True)) == KINDS
+    Z = columns.transform(X)
+    assert Z.shape == (N, len(columns.origin_)) == (N, len(columns.get_feature_names_out()))
+    assert np.isfinite(Z).all() and abs(Z).max() <= 3 and (Z.std(axis=0) > 0).all()
+    for name, origin in zip(columns.get_feature_names_out(), columns.origin_, strict=True):
+        assert name.startswith(columns.columns_[origin])
+    missing = [name for name in columns.get_feature_names_out() if name.endswith("missing")]
+    assert [name.removesuffix("missing").rstrip(" =") for name in missing] == list(KINDS)
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow", "object array"])
+def test_the_same_from_other_libraries(library):
+    X = table().drop(columns="object")
+    wanted = Columns().fit(X)
+    if library == "polars":
+        other = pl.from_pandas(X)
+    elif library == "pyarrow":
+        other = X.convert_dtypes(dtype_backend="pyarrow")
+    else:
+        other = X.astype(object).to_numpy()
+    columns = Columns().fit(other)
+    assert columns.kinds_ == wanted.kinds_
+    np.testing.assert_allclose(columns.transform(other), wanted.transform(X), atol=1e-9)
+    if library != "object array":  # fitted on one, asked by another
+        np.testing.assert_allclose(wanted.transform(other), wanted.transform(X), atol=1e-9)
+
+
+def test_time_zones_are_one_time():
+    when = pd.date_range("2024-01-01", periods=9, freq="7h", tz="Asia/Tokyo")
+    plain = pd.DataFrame({"t": when.tz_convert("UTC").tz_localize(None)})
+    zoned = pd.DataFrame({"t": when})
+    wanted = Columns().fit_transform(plain)
+    np.testing.assert_array_equal(Columns().fit_transform(zoned), wanted)
+    arrow = zoned.convert_dtypes(dtype_backend="pyarrow")
+    np.testing.assert_array_equal(Columns().fit_transform(arrow), wanted)
+    objects = np.array([[value.to_pydatetime()] for value in when], dtype=object)
+    np.testing.assert_array_equal(Columns().fit_transform(objects), wanted)
+
+
+def test_columns_by_name_in_any_order_and_others_left_aside():
+    X = table()
+    columns = Columns().fit(X)
+    wanted = columns.transform(X)
+    turned = X[X.columns[::-1]].assign(more=1)
+    np.testing.assert_array_equal(columns.transform(turned), wanted)
+    text = turned["object"].map(lambda value: None if value is None else str(value))
+    other = pl.from_pandas(turned.assign(object=text))
+    np.testing.assert_array_equal(columns.transform(other), wanted)
+    with pytest.raises(ValueError, match="lacks columns.*'day', 'level'"):
+        columns.transform(X.drop(columns=["level", "day"]))
+
+
+def test_levels_unseen_missing_rare_and_two():
+    X = np.array([["a"], ["a"], ["b"], ["b"], ["c"], ["c"]], dtype=object)
+    columns = Columns().fit(X)
+    np.testing.assert_array_equal(
+        columns.transform(np.array([["c"], ["new"], [None]], dtype=object)),
+        [[0, 0, 1], [0, 0, 0], [0, 0, 0]],
+    )
+    rare = Columns().fit(np.vstack([X, [["once"]], [["twin"]]]))
+    assert rare.get_feature_names_out().tolist() == ["0=a", "0=b", "0=c", "0=rare"]
+    same = rare.transform(np.array([["once"], ["twin"], ["new"]], dtype=object))
+    np.testing.assert_array_equal(same, np.tile([0, 0, 0, 1], (3, 1)))
+    two = Columns().fit(X[:4])
+    np.testing.assert_array_equal(two.transform([["a"], ["b"], ["new"]]).ravel(), [1, -1, 0])
+    holes = Columns().fit(np.vstack([X, [[None]], [[None]]]))
+    assert holes.get_feature_names_out()[-1] == "0=missing"
+
+
+def test_a_category_of_its_own_in_each_row_says_nothing():
+    X = pd.DataFrame({"id": [f"row {k}" for k in range(9)], "x": np.arange(9.0)})
+    assert Columns().fit(X).get_feature_names_out().tolist() == ["x"]
+
+
+def test_constant_and_empty_columns_are_left_out():
+    X = pd.DataFrame({"one": 1.0, "none": np.nan, "word": "w", "gone": None, "x": np.arange(5.0)})
+    columns = Columns().fit(X)
+    assert columns.get_feature_names_out().tolist() == ["x"]
+    X.loc[0, "none"] = 2.0
+    assert np.isfinite(columns.transform(X)).all()
+    assert Columns().fit_transform(X[["one", "word"]]).tolist() == [[0.0]] * 5
+
+
+def test_many_levels_are_sparse_rows():
+    levels = pd.Series([f"level {k % 60}" for k in range(300)])
+    X = pd.DataFrame({"level": levels, "x": np.arange(300.0)})
+    Z = Columns().fit_transform(X)
+    assert sp.issparse(Z) and Z.format == "csr" and Z.shape == (300, 61) and Z.nnz <= 600
+    few = Columns().fit_transform(X.assign(level=[f"{k % 8}" for k in range(300)]))
+    assert isinstance(few, np.ndarray)
+
+
+def test_categorical_features():
+    X = pd.DataFrame({"code": [1, 2, 3] * 4, "size": pd.Categorical([1.5, 2.5, 3.5] * 4)})
+    kinds = {
+        "from_dtype": ["numbers", "categories"],
+        None: ["numbers", "numbers"],
+        ("code",): ["categories", "numbers"],
+        (0, 1): ["categories", "categories"],
+        (True, False): ["categories", "numbers"],
+    }
+    for given, wanted in kinds.items():
+        given = list(given) if isinstance(given, tuple) else given
+        assert Columns(given).fit(X).kinds_ == wanted, given
+    as_float = Columns(["code"]).fit(X).transform(X.astype({"code": float}))
+    np.testing.assert_array_equal(as_float, Columns(["code"]).fit_transform(X))
+    with pytest.raises(ValueError, match="categorical_features has 'cod'.*'code', 'size'"):
+        Columns(["cod"]).fit(X)
+    with pytest.raises(ValueError, match="3 booleans, X has 2 columns"):
+        Columns([True, False, True]).fit(X)
+    with pytest.raises(ValueError, match="'from_dtype'.*'dtype'"):
+        Columns("dtype").fit(X)
+
+
+def frame_with(values):
+    return pd.DataFrame({"a": np.arange(3.0), "b": pd.Series(values, dtype=object)})
+
+
+REFUSED = {
+    "names twice": (
+        pd.DataFrame(np.ones((3, 2)), columns=["a", "a"]),
+        ValueError,
+        "same name: 'a'",
+    ),
+    "infinity": (frame_with([1.0, np.inf, 2.0]), ValueError, "infinity in column 'b', row 1"),
+    "a dict": (frame_with([1.0, {}, 2.0]), TypeError, "'b' of X has a dict in row 1"),
+    "dates and words": (
+        frame_with(["x", datetime.date(2020, 1, 1), "y"]),
+        TypeError,
+        "mixes categories and dates",
+    ),
+    "complex": (np.ones((3, 2), dtype=complex), ValueError, "Complex data not supported"),
+    "sparse": (sp.identity(3, format="csr"), TypeError, "[Ss]parse data was passed"),
+    "lazy": (pl.LazyFrame({"a": [1]}), TypeError, r"X\.collect\(\)"),
+    "no rows": (pd.DataFrame({"a": []}), ValueError, "0 sample.*no rows"),
+    "no columns": (pd.DataFrame(index=range(3)), ValueError, "0 feature.*no columns"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what):
+    X, error, words = REFUSED[what]
+    with pytest.raises(error, match=words):
+        Columns().fit(X)
+
+
+def test_text_where_numbers_were():
+    columns = Columns().fit(frame_with([1, 2, 3]))
+    with pytest.raises(ValueError, match="'b' of X had numbers in fit, and has categories now"):
+        columns.transform(frame_with(["x", "y", "z"]))
+    assert np.isfinite(columns.transform(frame_with([None] * 3))).all()
+
+
+def test_smooth_clip_is_its_formula():
+    X = RNG.normal(size=(101, 3)) * [1, 10, 0]
+    X[:, 1] = RNG.random(101) < 0.1  # quartiles coincide
+    z = X[:, 0] - np.median(X[:, 0])
+    z /= np.subtract(*np.percentile(X[:, 0], [75, 25]))
+    found = SmoothClipScaler().fit_transform(X)
+    np.testing.assert_allclose(found[:, 0], z / np.sqrt(1 + (z / 3) ** 2), rtol=1e-12)
+    np.testing.assert_allclose(found[:, 1], 2 * X[:, 1] / np.sqrt(1 + 4 / 9), rtol=1e-12)
+    assert not found[:, 2].any()
+
+
+@parametrize_with_checks([Columns(), SmoothClipScaler()])
+def test_sklearn(estimator, check):
+    check(estimator)
