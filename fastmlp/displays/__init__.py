@@ -1,12 +1,15 @@
-"""Pictures of predictive distributions, in the manner of scikit-learn's displays.
+"""Pictures of predictions, fits and networks, in the manner of scikit-learn's displays.
 
-Each has ``from_estimator(estimator, X, y)`` and ``from_predictions(y, prediction)``, keeps the
-numbers that it draws, and draws them again with ``plot(ax=...)``. They need matplotlib, which is
-imported when something is drawn: ``pip install "fastmlp[displays]"``.
+Each has ``from_estimator(estimator, ...)``, those of predictions also ``from_predictions(y,
+prediction)``; it keeps the numbers that it draws, and draws them again with ``plot(ax=...)``. They
+need matplotlib, which is imported when something is drawn: ``pip install "fastmlp[displays]"``.
 """
 
 from fastmlp.displays._band import BandDisplay
 from fastmlp.displays._coverage import CoverageDisplay
+from fastmlp.displays._decision import DecisionDisplay
+from fastmlp.displays._loss import LossDisplay
+from fastmlp.displays._network import NetworkDisplay
 from fastmlp.displays._photoz import PhotozDisplay
 from fastmlp.displays._pit import PITDisplay
 from fastmlp.displays._reliability import ReliabilityDisplay
@@ -14,6 +17,9 @@ from fastmlp.displays._reliability import ReliabilityDisplay
 __all__ = [
     "BandDisplay",
     "CoverageDisplay",
+    "DecisionDisplay",
+    "LossDisplay",
+    "NetworkDisplay",
     "PITDisplay",
     "PhotozDisplay",
     "ReliabilityDisplay",
