@@ -181,6 +181,8 @@ class DecisionDisplay(Display):
                 self.points_.append(
                     ax.scatter(rows[:, 0], rows[:, 1], s=size, label=str(name), zorder=3, **style)
                 )
-            ax.legend(edgecolor="none", framealpha=0.8, labelcolor=INK)
+            ax.legend(
+                edgecolor="none", framealpha=0.8, labelcolor=INK, markerscale=(36 / size) ** 0.5
+            )
         ax.set(xlim=extent[:2], ylim=extent[2:])
         return self

@@ -23,11 +23,44 @@ SAYS = {
     "evidence.py": ["with evidence", "noise", "effective"],
     "plot_solvers.py": ["lbfgs", "newton-cg", "lm", "logistic neuron", "steps"],
     "universal_approximation.py": ["hidden units for eps", "|x|", "not reached with 3 units"],
+    "quiescent.py": ["simulated galaxies", "slope height", "the published box"],
+    "features.py": ["photographs", "pixels", "colours"],
 }
-# These draw pictures where matplotlib is installed, and take a minute unless told not to.
+# These draw pictures where matplotlib is installed; the first few take a minute unless told not to.
 ARGUMENTS = dict.fromkeys(
-    ["plot_solvers.py", "universal_approximation.py"], ["--quick", "--out", "pictures"]
-)
+    ["plot_solvers.py", "universal_approximation.py", "features.py"],
+    ["--quick", "--out", "pictures"],
+) | dict.fromkeys(["quiescent.py"], ["--out", "pictures"])
+
+
+def table(printed):
+    """Words at the start of a line -> the numbers after them."""
+    found = {}
+    for line in printed.splitlines():
+        words = re.match(r"(.*?)((?:\s+[-+]?[\d.]+(?:e[-+]\d+)?%?)+)$", line)
+        if words and words[1].strip():
+            found[words[1].strip()] = [float(n.rstrip("%")) for n in words[2].split()]
+    return found
+
+
+def quiescent(rows):
+    np.testing.assert_allclose(rows["a neuron, from the rule's labels"], [0.8, 0.7], atol=0.01)
+    assert (
+        rows["the lecture's rule"][0] < rows["one neuron"][0] < rows["hidden layer of 8 units"][0]
+    )
+    assert rows["hidden layer of 8 units"][3] < 0.9 * rows["one neuron"][3]  # log-loss
+    assert rows["hidden layer of 8 units"][4] < 0.015
+
+
+def features(rows):
+    if "HoG" in rows:  # with scikit-image
+        (colours, _, _), (shape, texture, faces) = rows["colours"], rows["HoG"]
+        assert colours > shape + 0.2  # where the colour says it all
+        assert texture > rows["pixels"][1] + 0.1 and faces > 0.9  # where the shape does
+
+
+# What an example is about.
+NUMBERS = {"quiescent.py": quiescent, "features.py": features}
 
 
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="examples are not installed")
@@ -39,19 +72,25 @@ def test_no_example_is_forgotten():
 @pytest.mark.parametrize("name", SAYS)
 def test_example(name, tmp_path):
     """From another folder, so that the installed package is what runs."""
+    if name == "features.py":
+        pytest.importorskip("PIL")  # scikit-learn reads its photographs with it
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment.pop("FASTMLP_DATA", None)  # simulated data, everywhere
     run = subprocess.run(
         [sys.executable, str(EXAMPLES / name), *ARGUMENTS.get(name, [])],
         cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert run.returncode == 0, run.stderr
     # matplotlib says on its first run that it builds its cache of fonts
     assert not [line for line in run.stderr.splitlines() if "Matplotlib" not in line]
     for words in SAYS[name]:
         assert words in run.stdout
+    if name in NUMBERS:
+        NUMBERS[name](table(run.stdout))
     assert {path.name for path in tmp_path.iterdir()} <= {"pictures"}
 
 
