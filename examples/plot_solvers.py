@@ -72,8 +72,7 @@ def race(n_samples, seconds):
     y = np.sin(3 * X[:, 0]) * X[:, 1] + np.exp(-(X[:, 2] ** 2)) * X[:, 3] + 0.3 * X[:, 4] ** 3
     net = Network([5, 10, 10, 1], activation="tanh")
     theta = net.init(random_state=0)
-    objective = net.objective(X, y)
-    objective.n_threads = 1
+    objective = net.objective(X, y, n_threads=1)
     first = objective.value(theta)
 
     print(f"5-10-10-1 tanh, {net.n_params} parameters, {n_samples} rows; at the start {first:.3f}")

@@ -21,7 +21,7 @@ def linear_twin(term, theta):
     if len(network.layers) == 2 or min(network.layers[1:-1]) < network.n_raw:
         return None
     line = network.without_hidden_layers()
-    twin = term.like(network=line)
+    twin = term.like(line)
 
     def as_network(line_theta):
         (coef,), (intercept,) = line.unpack(line_theta)

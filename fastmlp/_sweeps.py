@@ -7,7 +7,6 @@ thread; a large one would cost each thread a copy, and BLAS divides its products
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
@@ -18,23 +17,15 @@ from fastmlp._core import hessian as _hessian
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import tape as _tape
 from fastmlp._core import values as _values
-from fastmlp._core.crew import gather
 from fastmlp._core.curvature import HESS
 from fastmlp._core.network import Source
 from fastmlp._core.tangents import sweep_along
-from fastmlp._core.team import Team, assist
 from fastmlp._memory import empty_on_a_line
-from fastmlp._threads import blas_threads, in_threads
-from fastmlp._watch import Watch
 from fastmlp.plan import Plan, better_sparse, can_stay_sparse, pair_rows, residual_rows
+from fastmlp.threads import FLOP_PER_PARAM, Threads, in_threads
 
-# A thread of our own has to have this many multiplications to be worth its start.
-WORK_PER_THREAD = 2e7
 # Beyond this many parameters a copy of the matrix per thread is too much.
 MOST_PARAMS_PER_COPY = 3000
-# What a sweep along a direction does per row and parameter, in the same unit: small products and
-# activations are dearer than large products.
-WORK_PER_PARAM = 60.0
 # The diagonal is exact up to so many raw outputs, each of which costs a backward sweep; of more it
 # is estimated by so many sweeps.
 MOST_EXACT = 32
@@ -63,11 +54,8 @@ class Sweep:
         As ``check_scales`` returns it: the network sees (X - mean) / scale.
     plan : Plan
         What it leaves open is decided by the sizes.
-    allowed_threads : callable
-        ``allowed_threads()()`` is how many threads may be used, asked where several are worth it:
-        a weak reference, as its owner holds the sweep.
-    watches : mapping
-        A Watch for each kind of work, by name.
+    threads : Threads
+        How many may be used.
     """
 
     def __init__(
@@ -79,8 +67,7 @@ class Sweep:
         index=None,
         scales=None,
         plan=None,
-        allowed_threads=None,
-        watches=None,
+        threads=None,
     ):
         self.layers = layers
         self._can_stay_sparse, self._sparse = can_stay_sparse(X, scales), better_sparse(X, scales)
@@ -100,8 +87,7 @@ class Sweep:
         self._value_grad, self._raw = _values.value_grad[tape], _values.raw[tape]
         self.epoch = _minibatch.epoch[tape]
         self._plans: dict[str, Plan] = {}
-        self._allowed_threads = allowed_threads
-        self._watches = defaultdict(Watch) if watches is None else watches
+        self._threads = threads or Threads()
         self._kept: dict[tuple, list] = {}
 
     def plan(self, work: str) -> Plan:
@@ -159,7 +145,7 @@ class Sweep:
     def along(self, theta, v, second, bends=False) -> np.ndarray:
         """The matrix of ``second`` times v, (n_params,); bends: ``J' Q d2 raw / dv2`` instead."""
         plan = self.plan("curvature")
-        worth = self._worth(WORK_PER_PARAM * self.layers.n_params)
+        worth = self._worth(FLOP_PER_PARAM * self.layers.n_params)
         tapes, parts = self._crew(plan, worth, blas_alone=False)
         first = self._tapes(plan, tapes[0].rows, len(parts), "first")
         other = self._tapes(plan, tapes[0].rows, len(parts), "second") if bends else None
@@ -191,8 +177,8 @@ class Sweep:
         """The exact Hessian or the Gauss-Newton matrix, by layer pairs."""
         plan, layers = self.plan("jacobian"), self.layers
         rows = min(plan.tile, pair_rows(self._widths))
-        most = 1 if layers.n_params > MOST_PARAMS_PER_COPY else None
-        worth = self._worth(float(layers.n_params) ** 2, most)
+        small = layers.n_params <= MOST_PARAMS_PER_COPY
+        worth = self._worth(2.0 * layers.n_params**2) if small else 1
         tapes, parts = self._crew(plan, worth, rows, blas_alone=False)
         exact = second.kind == HESS
         blocks = [_hessian.Blocks(tape, exact) for tape in tapes]
@@ -211,7 +197,7 @@ class Sweep:
         """Sum of losses, gradient and Gauss-Newton matrix from rows of J~."""
         n_params, side = self.layers.n_params, _gauss_newton.padded(self.layers.n_params)
         n_threads = self._count(
-            self.plan("jacobian"), self._worth(float(self.layers.n_raw) * n_params**2)
+            self.plan("jacobian"), self._worth(2.0 * self.layers.n_raw * n_params**2)
         )
         together = n_threads > 1 and n_params > MOST_PARAMS_PER_COPY
         rows = min(self.n, self.plan("jacobian").tile, max(1, RESIDUALS // self.layers.n_raw))
@@ -309,10 +295,9 @@ class Sweep:
 
     # -- threads and what they work with ---------------------------------------------------------
 
-    def _worth(self, work_per_row: float, most: int | None = None) -> int:
-        """How many threads the work is worth, at most those that are allowed."""
-        worth = int(self.n * work_per_row / WORK_PER_THREAD)
-        return 1 if worth <= 1 or most == 1 else min(worth, self._allowed_threads()())
+    def _worth(self, flops_per_row: float) -> int:
+        """How many threads a sweep for curvature is worth."""
+        return self._threads.wanted("curvature", self.n * flops_per_row)
 
     def _count(self, plan, worth) -> int:
         return min(plan.threads or worth, self.n)
@@ -327,7 +312,7 @@ class Sweep:
 
     def _each(self, work, parts, name, blas=True):
         """work(k) for each part, one of which has all threads of BLAS to itself."""
-        in_threads(work, len(parts), calls_blas=blas, watch=self._watches[name])
+        in_threads(work, len(parts), calls_blas=blas, watch=self._threads.watches[name])
 
     def _collected(self, tapes) -> np.ndarray:
         out = np.empty(self.layers.n_params)
@@ -369,25 +354,6 @@ class Sweep:
         while len(kept) < count:
             kept.append(make(kept))
         return kept[:count]
-
-
-def with_team(work, tapes, alone=False, calls_blas=False):
-    """work(team) while a thread for every tape but the first assists, or none if alone."""
-    team = Team(tapes)
-
-    def lead():
-        try:
-            work(team)
-        finally:
-            team.close()
-
-    with blas_threads(1 if calls_blas else None):
-        gather(
-            lead,
-            lambda t: assist(tapes[t], team, t),
-            0 if alone else team.size - 1,
-            team.close,
-        )
 
 
 def cut(begin: int, end: int, count: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from typing import Any
 import threadpoolctl
 
 from fastmlp._core import kernels
-from fastmlp._threads import available_cpus, threads_in_force
+from fastmlp.threads import available_cpus, threads_in_force
 
 PACKAGES = ("fastmlp", "numpy", "scipy", "scikit-learn", "threadpoolctl")
 

@@ -19,9 +19,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 import fastmlp
-from fastmlp._threads import blas_threads
 from fastmlp.config import get_config
 from fastmlp.solvers import LevenbergMarquardt
 
@@ -38,7 +38,7 @@ def main() -> None:
     print(f"fastmlp {config['versions']['fastmlp']} ({config['isa']}) beside scikit-learn ", end="")
     print(f"{sklearn.__version__}, one thread\n")
     print(f"{'':39}{'fastmlp':>14}{'scikit-learn':>15}{'ratio':>9}")
-    with warnings.catch_warnings(), blas_threads(1):
+    with warnings.catch_warnings(), threadpool_limits(1):
         # The iterations are part of the stories: a fit may well end at max_iter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for story in (same_curve, digits, one_row, bottom, evidence):

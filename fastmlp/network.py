@@ -442,7 +442,15 @@ class Network:
     # -- the loss ----------------------------------------------------------------------------
 
     def objective(
-        self, X, y, sample_weight=None, alpha=0.0, rows=None, scales=None, plan=None
+        self,
+        X,
+        y,
+        sample_weight=None,
+        alpha=0.0,
+        rows=None,
+        scales=None,
+        plan=None,
+        n_threads=None,
     ) -> NetworkObjective:
         """The loss on data as an objective for :func:`fastmlp.solvers.minimize`.
 
@@ -464,6 +472,8 @@ class Network:
             ``(X - mean) / scale``, reckoned in float64 row by row, without a copy of X.
         plan : Plan, optional
             How the rows are swept; what it leaves open is decided by the sizes.
+        n_threads : int, optional
+            Threads, at most; by default the cores of this process. Small work is done by one.
 
         Returns
         -------
@@ -487,7 +497,15 @@ class Network:
         True
         """
         return NetworkObjective(
-            self, X, y, sample_weight, alpha=alpha, rows=rows, scales=scales, plan=plan
+            self,
+            X,
+            y,
+            sample_weight,
+            alpha=alpha,
+            rows=rows,
+            scales=scales,
+            plan=plan,
+            n_threads=n_threads,
         )
 
     def value(self, theta, X, y, sample_weight=None, l2=0.0, plan=None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -11,11 +12,12 @@ from fastmlp._gram import Gram
 from fastmlp._hyper import check_epoch
 from fastmlp._linear import linear_twin
 from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
-from fastmlp._numbers import check_strength
+from fastmlp._numbers import check_integer, check_strength
 from fastmlp.data import check_data, check_vector
 from fastmlp.penalties import L2, Prior, prior, weights
 from fastmlp.segments import Segment
 from fastmlp.terms import CustomTerm, NetworkTerm, Total, check_term, checked_sums
+from fastmlp.threads import Threads
 
 
 class Objective:
@@ -184,6 +186,11 @@ class Objective:
         """The prior whose strengths the evidence finds; see :func:`fastmlp.penalties.prior`."""
         return prior(self.segments, grouping)
 
+    def limited(self, batch_size: int | None = None, matrices: bool = False):
+        """A block for a run; see :meth:`fastmlp.terms.NetworkTerm.limited`."""
+        limited = getattr(self.term, "limited", None)
+        return nullcontext() if limited is None else limited(batch_size, matrices)
+
     def _mean(self, want, theta, v=None):
         """A term's sums over the sum of the weights."""
         sums = list(self.term.sums(want, theta, v))
@@ -228,9 +235,8 @@ class NetworkObjective(Objective):
     l2 : float
         Strength of the L2 term, ``l2/2 ||W||^2``.
     n_threads : int or None
-        Threads, at most; None: the cores of this process. Small work is done by one.
-    most_threads : int or None
-        A further limit; None: the number of threads of BLAS that is in force.
+        Threads, at most; None: the cores of this process. Small work is done by one, and limits of
+        others on BLAS hold for all threads.
     """
 
     def __init__(
@@ -245,10 +251,14 @@ class NetworkObjective(Objective):
         rows=None,
         scales=None,
         plan=None,
+        n_threads=None,
     ):
         alpha = check_strength(alpha, "alpha")
         kind = CustomTerm if network._loss.is_custom else NetworkTerm
-        term = kind(network, check_data(network, X, y, sample_weight, rows, scales), plan)
+        data = check_data(network, X, y, sample_weight, rows, scales)
+        if n_threads is not None:
+            n_threads = check_integer("n_threads", n_threads)
+        term = kind(network, data, plan, Threads(n_threads))
         self._bind(term, alpha, alpha / term.weight if l2 is None else check_strength(l2, "l2"))
 
     def _bind(self, term, alpha, l2):
@@ -269,23 +279,14 @@ class NetworkObjective(Objective):
     @property
     def n_threads(self) -> int | None:
         """Threads, at most; None: the cores of this process."""
-        return self.term.n_threads
+        return self.term.threads.n_threads
 
     @n_threads.setter
     def n_threads(self, n_threads: int | None) -> None:
-        self.term.n_threads = n_threads
-
-    @property
-    def most_threads(self) -> int | None:
-        """A further limit; None: the number of threads of BLAS that is in force."""
-        return self.term.most_threads
-
-    @most_threads.setter
-    def most_threads(self, most_threads: int | None) -> None:
-        self.term.most_threads = most_threads
+        self.term.threads.n_threads = n_threads
 
     def threads_used(self) -> int:
-        """The most threads of our own that any work had since the last time this was asked."""
+        """The most threads that any work had since the last time this was asked."""
         return self.term.threads_used()
 
     def predict(self, theta: Any) -> np.ndarray:

@@ -10,13 +10,12 @@ from scipy import sparse
 from fastmlp._core.predictor import Packed
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import finite
-from fastmlp._threads import in_threads
 from fastmlp.data import check_scales, check_vector
 from fastmlp.network import Network
 from fastmlp.plan import plan_of
+from fastmlp.threads import SHARES, in_threads
 
 DECISIONS = ("number", "binary", "multiclass", "multilabel")
-SHARES = 4  # for each thread: one that the machine holds up leaves its next share to the others
 
 
 class Predictor:

@@ -10,8 +10,6 @@ import builtins
 import dataclasses
 import functools
 import time
-import weakref
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Any
@@ -22,25 +20,12 @@ from fastmlp import _custom
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import minibatch as _minibatch
 from fastmlp._core.kernels import UPDATES
-from fastmlp._core.team import LARGEST_TEAM
 from fastmlp._gram import Factors
 from fastmlp._names import shown
-from fastmlp._sweeps import Sweep, with_team
-from fastmlp._threads import available_cpus, threads_in_force
-from fastmlp._watch import Watch
+from fastmlp._sweeps import Sweep
 from fastmlp.data import Data, check_rows_index, check_vector
 from fastmlp.plan import Plan, plan_of
-
-# What a thread has to do in a sweep over all rows to be worth its start, and in a batch of an
-# epoch to be worth a meeting (`python -m bench threads`: 2 threads take 0.6, 1.0 and 1.5 times
-# less on 0.03, 1.4 and 4.2 MFLOP a batch).
-SWEEP_FLOPS_PER_THREAD = 1.5e6
-BATCH_FLOPS_PER_THREAD = 1.5e6
-# An epoch of less, some ten milliseconds of one core, is for one thread unless a number is given:
-# on a busy machine a thread waits that long for its turn.
-EPOCH_FLOPS = 5e8
-# The same for a sweep over all rows, which starts its threads anew.
-SWEEP_FLOPS = 2e7
+from fastmlp.threads import Threads, blas_threads, with_team, worth_of_blas
 
 # By what is wanted of a term: the shapes of its sums, n standing for n_params. Curvature is
 # float64, value and gradient are of the term's dtype; matrices are symmetric.
@@ -73,6 +58,8 @@ class NetworkTerm:
         Rows as :func:`fastmlp.data.check_data` returns them.
     plan : Plan, optional
         How they are swept; what it leaves open is decided by the sizes.
+    threads : Threads, optional
+        How many may be used; by default the cores of this process.
 
     Attributes
     ----------
@@ -85,35 +72,29 @@ class NetworkTerm:
         Of theta and of the gradient.
     segments : tuple of Segment
         The map of theta.
-    n_threads : int or None
-        Threads, at most; None: the cores of this process. Small work is done by one.
-    most_threads : int or None
-        A further limit; None: the number of threads of BLAS that is in force.
+    threads : Threads
+        How many may be used.
     """
 
-    def __init__(self, network, data: Data, plan: Plan | None = None):
-        self.n_threads: int | None = None
-        self.most_threads: int | None = None
-        self._bind(network, data, plan)
-
-    def _bind(self, network, data, plan):
+    def __init__(
+        self, network, data: Data, plan: Plan | None = None, threads: Threads | None = None
+    ):
+        self.threads = threads or Threads()
         self.network, self.data = network, data
         self.dtype, self.n_params = network.dtype, network.n_params
         self.segments = network.segments
         self.n_samples, self.weight = data.n_samples, data.weight
         self.n_residuals = self.n_samples * network.n_raw
         self._plan = plan_of(plan, network._layers.widths)
-        # By kind of work; those of the subsets outlive them.
-        self._watches: defaultdict[str, Watch] = defaultdict(Watch)
-        self._watches_of_subsets: defaultdict[str, Watch] = defaultdict(Watch)
+        self._blas_threads = 1  # in the run at hand, where the rows are swept by BLAS
         self._sweep = self._sweep_over(data)
 
     def __getstate__(self) -> tuple:
-        return self.network, self.data, self._plan, self.n_threads, self.most_threads
+        return self.network, self.data, self._plan, self.threads.n_threads
 
     def __setstate__(self, state: tuple) -> None:
-        network, data, plan, self.n_threads, self.most_threads = state
-        self._bind(network, data, plan)
+        *parts, n_threads = state
+        self.__init__(*parts, Threads(n_threads))
 
     def _targets(self, data):
         """What the kernels read of y."""
@@ -128,8 +109,7 @@ class NetworkTerm:
             data.index,
             data.scales,
             self._plan,
-            weakref.WeakMethod(self._allowed_threads),
-            self._watches,
+            self.threads,
         )
 
     @functools.cached_property
@@ -190,11 +170,7 @@ class NetworkTerm:
     def _value_grad(self, theta, grad, deltas=None):
         """The sum of the losses; its gradient into grad unless that is None."""
         flops = (2.0 if grad is None else 6.0) * self.n_samples * self.n_params
-        worth = int(flops / SWEEP_FLOPS_PER_THREAD)
-        if worth < 2 or (self.n_threads is None and flops < SWEEP_FLOPS):
-            worth = 1
-        else:
-            worth = min(worth, self._allowed_threads())
+        worth = self.threads.wanted("sweep", flops)
         return self._sweep.value_grad(theta, grad, worth, deltas)
 
     def _second(self, kind, wide):
@@ -225,31 +201,39 @@ class NetworkTerm:
         positions = check_rows_index(positions, self.n_samples, "positions")
         if positions is None:
             raise TypeError("positions must be an array of integers, got None.")
-        part = self.like(data=self.data.take(positions))
-        part._watches = part._sweep._watches = self._watches_of_subsets
-        return part
+        data = self.data.take(positions)
+        return type(self)(self.network, data, self._plan, self.threads.of_parts())
 
-    def like(self, network=None, data=None) -> NetworkTerm:
-        """The same with another network or other data."""
-        plan = self._plan if network is None else dataclasses.replace(self._plan, products=None)
-        other = type(self)(network or self.network, data or self.data, plan)
-        other.n_threads, other.most_threads = self.n_threads, self.most_threads
-        return other
+    def like(self, network) -> NetworkTerm:
+        """The same data of another network."""
+        plan = dataclasses.replace(self._plan, products=None)
+        return type(self)(network, self.data, plan, Threads(self.threads.n_threads))
 
     # -- threads -------------------------------------------------------------------------------
 
-    def _allowed_threads(self) -> int:
-        """Threads that an epoch or a sweep over all rows may use."""
-        wanted = self.n_threads or available_cpus()
-        return min(wanted, self.most_threads or threads_in_force(wanted), LARGEST_TEAM)
+    def limited(self, batch_size: int | None = None, matrices: bool = False):
+        """A block for a run, in which BLAS has as many threads as its calls are worth.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            Rows of a batch, if it is by batches.
+        matrices : bool, default=False
+            Whether square matrices are factorised.
+        """
+        widths, itemsize = self.network._layers.widths, self.dtype.itemsize
+        rows = min(Plan("blas").for_work(widths, itemsize, "rows").tile, self.n_samples)
+        flops = 6.0 * min(rows, batch_size or rows) * self.n_params
+        if matrices:
+            flops = max(flops, self.n_params**3 / 3)
+        n = self.threads.n_threads or worth_of_blas(flops)
+        by_blas = self.plan("rows" if batch_size is None else "batch").calls_blas
+        self._blas_threads = min(n, self.threads.allowed()) if by_blas else 1
+        return blas_threads(n)
 
     def threads_used(self) -> int:
-        """The most threads of our own that any work had since the last time this was asked."""
-        watches = [*self._watches.values(), *self._watches_of_subsets.values()]
-        most = max((watch.used for watch in watches), default=1)
-        for watch in watches:
-            watch.used = 1
-        return most
+        """The most threads that any work had since the last time this was asked."""
+        return max(self._blas_threads, self.threads.used())
 
     # -- mini-batches --------------------------------------------------------------------------
 
@@ -284,14 +268,12 @@ class NetworkTerm:
 
     def _team_size(self, batch_size: int, n_rows: int) -> int:
         """Shares of each batch of an epoch over so many rows."""
-        wanted = int(6.0 * batch_size * self.n_params / BATCH_FLOPS_PER_THREAD)
-        if wanted < 2 or (self.n_threads is None and 6.0 * n_rows * self.n_params < EPOCH_FLOPS):
-            return 1
-        return min(wanted, self._allowed_threads())
+        flops = 6.0 * self.n_params
+        return self.threads.wanted("batch", flops * batch_size, in_all=flops * n_rows)
 
     def _together(self, batches, progress, tapes) -> None:
         """An epoch in shares, by a team or by this thread, as the watch will have it."""
-        watch = self._watches["epoch"]
+        watch = self.threads.watches["epoch"]
         while progress.batch < progress.n_batches:
             before, start = progress.batch, time.perf_counter()
             with_team(

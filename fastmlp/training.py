@@ -10,18 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp._core.team import LARGEST_TEAM
-from fastmlp._threads import (
-    available_cpus,
-    blas_threads,
-    default_threads,
-    each_once,
-    threads_in_force,
-)
-from fastmlp.plan import Plan
 from fastmlp.solvers import STOP, Record, Result, Status, minimize
 from fastmlp.solvers._base import Solver
 from fastmlp.solvers._fixed_points import best_run
 from fastmlp.solvers._progress import Progress
+from fastmlp.threads import WORTH, Threads, blas_threads, each_once, worth_of_blas
 
 
 def train(
@@ -92,35 +85,30 @@ def train(
         Its history has a column ``threads``: the most that worked at an iteration.
     """
     objective = network.objective(
-        X, y, sample_weight=sample_weight, alpha=alpha, rows=rows, scales=scales
+        X,
+        y,
+        sample_weight=sample_weight,
+        alpha=alpha,
+        rows=rows,
+        scales=scales,
+        n_threads=n_threads,
     )
-    objective.n_threads = n_threads
-    objective.most_threads = threads_in_force(1 << 16)  # before the limit on BLAS below
-    plan = objective.term.plan("batch" if solver.mini_batch else "rows")
-    widths, itemsize = network._layers.widths, network.dtype.itemsize
-    rows_at_once = Plan("blas").for_work(widths, itemsize, "rows").tile
-    if solver.mini_batch:
-        rows_at_once = min(rows_at_once, solver.batch_size_for(objective.n_samples))
-    flops = 6.0 * min(rows_at_once, objective.n_samples) * network.n_params
-    n_blas = default_threads(flops) if n_threads is None else n_threads
     threads: list[int] = []
 
     def noting(iteration, record):
-        used = objective.threads_used()
-        threads.append(max(used, min(n_blas, objective.most_threads)) if plan.calls_blas else used)
+        threads.append(objective.threads_used())
         answer = None if callback is None else callback(iteration, record)
         return STOP if one_epoch else answer
 
-    with blas_threads(n_blas):
-        result = minimize(
-            objective,
-            theta0,
-            solver=solver,
-            callback=noting,
-            validation=validation and _validator(network, validation, scales, score),
-            state=state,
-            **limits,
-        )
+    result = minimize(
+        objective,
+        theta0,
+        solver=solver,
+        callback=noting,
+        validation=validation and _validator(network, validation, scales, score, n_threads),
+        state=state,
+        **limits,
+    )
     # The last iteration of an interrupted run, or a run of the solver's own, may not be reported.
     n_iter = len(result.history["loss"])
     threads += (threads[-1:] or [1]) * (n_iter - len(threads))
@@ -176,8 +164,7 @@ def train_starts(
     begin = time.perf_counter()
     results: dict[int, Result] = {}
     stopped: list[Any] = []
-    n_workers = n_threads or threads_in_force(available_cpus())
-    n_workers = 1 if in_turn else min(n_starts, n_workers, LARGEST_TEAM)
+    n_workers = 1 if in_turn else min(n_starts, n_threads or Threads().allowed(), LARGEST_TEAM)
 
     def in_time():
         for start in enumerate(starts):
@@ -229,17 +216,19 @@ def train_starts(
 def predict(network, theta, X, scales=None, n_threads: int | None = None) -> np.ndarray:
     """Outputs of the network, (n_samples, n_raw), with as many threads as the work is worth."""
     flops = 2.0 * X.shape[0] * network.n_params
-    if n_threads is None and flops < 1e7:
+    if n_threads is None and flops < WORTH["blas"].per_thread:
         return network.predict(theta, X, scales)
-    with blas_threads(default_threads(flops) if n_threads is None else n_threads):
+    with blas_threads(n_threads or worth_of_blas(flops)):
         return network.predict(theta, X, scales)
 
 
-def _validator(network, validation, scales, score):
+def _validator(network, validation, scales, score, n_threads):
     """The (score, loss) of theta on validation data; the score is maximised."""
     X, y, sample_weight, rows = validation
     try:
-        objective = network.objective(X, y, sample_weight=sample_weight, rows=rows, scales=scales)
+        objective = network.objective(
+            X, y, sample_weight=sample_weight, rows=rows, scales=scales, n_threads=n_threads
+        )
     except ValueError as error:
         raise ValueError(f"Validation data: {error}") from error
 

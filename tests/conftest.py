@@ -1,6 +1,8 @@
 """Fixtures that all tests share."""
 
+import _thread
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -18,3 +20,20 @@ def ctrl_c_interrupts():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def threads_end():
+    """Ask whether there is no thread, Python's own or another, that the test has left behind.
+
+    One that says it has ended is counted for some microseconds yet.
+    """
+    before = _thread._count()
+
+    def ended():
+        limit = time.monotonic() + 10
+        while _thread._count() > before and time.monotonic() < limit:
+            time.sleep(1e-4)
+        return _thread._count() <= before
+
+    return ended

@@ -18,9 +18,6 @@ from fastmlp._core.tape cimport (
 )
 from fastmlp._core.team cimport Team, team_gradient, team_step
 
-cdef enum:
-    ROWS_PER_THREAD = 8    # smaller shares of a batch are not worth a meeting
-
 
 cdef class Progress:
     """How far an epoch of n_batches has come.
@@ -129,7 +126,7 @@ cdef double one_batch(tape_t tape, Team team, const Py_ssize_t *index, Py_ssize_
     cdef double value = 0, penalty
     turn(tape)
     # Clipping needs the norm of the whole gradient before the step: one thread does it all.
-    if team is not None and rows >= ROWS_PER_THREAD * team.size and step.max_norm == INFINITY:
+    if team is not None and rows >= team.least_batch and step.max_norm == INFINITY:
         check_signals(last)
         value = team_gradient(tape, team, index, rows)
         step.scale(1 / weight_sum, False)

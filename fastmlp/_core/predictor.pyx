@@ -19,7 +19,7 @@ from libc.string cimport memcmp, memcpy
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport real
 from fastmlp._core.network cimport Layers
-from fastmlp._core.row cimport BRIEF, data_of, is_plain, run_row
+from fastmlp._core.row cimport brief, data_of, is_plain, run_row
 from fastmlp._core.tape cimport Tape, Tape32, Tape64, forward, predict, tape_t
 
 from fastmlp._core.tape import TAPES, hold
@@ -293,7 +293,7 @@ cdef int swept(tape_t tape, Packed self, const void *x, Py_ssize_t stride, Py_ss
                void *out) noexcept:
     """`run` without the GIL, where that pays; -1 without memory."""
     cdef int finite
-    if n * self.layers.n_params < BRIEF:
+    if n * self.layers.n_params < brief:
         return run_tiles(tape, self, x, stride, n, out)
     with nogil:
         finite = run_tiles(tape, self, x, stride, n, out)

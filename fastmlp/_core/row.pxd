@@ -5,7 +5,8 @@ from fastmlp._core.network cimport Layers
 
 cdef enum:
     STACK = 16384      # bytes of workspace that are taken from the stack
-    BRIEF = 1 << 15    # multiplications during which the GIL is not worth giving away
+
+cdef Py_ssize_t brief  # fastmlp.threads.BRIEF
 
 cdef bint is_plain(x, int type_num) noexcept
 cdef const void *data_of(x, int type_num, Py_ssize_t rows, Py_ssize_t cols) noexcept

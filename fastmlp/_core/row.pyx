@@ -8,7 +8,11 @@ from libc.string cimport memcpy
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport FM_identity, FM_relu
 
+from fastmlp.threads import BRIEF
+
 cnp.import_array()
+
+brief = BRIEF
 
 cdef enum:
     DEEPEST = 64       # layers that `outputs_of_row` serves
@@ -78,7 +82,7 @@ cdef int row_of(Layers layers, const void **W, const void **b, const real *x, co
                 const double *scale, real *out) noexcept:
     """`run_row`, without the GIL where that pays."""
     cdef int finite
-    if layers.n_params < BRIEF:
+    if layers.n_params < brief:
         return run_row(layers, W, b, x, mean, scale, out)
     with nogil:
         finite = run_row(layers, W, b, x, mean, scale, out)

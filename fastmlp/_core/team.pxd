@@ -20,6 +20,7 @@ cdef extern from "team.h" nogil:
 
 cdef class Team:
     cdef readonly int size                # shares of each batch
+    cdef Py_ssize_t least_batch           # rows; fewer are not shared
     cdef readonly list tapes              # one per share; the leader's is the first
     cdef fm_meeting meeting
     cdef int task

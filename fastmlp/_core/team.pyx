@@ -28,14 +28,17 @@ cdef class Team:
     ----------
     tapes : list of Tape
         One per share; all but the first were made with the first as their leader.
+    least_rows : int
+        At least 1: of a share; smaller batches are for one thread.
     """
 
-    def __cinit__(self, list tapes):
+    def __cinit__(self, list tapes, Py_ssize_t least_rows):
         cdef Tape tape
         if not 1 < len(tapes) <= LARGEST_TEAM:
             raise ValueError(f"a team has 2 to {LARGEST_TEAM} shares, got {len(tapes)}")
         self.tapes = tapes
         self.size = len(tapes)
+        self.least_batch = least_rows * self.size
         for t in range(self.size):
             tape = tapes[t]
             self.grad[t] = tape.own_grad

@@ -77,8 +77,9 @@ class Judge:
         # The run's loss has the weight decay in it, and an epoch's mean lags: to be looked at only.
         if not (constant != 0 and result.loss > bar) or _is_too_short(result):
             return None
-        objective = self._network.objective(self._X, self._targets, **self._data)
-        objective.n_threads = self._estimator.n_threads
+        objective = self._network.objective(
+            self._X, self._targets, n_threads=self._estimator.n_threads, **self._data
+        )
         loss = objective.value(result.theta)
         if not loss > bar:
             return None

@@ -10,16 +10,12 @@ import scipy.sparse as sp
 
 from fastmlp._core.row import outputs_of_row
 from fastmlp._names import shown
-from fastmlp._threads import default_threads, threads_in_force
 from fastmlp.losses import resolve_loss
 from fastmlp.network import Network
 from fastmlp.plan import Plan
 from fastmlp.predictor import Predictor
+from fastmlp.threads import Threads
 from fastmlp.training import predict
-
-# A thread that is started for one call needs so many times the work of one that BLAS has ready:
-# a second one gains from 1.5 ms of work (measured), and is started in 0.1 to 0.5.
-_WORTH_STARTING = 5
 
 # estimator -> _Kept. Outside of the estimators, whose state stays plain and is not changed by
 # predicting.
@@ -165,15 +161,9 @@ def _pack(estimator, kept):
 
 
 def _by_pack(estimator, kept, X):
-    return kept.predictor.outputs(X, n_threads=_threads(estimator, kept.network, X))
-
-
-def _threads(estimator, network, X):
-    """As many threads as the work is worth, at most ``n_threads``."""
-    wanted = default_threads(2.0 * X.shape[0] * network.n_params / _WORTH_STARTING)
-    if estimator.n_threads is not None:
-        wanted = min(wanted, estimator.n_threads)
-    return 1 if wanted == 1 else threads_in_force(wanted)
+    flops = 2.0 * X.shape[0] * kept.network.n_params
+    n_threads = Threads(estimator.n_threads).wanted("prediction", flops)
+    return kept.predictor.outputs(X, n_threads=n_threads)
 
 
 def fitted_arrays(estimator):

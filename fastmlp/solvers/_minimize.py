@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from numbers import Real
 from typing import Any
 
@@ -179,16 +180,18 @@ def minimize(
         more["box"] = box
         if objective.within is not None:
             objective = Adapted(objective.within(box.lower, box.upper))
-    result = solver.run(
-        objective,
-        theta,
-        limits,
-        rng=check_random_state(random_state),
-        callback=callback,
-        validation=validation,
-        state=state,
-        **more,
-    )
+    rng = check_random_state(random_state)
+    with _limited(objective, solver):
+        result = solver.run(
+            objective,
+            theta,
+            limits,
+            rng=rng,
+            callback=callback,
+            validation=validation,
+            state=state,
+            **more,
+        )
     result.solver, result.unit, result.limits = type(solver).__name__, unit, limits
     if objective.covariance is not None and theta.size <= MOST_COV:
         result.cov = objective.covariance(result.theta)
@@ -213,6 +216,14 @@ def check_solver(solver: str | Solver) -> Solver:
     if solver not in SOLVERS:
         raise ValueError(unknown("solver", solver, SOLVERS))
     return SOLVERS[solver]()
+
+
+def _limited(objective, solver):
+    """The block of a run, in which an objective keeps its work to the threads that are worth it."""
+    if objective.limited is None:
+        return nullcontext()
+    batch_size = solver.batch_size_for(objective.n_samples) if solver.mini_batch else None
+    return objective.limited(batch_size, bool({"ggn", "hessian"}.intersection(solver.needs)))
 
 
 def _check_objective(objective, solver):

@@ -12,6 +12,7 @@ theta and v have shape (n_params,); so have gradients and products. Matrices are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -101,6 +102,12 @@ class Helpful(Protocol):
 
     def value(self, theta: Vector) -> float:
         """The loss."""
+
+    def limited(self, batch_size: int | None, matrices: bool) -> AbstractContextManager:
+        """The block of a run, by batches or by all rows; BLAS has the threads that are worth it.
+
+        matrices: whether the solver factorises square ones.
+        """
 
     def value_grad_ggn(self, theta: Vector) -> tuple[float, Vector, Matrix]:
         """The loss, its gradient, the Gauss-Newton matrix."""

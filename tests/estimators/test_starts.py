@@ -83,7 +83,7 @@ def test_a_callback_that_stops_one_stops_all(data):
 
 
 @pytest.mark.parametrize("where", ["callback", "scoring"])
-def test_an_error_in_one_ends_all(data, where):
+def test_an_error_in_one_ends_all(data, where, threads_end):
     calls = []
 
     def fail(*arguments):
@@ -93,10 +93,9 @@ def test_an_error_in_one_ends_all(data, where):
         return None if where == "callback" else 0.0
 
     options = {where: fail, "early_stopping": where == "scoring"}
-    before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
         fit(data, n_starts=10**7, n_threads=2, **options, **FOR_EVER)
-    assert threading.active_count() == before
+    assert threads_end()
 
 
 def test_an_interrupt_ends_all_and_keeps_what_there_is(data):
@@ -112,12 +111,11 @@ def test_an_interrupt_ends_all_and_keeps_what_there_is(data):
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers on this system")
 @pytest.mark.parametrize("options", [{"n_starts": 3}, {"early_stopping": True, "n_starts": 1}])
-def test_interrupted_at_any_moment(data, options):
+def test_interrupted_at_any_moment(data, options, threads_end):
     """From the first microsecond on: the fit ends, with its threads, and is whole or not there."""
     rng = np.random.default_rng(0)
     handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
     keywords = {"hidden_layer_sizes": (4,), "random_state": 0, "n_threads": 2} | FOR_EVER | options
-    before = threading.active_count()
     fitted = 0
     try:
         for _ in range(150):
@@ -132,7 +130,7 @@ def test_interrupted_at_any_moment(data, options):
                 pass
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-            assert threading.active_count() == before
+            assert threads_end()
             if hasattr(model, "coefs_"):
                 lengths = {len(column) for column in model.history_.values()}
                 assert lengths == {model.n_iter_} == {len(model.loss_curve_)}

@@ -12,8 +12,7 @@ import warnings
 import numpy as np
 import pytest
 
-import fastmlp._threads as threads
-from fastmlp import MLPRegressor, Network
+from fastmlp import MLPRegressor, Network, _limiter, threads
 from fastmlp._core import crew
 from fastmlp.plan import Plan
 from fastmlp.solvers import minimize
@@ -97,11 +96,11 @@ class TestTheLimitOnBlas:
 
     @pytest.mark.parametrize("nth", range(6))
     def test_interrupted_at_any_call(self, monkeypatch, nth):
-        limiter = threads._limiter
+        limiter = _limiter.limiter
         with threads.blas_threads(1):
             pass  # finds the libraries
         before = [library.get_num_threads() for library in limiter._shared]
-        real, calls, armed = threads._set_threads, [], []
+        real, calls, armed = _limiter._set_threads, [], []
 
         def break_off(library, n):
             if armed:
@@ -113,7 +112,7 @@ class TestTheLimitOnBlas:
                 calls.append(0)
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(threads, "_set_threads", break_off)
+        monkeypatch.setattr(_limiter, "_set_threads", break_off)
         with pytest.raises(KeyboardInterrupt):
             with threads.blas_threads(1):
                 armed.append(True)
@@ -124,7 +123,7 @@ class TestTheLimitOnBlas:
 
     @interrupts
     def test_a_storm_of_signals(self, storm):
-        limiter = threads._limiter
+        limiter = _limiter.limiter
         with threads.blas_threads(1):
             pass
         before = [library.get_num_threads() for library in limiter._shared]

@@ -19,8 +19,8 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
     {"_names", "_numbers", "_sizes", "_types", "_memory", "_weighted", "segments"},
     {
         "_core",
-        "_threads",
-        "_watch",
+        "_limiter",
+        "threads",
         "data",
         "_scales",
         "_custom",

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from fastmlp import _threads
-from fastmlp._threads import available_cpus, blas_threads, default_threads
+from fastmlp import Network, _limiter, threads
+from fastmlp.solvers import minimize
+from fastmlp.threads import WORTH, available_cpus, blas_threads, worth_of_blas
 
 SECONDS = 60  # no step here takes one; the limit is there for a deadlock
 
@@ -156,10 +157,10 @@ class FakeBlas:
 @pytest.mark.parametrize("per_thread", [False, True])
 def test_per_thread_limits_stay_in_their_thread(monkeypatch, per_thread):
     blas = FakeBlas(per_thread)
-    limiter = _threads._BlasLimiter()
+    limiter = _limiter.Limiter()
     monkeypatch.setattr(limiter, "_shared", [] if per_thread else [blas])
     monkeypatch.setattr(limiter, "_per_thread", [blas] if per_thread else [])
-    assert _threads._is_per_thread(blas) == per_thread
+    assert _limiter._is_per_thread(blas) == per_thread
     seen = {}
 
     def other():
@@ -261,32 +262,69 @@ class TestFork:
                 thread.join(SECONDS)
 
 
-def test_default_threads(monkeypatch):
-    monkeypatch.setattr(_threads, "available_cpus", lambda: 4)
-    assert default_threads(0) == default_threads(1e6) == 1
-    assert default_threads(_threads.FLOPS_PER_THREAD * 2) == 2
-    assert default_threads(math.inf) == 4
-    monkeypatch.setattr(_threads, "available_cpus", lambda: 1)
-    assert default_threads(1e15) == 1
+def test_worth_of_blas(monkeypatch):
+    monkeypatch.setattr(threads, "available_cpus", lambda: 4)
+    assert worth_of_blas(0) == worth_of_blas(1e6) == 1
+    assert worth_of_blas(WORTH["blas"].per_thread * 2) == 2
+    assert worth_of_blas(math.inf) == 4
+    monkeypatch.setattr(threads, "available_cpus", lambda: 1)
+    assert worth_of_blas(1e15) == 1
+
+
+def test_own_blocks_limit_blas_and_not_the_team(four_threads):
+    assert threads.threads_in_force(8) == 4
+    with blas_threads(1):
+        assert in_force() == [1] * len(in_force())
+        assert threads.threads_in_force(8) == 4
+        with threadpoolctl.threadpool_limits(3, user_api="blas"):
+            assert threads.threads_in_force(8) == 3
+    assert threads.threads_in_force(8) == 4
+
+
+class Seen:
+    """A squared error in Python that notes how many threads BLAS has when it is asked."""
+
+    def __init__(self):
+        self.threads = set()
+
+    def value_grad(self, raw, y):
+        self.threads.update(in_force())
+        return 0.5 * (raw[:, 0] - y) ** 2, raw - y[:, None]
+
+    def hess(self, raw, y):
+        return np.ones((len(raw), 1, 1))
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "lm", "newton-cg"])
+def test_a_run_of_small_calls_holds_blas_to_one_thread(four_threads, solver):
+    """Also without an estimator; n_threads says otherwise."""
+    X = np.linspace(-1, 1, 46).reshape(-1, 1)
+    for n_threads, expected in ((None, 1), (3, 3)):
+        loss = Seen()
+        net = Network([1, 4, 1], "tanh", loss=loss)
+        objective = net.objective(X, np.sin(3 * X[:, 0]), n_threads=n_threads)
+        assert minimize(objective, net.init(0), solver=solver, max_iter=2).n_iter == 2
+        assert loss.threads == {expected}
+    assert set(in_force()) == {4}
 
 
 def test_available_cpus(monkeypatch):
     assert 1 <= available_cpus() <= os.cpu_count()
     for quota in (1.9, 0.2):
-        monkeypatch.setattr(_threads, "_cgroup_quota", lambda quota=quota: quota)
-        _threads._quota_in.cache_clear()
+        monkeypatch.setattr(threads, "_cgroup_quota", lambda quota=quota: quota)
+        threads._quota_in.cache_clear()
         assert available_cpus() == 1
-    _threads._quota_in.cache_clear()
+    threads._quota_in.cache_clear()
 
 
 def test_the_quota_is_read_once_a_second(monkeypatch):
     read = []
-    monkeypatch.setattr(_threads, "_cgroup_quota", lambda: read.append(1) or 1.0)
-    _threads._quota_in.cache_clear()
+    monkeypatch.setattr(threads, "_cgroup_quota", lambda: read.append(1) or 1.0)
+    threads._quota_in.cache_clear()
     for now in (7.1, 7.2, 7.9, 8.0, 8.5):
-        monkeypatch.setattr(_threads, "time", SimpleNamespace(monotonic=lambda now=now: now))
+        monkeypatch.setattr(threads, "time", SimpleNamespace(monotonic=lambda now=now: now))
         available_cpus()
-    _threads._quota_in.cache_clear()
+    threads._quota_in.cache_clear()
     assert len(read) == 2
 
 
@@ -316,11 +354,11 @@ def test_cgroup_quota(tmp_path, membership, files, quota):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
     (tmp_path / "membership").write_text(membership + "\n")
-    assert _threads._cgroup_quota(tmp_path / "membership", tmp_path / "cgroup") == quota
+    assert threads._cgroup_quota(tmp_path / "membership", tmp_path / "cgroup") == quota
 
 
 def test_no_cgroup_at_all(tmp_path):
-    assert _threads._cgroup_quota(tmp_path / "none", tmp_path) == math.inf
+    assert threads._cgroup_quota(tmp_path / "none", tmp_path) == math.inf
 
 
 def test_an_interrupt_waits_until_all_have_ended():
@@ -334,5 +372,5 @@ def test_an_interrupt_waits_until_all_have_ended():
         ended.append(k)
 
     with pytest.raises(KeyboardInterrupt):
-        _threads.in_threads(work, 3)
+        threads.in_threads(work, 3)
     assert len(ended) == 2

@@ -5,11 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
-import fastmlp.terms
+import fastmlp.threads
 from fastmlp import MLPRegressor, Network
-from fastmlp._watch import LONE_TRIAL, LONG_PIECE, TRIAL, TRUST, Watch
 from fastmlp.plan import Plan
 from fastmlp.solvers import Adam, minimize
+from fastmlp.threads import LONE_TRIAL, LONG_PIECE, TRIAL, TRUST, Watch, Worth
 
 
 def work(watch, team, lone, seconds):
@@ -87,7 +87,7 @@ def test_the_same_bits_whenever_a_team_dissolves(rng, dtype, n_threads):
         objective = net.objective(X, y, w, alpha=1e-3, plan=Plan(threads=n_threads))
         watch = Scripted()
         watch.after = after
-        objective.term._watches["epoch"] = watch
+        objective.term.threads.watches["epoch"] = watch
         solver = Adam(batch_size=100)
         run = minimize(objective, net.init(0), solver=solver, max_iter=4, tol=0, random_state=0)
         ends.append((run.theta, run.history["loss"]))
@@ -105,16 +105,16 @@ def test_the_same_bits_in_full_batch_sweeps(monkeypatch, rng, solver):
     for after in (0, 3, 10**9):
         objective = net.objective(X, np.sin(X[:, 0]), alpha=1e-3, plan=Plan(threads=3))
         monkeypatch.setattr(Scripted, "after", after)
-        objective.term._watches.default_factory = Scripted
+        objective.term.threads.watches.default_factory = Scripted
         ends.append(minimize(objective, net.init(0), solver=solver, max_iter=8, tol=0).theta)
-        assert objective.term._watches
+        assert objective.term.threads.watches
     assert np.array_equal(ends[0], ends[1]) and np.array_equal(ends[0], ends[2])
 
 
 def test_small_epochs_are_for_one_thread_by_default(monkeypatch, rng):
     """An epoch of a few milliseconds: one thread, unless a number is given."""
-    monkeypatch.setattr(fastmlp.terms, "available_cpus", lambda: 4)
-    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.threads, "available_cpus", lambda: 4)
+    monkeypatch.setattr(fastmlp.threads, "threads_in_force", lambda n: n)
     net = Network([30, 100, 1])
     X, y = rng.normal(size=(569, 30)), rng.normal(size=569)
     objective = net.objective(X, y)
@@ -126,8 +126,8 @@ def test_small_epochs_are_for_one_thread_by_default(monkeypatch, rng):
 
 
 def test_the_number_of_threads_is_told(monkeypatch, rng):
-    monkeypatch.setattr(fastmlp.training, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.threads, "threads_in_force", lambda n: n)
+    monkeypatch.setitem(fastmlp.threads.WORTH, "batch", Worth(1.0))
     X = rng.normal(size=(300, 4))
     model = MLPRegressor(
         hidden_layer_sizes=(8,), batch_size=100, n_threads=3, max_iter=3, random_state=0

@@ -180,11 +180,10 @@ def test_threads_share_the_gradient(dtype, products):
 
 def test_limits_of_others_hold_for_threads():
     net = Network([4, 2])
-    objective = net.objective(np.ones((5, 4)), np.ones((5, 2)))
+    data = np.ones((5, 4)), np.ones((5, 2))
     with threadpoolctl.threadpool_limits(1):
-        assert objective.term._allowed_threads() == 1
-        objective.n_threads = 2
-        assert objective.term._allowed_threads() == 1
+        for n_threads in (None, 2):
+            assert net.objective(*data, n_threads=n_threads).term.threads.allowed() == 1
 
 
 def test_what_curves_downwards_in_a_custom_loss_is_left_out():

@@ -9,8 +9,8 @@ from reference import FLAT_LOSSES, PAIRS
 from scipy import sparse
 
 from fastmlp import Network
-from fastmlp._threads import blas_threads
 from fastmlp.solvers import LBFGS, GradientDescent, Newton, minimize
+from fastmlp.threads import blas_threads
 
 each_loss = drawn(range(len(PAIRS)), lambda seed: draw_case(seed, pair=PAIRS[seed], n_samples=12))
 QUANTITIES = ("value", "grad", "hessian", "ggn")

@@ -15,7 +15,7 @@ from epochs import fresh_state, hyper
 from fastmlp._core.team import LARGEST_TEAM
 
 import fastmlp._sweeps
-import fastmlp.terms
+import fastmlp.threads
 from fastmlp import MLPRegressor, Network
 from fastmlp.activations import HIDDEN_NAMES
 from fastmlp.plan import Plan
@@ -174,7 +174,7 @@ def test_weights_of_zero_leave_theta_alone_on_panels(rng):
     assert (theta != start).any() and state.t == 1
 
 
-def test_ctrl_c_sends_the_assistants_home(rng):
+def test_ctrl_c_sends_the_assistants_home(rng, threads_end):
     net = Network([30, 200, 200, 1])
     X, y = rng.normal(size=(4000, 30)), rng.normal(size=4000)
     objective = net.objective(X, y, plan=Plan(threads=2))
@@ -182,20 +182,19 @@ def test_ctrl_c_sends_the_assistants_home(rng):
     state = fresh_state(theta)
     step = hyper("sgd", 100, 4000, rates=np.full(4000, 1e-4), momentum=0.0)
     order = np.tile(np.arange(4000), 100)
-    before = threading.active_count()
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         objective.epoch(theta, state, order, step)
     timer.join()
-    assert threading.active_count() == before
+    assert threads_end()
     assert 0 < state.t < 4000
     assert np.isfinite(theta).all()
 
 
 def test_two_fits_run_side_by_side_with_teams_of_their_own(monkeypatch, rng):
-    monkeypatch.setattr(fastmlp.terms, "threads_in_force", lambda n: n)
-    monkeypatch.setattr(fastmlp.terms, "BATCH_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(fastmlp.threads, "threads_in_force", lambda n: n)
+    monkeypatch.setitem(fastmlp.threads.WORTH, "batch", fastmlp.threads.Worth(1.0))
     X, y = rng.normal(size=(600, 8)), rng.normal(size=600)
 
     def fit(seed):
@@ -216,7 +215,7 @@ def test_two_fits_run_side_by_side_with_teams_of_their_own(monkeypatch, rng):
 )
 def test_the_engine_decides_on_threads(monkeypatch, rng, hidden, batch_size, expected):
     """A number of threads is a limit: small batches are swept by one thread whatever it is."""
-    monkeypatch.setattr(fastmlp.training, "threads_in_force", lambda n: n)
+    monkeypatch.setattr(fastmlp.threads, "threads_in_force", lambda n: n)
     seen = []
     batch_tapes = fastmlp._sweeps.Sweep.batch_tapes
 

@@ -352,8 +352,8 @@ def test_an_estimator_predicts_in_as_many_threads_as_the_work_is_worth(
 
     alone = model.compile().predict(X)
     monkeypatch.setattr(Predictor, "outputs", seen)
-    monkeypatch.setattr("fastmlp._threads.available_cpus", lambda: 4)
-    monkeypatch.setattr("fastmlp.estimators._prediction.threads_in_force", lambda n: n)
+    monkeypatch.setattr("fastmlp.threads.available_cpus", lambda: 4)
+    monkeypatch.setattr("fastmlp.threads.threads_in_force", lambda n: n)
     for _ in range(2):  # after the validators of scikit-learn, and without them
         np.testing.assert_array_equal(model.predict(X), alone)
     assert used == [expected] * 2
