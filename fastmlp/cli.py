@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -29,7 +30,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "config", help="show the instruction set, threads, BLAS and versions"
     ).set_defaults(run=_config)
-    parser.parse_args(argv).run()
+    playground = commands.add_parser(
+        "playground", help="watch a network learn, on a page in the browser"
+    )
+    playground.add_argument("--port", type=int, default=0, help="of 127.0.0.1; one that is free")
+    playground.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="only print the address"
+    )
+    playground.set_defaults(run=_playground)
+    arguments = vars(parser.parse_args(argv))
+    run = arguments.pop("run")
+    try:
+        run(**arguments)
+    except (ImportError, OSError, ValueError) as problem:
+        if run is not _playground:
+            raise
+        print(f"fastmlp playground: {problem}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -43,3 +60,9 @@ def _config() -> None:
     from fastmlp.config import show_config
 
     show_config()
+
+
+def _playground(port: int, browser: bool) -> None:
+    from fastmlp.playground import serve
+
+    serve(port, browser)
