@@ -33,6 +33,7 @@ _MODULES = (
     "network",
     "objective",
     "penalties",
+    "playground",
     "posteriors",
     "predictor",
     "segments",

@@ -32,7 +32,9 @@ def code_of(session: Session, shown_run: int = 0) -> str:
         for key, value in solver.get_params(deep=False).items()
         if value != type(solver)().get_params(deep=False)[key]
     }
-    made = f"{kind}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+    made = [f"{kind}(", *(f"    {key}={value!r}," for key, value in given.items()), ")"]
+    if sum(map(len, made)) < 70:
+        made = ["".join(made).replace(",)", ")").replace("    ", " ").replace("( ", "(")]
     features = ", ".join(FEATURE_CODE[name] for name in settings.features)
     hidden = settings.hidden
     activation = hidden[0] if len(set(hidden)) == 1 else hidden
@@ -58,35 +60,42 @@ def code_of(session: Session, shown_run: int = 0) -> str:
         f"theta = {_start(session, run)}",
         f"objective = net.objective(inputs, y, alpha={alpha!r})",
     ]
-    call = f"minimize(\n    objective, theta, solver={made}, max_iter={{}}, tol={{}},\n"
-    call += "    n_iter_no_change=np.inf, random_state={{}},{{}}\n)"
-    if settings.l1:
-        lines += [
-            "",
-            "random_state, state, losses = np.random.RandomState(" + f"{settings.seed}), None, []",
-            "weights = np.zeros(net.n_params, bool)",
-            "for segment in net.segments:",
-            '    weights[segment.at : segment.end] = segment.group == "weights"',
-            f"for epoch in range({n}):",
-            *(
-                "    " + line
-                for line in (
-                    "result = " + call.format(1, 0, "random_state", " state=state,")
-                ).split("\n")
-            ),
-            "    losses += result.history['loss']",
-            "    state, theta = result.state, result.theta",
-            f"    smaller = np.sign(theta) * np.maximum(np.abs(theta) - {run.threshold!r}, 0)",
-            "    theta = np.where(weights, smaller, theta)  # L1",
+
+    lines += [f"solver = {made[0]}", *made[1:]]
+
+    def call(max_iter, tol, random_state, more=""):
+        return [
+            "result = minimize(",
+            "    objective, theta, solver=solver,",
+            f"    max_iter={max_iter}, tol={tol}, n_iter_no_change=np.inf,",
+            f"    random_state={random_state},{more}",
+            ")",
         ]
+
+    if run.is_mini_batch:
+        epoch = [
+            *call(1, 0, "random_state", " state=state,"),
+            "losses += result.history['loss']",
+            "state, theta = result.state, result.theta",
+        ]
+        lines.append(
+            f"random_state, state, losses = np.random.RandomState({settings.seed}), None, []"
+        )
+        if settings.l1:
+            epoch += [
+                f"smaller = np.sign(theta) * np.maximum(np.abs(theta) - {run.threshold!r}, 0)",
+                "theta = np.where(weights, smaller, theta)  # L1",
+            ]
+            lines += [
+                "weights = np.zeros(net.n_params, bool)",
+                "for segment in net.segments:",
+                "    weights[segment.at : segment.end] = segment.group == 'weights'",
+            ]
+        lines += [f"for epoch in range({max(n, 1)}):", *("    " + line for line in epoch)]
     else:
-        tol = 0 if run.is_mini_batch else 1e-10
-        lines += [
-            "result = " + call.format(max(n, 1), tol, settings.seed, ""),
-            "losses = result.history['loss']",
-        ]
-    lines.append("print(f'{len(losses)} iterations, loss {losses[-1]:.6g}')")
-    return "\n".join(lines) + "\n"
+        lines += [*call(max(n, 1), 1e-10, settings.seed), "losses = result.history['loss']"]
+    lines.append("print(len(losses), 'iterations, loss', losses[-1])")
+    return "\n".join(lines).replace("'", '"') + "\n"
 
 
 def _data(session: Session) -> list[str]:

@@ -26,12 +26,13 @@ AHEAD, AHEAD_SECONDS = 200, 0.25
 def solver_of(name: str, settings: Settings, n_train: int) -> Any:
     """The solver object that a name on the page stands for."""
     rate, batch = settings.learningRate, min(settings.batchSize, n_train)
+    common: dict[str, Any] = {"learning_rate_init": rate, "batch_size": batch}
+    if settings.problem == "backprop":  # the lecture keeps the biases
+        common["rate_factors"] = {f"b{l}": 0.0 for l in range(1, len(settings.networkShape) + 2)}
     makers = {
-        "sgd": lambda: SGD(
-            learning_rate_init=rate, momentum=0.0, nesterovs_momentum=False, batch_size=batch
-        ),
-        "momentum": lambda: SGD(learning_rate_init=rate, batch_size=batch),
-        "adam": lambda: Adam(learning_rate_init=rate, batch_size=batch),
+        "sgd": lambda: SGD(momentum=0.0, nesterovs_momentum=False, **common),
+        "momentum": lambda: SGD(**common),
+        "adam": lambda: Adam(**common),
         "gd": lambda: GradientDescent(learning_rate=rate),
         "lbfgs": LBFGS,
         "newton": Newton,

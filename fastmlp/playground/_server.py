@@ -294,6 +294,7 @@ def _listen(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
+        listener.listen(128)  # before its address is printed
     except OSError as problem:
         listener.close()
         raise OSError(problem.errno, f"port {port} cannot be used: {problem.strerror}") from None

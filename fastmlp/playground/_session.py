@@ -229,7 +229,8 @@ class Session:
     @property
     def all_features(self) -> tuple[str, ...]:
         """Those that the problem has: of a curve, functions of x alone."""
-        return CURVE_FEATURES if self.settings.problem == "curve" else tuple(FEATURES)
+        known = {"curve": CURVE_FEATURES, "backprop": ("x", "y")}
+        return known.get(self.settings.problem, tuple(FEATURES))
 
     def curve(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """The prediction along a curve, and the band that holds 95 % of new points."""

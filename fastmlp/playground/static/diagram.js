@@ -28,7 +28,7 @@ export class Diagram {
 
   /** Draw a network anew: `started` is the server's answer. */
   build(started, state, activations) {
-    const features = started.all_features.filter((name) => !name.startsWith("cos") || started.features.includes(name) || started.all_features.length === 4);
+    const features = started.all_features.filter((name) => !name.startsWith("cos") || started.features.includes(name) || started.all_features.length < 5);
     this.started = started;
     this.place.replaceChildren();
     this.card.hidden = true;
@@ -37,7 +37,7 @@ export class Diagram {
     const hidden = layers.slice(1, -1);
     const rows = Math.max(features.length, ...hidden, started.n_raw);
     const gap = Math.min(46, (this.place.clientHeight - TOP - 10) / Math.max(rows, 1));
-    const left = 64, right = width - 40;
+    const left = 64, right = width - 64;
     const across = (l) => left + ((right - left) * l) / (layers.length - 1);
     const down = (i) => TOP + gap * i + SIZE / 2;
     this.svg = make("svg", { role: "img", "aria-label": this.sentence(layers) }, this.place);
