@@ -51,7 +51,10 @@ export class Diagram {
       const canvas = this.unit(left, down(i), SHOWN[name]);
       canvas.classList.toggle("off", chosen < 0);
       canvas.setAttribute("aria-pressed", chosen >= 0);
+      canvas.setAttribute("role", "button");
+      canvas.tabIndex = 0;
       canvas.onclick = () => this.on.feature(name);
+      canvas.onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); this.on.feature(name); } };
       const picture = started.all_features.indexOf(name);
       canvas.onpointerenter = () => this.on.look({ input: picture });
       make("text", { x: left - SIZE / 2 - 8, y: down(i) + 4, "text-anchor": "end" }, this.svg).textContent = SHOWN[name];
@@ -118,6 +121,7 @@ export class Diagram {
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", label);
     canvas.title = label;
+    canvas.addEventListener("focus", () => canvas.onpointerenter?.());
     Object.assign(canvas.style, { left: `${x - SIZE / 2}px`, top: `${y - SIZE / 2}px`, width: `${SIZE}px`, height: `${SIZE}px` });
     this.place.append(canvas);
     return canvas;

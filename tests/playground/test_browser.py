@@ -1,0 +1,373 @@
+"""The playground in a real Chromium: controls, hashes, learning, sockets that drop, bad input."""
+
+import os
+import re
+import shutil
+
+import pytest
+
+api = pytest.importorskip("playwright.sync_api", reason="needs fastmlp[browser]")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+if CHROMIUM is None:
+    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
+
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+class Page:
+    """A page of the playground, and what a user would do on it."""
+
+    def __init__(self, browser, address, **options):
+        options.setdefault("viewport", {"width": 1280, "height": 720})
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.address, self.errors, self.asked = address, [], []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def open(self, hash_=""):
+        self.page.goto("about:blank")
+        self.page.goto(self.address + ("#" + hash_ if hash_ else ""))
+        self.page.wait_for_selector("body[data-ready='true']")
+        return self
+
+    def text(self, selector):
+        return self.page.locator(selector).inner_text()
+
+    def hash(self):
+        return self.page.url.partition("#")[2]
+
+    @property
+    def epoch(self):
+        return int(self.text("#count"))
+
+    def loss(self):
+        return float(self.text("#trainLoss"))
+
+    def settle(self, in_hash):
+        self.page.wait_for_url(re.compile(re.escape(in_hash)))
+        api.expect(self.page.locator("#count")).to_have_text("0")
+
+    def steps(self, n):
+        for _ in range(n):
+            before = self.epoch
+            self.page.click("#step")
+            api.expect(self.page.locator("#count")).to_have_text(str(before + 1))
+
+
+@pytest.fixture
+def page(chromium, address):
+    one = Page(chromium, address)
+    yield one
+    one.context.close()
+    assert one.errors == []
+
+
+def test_the_page_opens_and_steps(page):
+    page.open()
+    first = page.loss()
+    page.steps(3)
+    assert page.loss() < first
+    page.page.click("#reset")
+    api.expect(page.page.locator("#count")).to_have_text("0")
+    assert page.loss() == first
+
+
+def test_play_and_pause(page):
+    page.open()
+    page.page.click("#play")
+    api.expect(page.page.locator("#play")).to_have_attribute("aria-label", "Pause")
+    api.expect(page.page.locator("#count")).not_to_have_text("0")
+    page.page.click("#play")
+    api.expect(page.page.locator("#play")).to_have_attribute("aria-label", "Play")
+    stopped = page.epoch
+    page.page.wait_for_timeout(200)
+    assert page.epoch <= stopped + 1
+
+
+@pytest.mark.parametrize(
+    ("selector", "value", "in_hash"),
+    [
+        ("#problem", "regression", "problem=regression"),
+        ("#problem", "curve", "problem=curve"),
+        ("#problem", "backprop", "problem=backprop"),
+        ("#loss", "perceptron", "loss=perceptron"),
+        ("#activation", "relu", "activation=relu"),
+        ("#learningRate", "0.3", "learningRate=0.3"),
+        ("#regularization", "L1", "regularization=L1"),
+    ],
+)
+def test_a_choice_is_in_the_hash_and_starts_anew(page, selector, value, in_hash):
+    page.open()
+    page.steps(1)
+    page.page.select_option(selector, value)
+    page.settle(in_hash)
+    page.steps(1)
+
+
+def test_buttons_of_the_network(page):
+    page.open("networkShape=4,2")
+    page.page.click("#moreLayers")
+    page.settle("networkShape=4,2,2")
+    page.page.get_by_label("Add a unit to hidden layer 3").click()
+    page.settle("networkShape=4,2,3")
+    page.page.get_by_label("Remove a unit from hidden layer 1").click()
+    page.settle("networkShape=3,2,3")
+    page.page.get_by_label("Activation of hidden layer 2").select_option("mish")
+    page.settle("activations=tanh,mish,tanh")
+    page.page.click("#fewerLayers")
+    page.settle("networkShape=3,2&")
+    page.page.get_by_label("x₁x₂").click()
+    page.settle("xTimesY=true")
+    page.steps(1)
+
+
+def test_data_and_solvers(page):
+    page.open()
+    page.page.get_by_role("radio", name="spiral").click()
+    page.settle("dataset=spiral")
+    page.page.locator("#solvers").get_by_label("lm", exact=True).check()
+    page.settle("solvers=adam,lm")
+    page.steps(2)
+    rows = page.page.locator("#runs tbody tr")
+    assert rows.count() == 2
+    rows.nth(1).get_by_role("button").click()
+    api.expect(rows.nth(1).get_by_role("button")).to_have_attribute("aria-pressed", "true")
+    page.page.locator("#noise").fill("30")
+    page.settle("noise=30")
+    page.page.locator("#seed").fill("12")
+    page.page.locator("#seed").press("Enter")
+    page.settle("seed=12")
+
+
+def test_a_link_of_tensorflows_page_opens(page):
+    page.open(
+        "activation=sigmoid&regularization=L2&batchSize=12&dataset=gauss&regDataset=reg-gauss"
+        "&learningRate=0.1&regularizationRate=0.003&noise=10&networkShape=5,3&seed=0.48283"
+        "&showTestData=true&discretize=true&percTrainData=70&x=true&y=false&xTimesY=true"
+        "&xSquared=false&ySquared=false&cosX=false&sinX=false&cosY=false&sinY=false"
+        "&collectStats=false&problem=classification&initZero=false&hideText=false"
+        "&playButton_hide=true"
+    )
+    assert page.page.locator("#activation").input_value() == "sigmoid"
+    assert page.page.locator("#learningRate").input_value() == "0.1"
+    assert page.page.locator("#noise").input_value() == "10"
+    assert page.page.locator("#showTestData").is_checked()
+    assert page.page.locator("#discretize").is_checked()
+    assert page.page.locator("#play").is_hidden()
+    assert page.page.locator("#diagram canvas[aria-pressed=true]").count() == 2
+    kept = page.hash()
+    page.steps(2)
+    loss = page.loss()
+    page.open(kept)  # what the page wrote opens as the same page
+    assert page.hash() == kept
+    page.steps(2)
+    assert page.loss() == loss
+
+
+@pytest.mark.parametrize(
+    ("hash_", "most"),
+    [
+        ("dataset=xor&networkShape=8&solvers=lm", 0.01),
+        ("dataset=spiral&networkShape=8,8&solvers=lm", 0.05),
+    ],
+)
+def test_a_task_is_learned_on_the_page(page, hash_, most):
+    page.open(hash_)
+    page.page.select_option("#speed", "25")
+    page.page.click("#play")
+    for _ in range(100):
+        page.page.wait_for_timeout(100)
+        if page.loss() < most:
+            break
+    assert page.loss() < most
+
+
+def test_the_lecture_by_hand(page):
+    page.open()
+    page.page.select_option("#recipe", label="Backpropagation by hand")
+    api.expect(page.page.locator("#trace")).to_contain_text("0.298371109")
+    api.expect(page.page.locator("#trace")).to_contain_text("0.138498562")
+    assert page.text("#trainLoss") == "0.2984"
+    page.steps(1)
+    assert page.text("#trainLoss") == "0.2910"
+
+
+def test_every_recipe_starts(page):
+    page.open()
+    names = page.page.locator("#recipe option").all_inner_texts()[1:]
+    assert len(names) > 10
+    for name in names:
+        page.page.select_option("#recipe", label=name)
+        api.expect(page.page.locator("#message")).to_contain_text(re.compile(r"\w{3,}"))
+        page.page.wait_for_timeout(100)
+        api.expect(page.page.locator("#count")).to_have_text("0")
+        page.steps(2)
+
+
+def test_panels(page):
+    page.open("solvers=gd,newton&problem=regression&networkShape=")
+    for name, inside in [
+        ("surface", "#surface"), ("trace", "#trace"), ("weights", "#weights input"),
+        ("width", "#tryWidths"), ("python", "#python"), ("loss", "#chart"),
+    ]:  # fmt: skip
+        page.page.click(f"#tab-{name}")
+        api.expect(page.page.locator(inside).first).to_be_visible()
+    page.page.click("#tab-python")
+    api.expect(page.page.locator("#python")).to_contain_text("GradientDescent(learning_rate=0.03)")
+    page.page.click("#tab-width")
+    page.page.click("#tryWidths")
+    api.expect(page.page.locator("#message")).to_contain_text("Each by lm", timeout=20_000)
+    page.page.locator("#tab-width").press("ArrowLeft")
+    api.expect(page.page.locator("#panel-weights")).to_be_visible()
+
+
+def test_a_weight_is_edited(page):
+    page.open()
+    before = page.loss()
+    page.page.click("#tab-weights")
+    weight = page.page.get_by_label("W1, row 1, column 2", exact=True)
+    weight.fill("3.5")
+    weight.press("Enter")
+    api.expect(page.page.locator("#trainLoss")).not_to_have_text(f"{before:.4f}")
+    page.page.locator("#diagram .touch").first.dispatch_event("click")
+    page.page.locator("#card input").fill("-2")
+    page.page.locator("#card input").press("Enter")
+    api.expect(page.page.get_by_label("W1, row 1, column 1", exact=True)).to_have_value("-2")
+
+
+def test_a_table_of_ones_own(page, tmp_path):
+    page.open()
+    page.page.click("#paste")
+    page.page.fill("#tableText", "1,2,a\n3,b,c")
+    page.page.click("#tableUse")
+    api.expect(page.page.locator("#tableError")).to_contain_text("Row 2 holds 'b'")
+    page.page.fill(
+        "#tableText", "x,y,kind\n" + "\n".join(f"{i},{i % 3},{'ab'[i > 9]}" for i in range(20))
+    )
+    page.page.click("#tableUse")
+    api.expect(page.page.locator("#message")).to_contain_text("20 points")
+    page.steps(2)
+    huge = tmp_path / "huge.csv"
+    with huge.open("wb") as file:
+        file.truncate(100_000_000)
+    page.page.click("#paste")
+    page.page.set_input_files("#tableFile", huge)
+    api.expect(page.page.locator("#tableError")).to_contain_text("100.0 MB; up to 1 MB")
+    page.page.get_by_role("button", name="Cancel").click()
+    page.steps(1)
+
+
+def test_points_are_drawn(page):
+    page.open()
+    page.page.click("#draw")
+    box = page.page.locator("#output").bounding_box()
+    for i in range(8):
+        page.page.mouse.click(box["x"] + 30 + 30 * i, box["y"] + 60)
+    page.page.keyboard.down("Shift")
+    for i in range(8):
+        page.page.mouse.click(box["x"] + 30 + 30 * i, box["y"] + 240)
+    page.page.keyboard.up("Shift")
+    page.page.click("#draw")
+    api.expect(page.page.locator("#message")).to_contain_text("16 points drawn")
+    page.steps(2)
+
+
+def test_what_a_hash_holds_wrongly_is_said(page):
+    for hash_, said in [
+        ("dataset=moons", "circle, xor"),
+        ("networkShape=99", "from 1 to 8"),
+        ("learningRate=1e9", "from 1e-05 to 10"),
+        ("solvers=magic", "solver is one of"),
+        ("problem=<img src=x onerror=alert(1)>", "problem is one of"),
+    ]:
+        page.page.goto("about:blank")
+        page.page.goto(page.address + "#" + hash_)
+        api.expect(page.page.locator("#message")).to_contain_text(said)
+
+
+def test_a_dropped_socket_is_opened_again(page):
+    sockets = []
+
+    def through(socket):
+        server = socket.connect_to_server()
+        sockets.append((socket, server))
+
+    page.page.route_web_socket(re.compile("/ws"), through)
+    page.open()
+    page.steps(3)
+    loss = page.loss()
+    sockets[0][1].close()
+    sockets[0][0].close()
+    for _ in range(50):
+        page.page.wait_for_timeout(100)
+        if len(sockets) > 1 and page.page.locator("body[data-ready='true']").count():
+            break
+    api.expect(page.page.locator("#count")).to_have_text("3")
+    assert page.loss() == loss
+    page.steps(1)
+
+
+def test_two_pages_at_once(page, chromium, address):
+    other = Page(chromium, address).open("dataset=gauss&networkShape=2")
+    page.open()
+    page.steps(2)
+    other.steps(3)
+    page.steps(2)
+    assert (page.epoch, other.epoch) == (4, 3)
+    other.context.close()
+
+
+def test_a_picture_is_saved(page, tmp_path):
+    page.open()
+    with page.page.expect_download() as download:
+        page.page.click("#picture")
+    download.value.save_as(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+
+def test_no_request_leaves_the_machine(page):
+    page.open()
+    page.steps(1)
+    origin = page.address.partition("?")[0]
+    asked = [url for url in page.asked if not url.startswith(("data:", "blob:", "about:"))]
+    assert len(asked) > 5
+    assert all(url.startswith(origin) for url in asked)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (820, 1180)])
+def test_axe_finds_nothing_serious(chromium, address, theme, width, height):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
+    page = Page(
+        chromium, address, viewport={"width": width, "height": height}, color_scheme=theme,
+        bypass_csp=True,
+    ).open()  # fmt: skip
+    page.steps(1)
+    found = axe.Axe().run(page.page).response["violations"]
+    serious = [
+        (one["id"], [node["html"][:90] for node in one["nodes"]][:4])
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+    wide = page.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width
+    page.context.close()
