@@ -49,7 +49,7 @@ def code_of(session: Session, shown_run: int = 0) -> str:
         "",
         *_data(session),
         f"inputs = np.column_stack([{features}])",
-        *(["y = (y + 1) / 2  # classes as 0 and 1"] if settings.loss == "log_loss" else []),
+        *(["y = (y + 1) / 2  # classes as 0 and 1"] if settings.as_shares else []),
         "",
         "net = Network(",
         f"    {list(session.net.layers)}, activation={activation!r},"

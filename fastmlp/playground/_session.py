@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp._names import shown
+from fastmlp.distributions import Normal, resolve_family
+from fastmlp.losses import resolve_loss
 from fastmlp.network import Network
 from fastmlp.playground._problems import (
     BY_HAND_START,
@@ -102,8 +104,7 @@ class Session:
         features = settings.features
         self.inputs, self.inputs_test = inputs(self.X, features), inputs(self.X_test, features)
         output = LOSSES[settings.problem][settings.loss][0]
-        as_shares = settings.loss == "log_loss"
-        self.y, self.y_test = ((v + 1) / 2 if as_shares else v for v in (y, y_test))
+        self.y, self.y_test = ((v + 1) / 2 if settings.as_shares else v for v in (y, y_test))
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         widths = [len(features), *settings.networkShape, n_targets]
         self.net = Network(
@@ -210,7 +211,7 @@ class Session:
     def output_picture(self, theta: np.ndarray) -> np.ndarray:
         """The output over the plane, from -1 to 1, (PICTURE, PICTURE)."""
         out = self.net.predict(theta, self._grids[PICTURE])[:, 0]
-        if self.settings.loss == "log_loss":
+        if self.settings.as_shares:
             out = 2 * out - 1
         return out.reshape(PICTURE, -1)
 
@@ -236,14 +237,13 @@ class Session:
         """The prediction along a curve, and the band that holds 95 % of new points."""
         grid = inputs(np.linspace(-REACH, REACH, CURVE)[:, None], self.settings.features)
         raw = self.net.raw(theta, grid)
-        mean = raw[:, 0]
-        if raw.shape[1] == 2:  # a location and the logarithm of a scale
-            sigma = np.exp(np.clip(raw[:, 1], -20, 20))
+        if raw.shape[1] > 1:
+            dist = resolve_family(self.settings.loss).from_raw(raw, 1)
         else:
             residuals = self.net.predict(theta, self.inputs)[:, 0] - self.y
-            sigma = np.full(CURVE, np.sqrt(np.mean(residuals**2)))
-        reach = 2.776 if self.settings.loss == "student_t" else 1.96  # of 4 degrees of freedom
-        return {"mean": mean, "low": mean - reach * sigma, "high": mean + reach * sigma}
+            dist = Normal(raw[:, 0], max(float(np.sqrt(np.mean(residuals**2))), 1e-12))
+        low, high = dist.interval(0.95)
+        return {"mean": dist.mean(), "low": low, "high": high}
 
     def trace(self, index: int, shown_run: int = 0) -> dict[str, Any]:
         """Every number of one pass of a training point, and one step of gradient descent."""
@@ -267,8 +267,8 @@ class Session:
 
     def widths(self) -> dict[str, Any]:
         """The loss after training one hidden layer of 1, 2, ... units, each from the seed."""
-        flat = self.settings.loss in {"perceptron", "absolute_error"}
-        name = "adam" if flat or self.settings.l1 else "lm"
+        curved = resolve_loss(self.settings.loss).curved and not self.settings.l1
+        name = "lm" if curved else "adam"
         answer: dict[str, Any] = {"widths": [], "train": [], "test": [], "solver": name}
         for width in range(1, MOST_UNITS + 1):
             settings = replace(

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastmlp._names import shown
 from fastmlp.activations import HIDDEN_NAMES
+from fastmlp.losses import resolve_loss
 from fastmlp.playground._problems import CURVE_FEATURES, FEATURES, PROBLEMS
 
 # What TensorFlow Playground calls them in its hash.
@@ -182,6 +183,11 @@ class Settings:
         return [ACTIVATIONS[name] for name in each]
 
     @property
+    def as_shares(self) -> bool:
+        """Whether the loss wants classes as 0 and 1."""
+        return resolve_loss(self.loss).row["targets"] == "UNIT"
+
+    @property
     def l2(self) -> float:
         """The strength of the quadratic penalty."""
         return self.regularizationRate if self.regularization == "L2" else 0.0
@@ -224,9 +230,8 @@ def settings_of(message: Any) -> Settings:
             f"L1 has a kink, which {', '.join(full_batch)} cannot follow: take L2, or sgd, "
             "momentum or adam."
         )
-    flat = settings.loss in {"perceptron", "absolute_error"}
     curved = [name for name in settings.solvers if name in {"newton", "newton-cg", "lm"}]
-    if flat and curved:
+    if curved and not resolve_loss(settings.loss).curved:
         raise SettingsError(
             f"{settings.loss} has no curvature for {', '.join(curved)} to use: take sgd, momentum, "
             "adam, gd or lbfgs."

@@ -180,7 +180,7 @@ def test_the_band_is_that_of_the_likelihood():
     one = session(problem="curve", loss="normal", features=["x"])
     band = one.curve(one.runs[0].theta)
     raw = one.net.raw(one.runs[0].theta, np.array([[-6.0]]))[0]
-    np.testing.assert_allclose(band["high"][0], raw[0] + 1.96 * np.exp(raw[1]))
+    np.testing.assert_allclose(band["high"][0], raw[0] + 1.959964 * np.exp(raw[1]), rtol=1e-6)
 
 
 def test_the_surface_has_the_loss():
