@@ -137,8 +137,8 @@ class Sweep:
     def batch_tapes(self, batch_size: int, n_threads: int):
         """What an epoch needs: a tape per share of a batch."""
         plan = self.plan("batch")
-        count = plan.threads or (1 if plan.calls_blas else n_threads)
-        return self._tapes(plan, min(batch_size, plan.tile), min(count, batch_size))
+        count = min(plan.threads or n_threads, batch_size)
+        return self._tapes(plan, min(batch_size, plan.tile), count)
 
     # -- products with matrices, in float64 ----------------------------------------------------
 

@@ -9,7 +9,7 @@ static void check_padded(const fm_kernels *k, ptrdiff_t n) {
 /* Padding of activations and deltas is NaN and must reach nothing but padding. */
 static void check_panels(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {
     const ptrdiff_t lda = k->padded(in + 1), ldd = k->padded(out), ldb = k->padded(in);
-    const ptrdiff_t n = (in + 1) * out;
+    const ptrdiff_t n = (in + 1) * out, lanes = k->padded(2);
     const long label = (long)(rows * 1000000 + in * 1000 + out);
     real *theta = filled(n), *back = filled(n), *W = filled((in + 1) * ldd);
     real *turned = filled(out * ldb), *transposed = filled(in * out),
@@ -25,7 +25,8 @@ static void check_panels(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t in, ptrd
     k->panel_copy(W, back, in + 1, out, 1);
     for (ptrdiff_t i = 0; i < n; i++) compare_same(back[i], theta[i]);
     verdict(CHECK_panel_copy, "", label);
-    k->panel_turn(turned, W, in, out);
+    for (ptrdiff_t first = 0; first < out; first += 2 * lanes)
+        k->panel_turn(turned, W, in, out, first, first + 2 * lanes);
     k->panel_copy(turned, transposed, out, in, 1);
     for (ptrdiff_t i = 0; i < in * out; i++)
         compare_same(transposed[i % out * in + i / out], theta[i]);

@@ -347,22 +347,24 @@ static void panel_copy(real *panels, real *m, ptrdiff_t rows, ptrdiff_t cols, in
     }
 }
 
-/* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out). */
-static void panel_turn(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out) {
-    for (ptrdiff_t from = 0; from < fan_in; from += PANEL) {
+/* Panels of W' (fan_out rows) from those of W~ (fan_in + 1 rows, the last left out): rows
+ * begin .. end, which are columns of W~. */
+static void panel_turn(real *turned, const real *W, ptrdiff_t fan_in, ptrdiff_t fan_out,
+                       ptrdiff_t begin, ptrdiff_t end) {
+    for (ptrdiff_t from = 0; from < fan_in; from += PANEL, turned += fan_out * PANEL) {
         const ptrdiff_t width = width_at(fan_in, from);
         const ptrdiff_t real_cols = fan_in - from < width ? fan_in - from : width;
-        for (ptrdiff_t first = 0; first < fan_out; first += PANEL) {
+        for (ptrdiff_t first = begin; first < end && first < fan_out; first += PANEL) {
             const ptrdiff_t w_width = width_at(fan_out, first);
             const ptrdiff_t rows = fan_out - first < w_width ? fan_out - first : w_width;
             const real *const block = W + first * (fan_in + 1) + from * w_width;
+            real *const out = turned + first * width;
             if (width == PANEL && w_width == PANEL) /* most of them: strides known to the compiler */
-                turn_block(turned, PANEL, block, PANEL, real_cols, rows);
+                turn_block(out, PANEL, block, PANEL, real_cols, rows);
             else
-                turn_block(turned, width, block, w_width, real_cols, rows);
+                turn_block(out, width, block, w_width, real_cols, rows);
             for (ptrdiff_t i = real_cols; i < width; i++)
-                for (ptrdiff_t o = 0; o < rows; o++) turned[o * width + i] = 0;
-            turned += rows * width;
+                for (ptrdiff_t o = 0; o < rows; o++) out[o * width + i] = 0;
         }
     }
 }

@@ -65,6 +65,7 @@ def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order,
     pack_all(tape, theta, state, False)
     try:
         with nogil:
+            turn(tape)
             while batch < progress.n_batches:
                 if batch > progress.batch and end < INFINITY and seconds() >= end:
                     break
@@ -124,7 +125,6 @@ cdef double one_batch(tape_t tape, Team team, const Py_ssize_t *index, Py_ssize_
     """
     cdef Py_ssize_t start = 0, n
     cdef double value = 0, penalty
-    turn(tape)
     # Clipping needs the norm of the whole gradient before the step: one thread does it all.
     if team is not None and rows >= team.least_batch and step.max_norm == INFINITY:
         check_signals(last)

@@ -1,8 +1,8 @@
 """One step of an optimiser on the parameters of a tape.
 
 The parameters of a layer are strips, each of so many weights with the biases of its columns behind
-them: a panel is one, and so is a W~ that BLAS multiplies. Of a layer of sparse rows a share is some
-of the features.
+them: a panel is one. A W~ that BLAS multiplies is cut into strips of weights, the last of which has
+all biases. Of a layer of sparse rows a share is some of the features.
 """
 
 from libc.math cimport INFINITY, pow, sqrt
@@ -13,6 +13,8 @@ from fastmlp._core.csr cimport regularise_rows, update_rows
 from fastmlp._core.kernels cimport FM_UPDATE_adam
 from fastmlp._core.tape cimport CSR, PANELS
 
+cdef enum:
+    STRIP = 1 << 14    # weights of a strip of a W~ that BLAS multiplies
 
 cdef class Step:
     """What an optimiser does to each segment of theta: W_1, b_1, W_2, ...
@@ -87,53 +89,73 @@ cdef double one_step(tape_t tape, Step step, double scale) noexcept nogil:
 
 cdef double share_of_step(tape_t tape, Step step, void **grads, int share,
                           int shares) noexcept nogil:
-    """The step from as many gradients as there are shares, added up, on one share of the strips;
-    returns twice their penalty."""
+    """The step from as many gradients as there are shares, added up, on one share of the strips,
+    which are turned, too; returns twice their penalty."""
     cdef Py_ssize_t l, turn = 0
     cdef double penalty = 0
     for l in range(1, tape.layers.n_layers + 1):
-        penalty += update(tape, l, tape.W[l], tape.first[l], tape.second[l],
+        penalty += update(tape, l, tape.W[l], tape.turned[l], tape.first[l], tape.second[l],
                           &step.segment[2 * l - 2], &step.strengths[2 * l - 2], grads, share,
                           shares, &turn)
     return penalty
 
 
-cdef double update(Tape tape, Py_ssize_t l, real *W, real *first, real *second, fm_update_t *u,
-                   const double *strengths, void **grads, int share, int shares,
+cdef double update(Tape tape, Py_ssize_t l, real *W, real *turned, real *first, real *second,
+                   fm_update_t *u, const double *strengths, void **grads, int share, int shares,
                    Py_ssize_t *turn) noexcept nogil:
     """One layer's part of `share_of_step`; its strips are taken in turn with all others.
 
     u, strengths: of weights, and of biases.
     """
-    cdef Py_ssize_t at = 0, c = 0, fan_in = tape.layers.width[l - 1], width, n
+    cdef strip_t strip
+    cdef Py_ssize_t at, fan_in = tape.layers.width[l - 1], fan_out = tape.layers.width[l]
     cdef double penalty = 0
     cdef const real *grad
     if tape.product[l] == CSR:
         return update_rows(tape.sparse, W, first, second, u, strengths, <real ***> grads, share,
                            shares)
-    while c < tape.layers.width[l]:
-        width = strip_width(tape, l, c)
-        n = fan_in * width
-        if turn[0] % shares == share:
-            grad = added_up(<real ***> grads, shares, l, at, n + width)
-            penalty += strengths[0] * kernels.update(W + at, first + at, part(second, at), grad, n,
-                                                     &u[0])
-            at += n
-            penalty += strengths[1] * kernels.update(W + at, first + at, part(second, at),
-                                                     grad + n, width, &u[1])
-            at -= n
+    strip.end = strip.column = strip.biases = 0
+    while next_strip(tape, l, &strip):
         turn[0] += 1
-        at += n + width
-        c += width
+        if turn[0] % shares != share:
+            continue
+        at = strip.end - strip.weights - strip.biases
+        grad = added_up(<real ***> grads, shares, l, at, strip.weights + strip.biases)
+        penalty += strengths[0] * kernels.update(W + at, first + at, part(second, at), grad,
+                                                 strip.weights, &u[0])
+        at += strip.weights
+        penalty += strengths[1] * kernels.update(W + at, first + at, part(second, at),
+                                                 grad + strip.weights, strip.biases, &u[1])
+        if l > 1 and tape.product[l] == PANELS:
+            kernels.panel_turn(turned, W, fan_in, fan_out, strip.column,
+                               strip.column + strip.biases)
     return penalty
 
 
-cdef Py_ssize_t strip_width(Tape tape, Py_ssize_t l, Py_ssize_t c) noexcept nogil:
-    """Of the strip that begins at column c, padding included."""
-    cdef Py_ssize_t fan_out = tape.layers.width[l]
-    if fan_out == 1 or tape.product[l] != PANELS:
-        return fan_out
-    return 2 * tape.lanes if fan_out - c > tape.lanes else tape.lanes
+cdef struct strip_t:
+    Py_ssize_t column             # its first, of a panel
+    Py_ssize_t weights, biases    # entries
+    Py_ssize_t end                # in W~ as it is multiplied
+
+
+cdef inline bint next_strip(Tape tape, Py_ssize_t l, strip_t *strip) noexcept nogil:
+    """The strip of layer l that begins where this one ends, padding included; whether there is
+    one."""
+    cdef Py_ssize_t left = tape.size[l] - strip.end, fan_out = tape.layers.width[l], fan_in
+    if left == 0:
+        return False
+    if tape.product[l] == PANELS:
+        fan_in = tape.layers.width[l - 1]
+        strip.column += strip.biases
+        strip.biases = fan_out
+        if fan_out > 1:
+            strip.biases = 2 * tape.lanes if fan_out - strip.column > tape.lanes else tape.lanes
+        strip.weights = fan_in * strip.biases
+    else:
+        strip.biases = fan_out if left - fan_out <= STRIP else 0
+        strip.weights = STRIP if strip.biases == 0 else left - fan_out
+    strip.end += strip.weights + strip.biases
+    return True
 
 
 cdef const real *added_up(real ***grads, int shares, Py_ssize_t l, Py_ssize_t at,
@@ -158,15 +180,13 @@ cdef inline real *part(real *moments, Py_ssize_t at) noexcept nogil:
 cdef void regularise(Tape tape, Py_ssize_t l, real *grad, const real *W, double *sums,
                      fm_update_t *u) noexcept nogil:
     """grad = (grad + l2 theta) scale, by u of weights and of biases; sums[1] += |grad|^2."""
-    cdef Py_ssize_t at = 0, c = 0, width, n
+    cdef strip_t strip
     if tape.product[l] == CSR:
         regularise_rows(tape.sparse, grad, W, sums, u)
         return
-    while c < tape.layers.width[l]:
-        width = strip_width(tape, l, c)
-        n = tape.layers.width[l - 1] * width
-        kernels.regularise(grad + at, sums, W + at, n, u[0].l2, u[0].scale)
-        at += n
-        kernels.regularise(grad + at, sums, W + at, width, u[1].l2, u[1].scale)
-        at += width
-        c += width
+    strip.end = strip.column = strip.biases = 0
+    while next_strip(tape, l, &strip):
+        kernels.regularise(grad, sums, W, strip.weights, u[0].l2, u[0].scale)
+        grad, W = grad + strip.weights, W + strip.weights
+        kernels.regularise(grad, sums, W, strip.biases, u[1].l2, u[1].scale)
+        grad, W = grad + strip.biases, W + strip.biases

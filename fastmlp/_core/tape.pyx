@@ -244,7 +244,7 @@ cdef void turn(tape_t tape) noexcept nogil:
     for l in range(2, tape.layers.n_layers + 1):
         if tape.product[l] == PANELS:
             kernels.panel_turn(tape.turned[l], tape.W[l], tape.layers.width[l - 1],
-                               tape.layers.width[l])
+                               tape.layers.width[l], 0, tape.layers.width[l])
         else:
             tape.turned[l] = tape.W[l]
 

@@ -174,6 +174,28 @@ def test_weights_of_zero_leave_theta_alone_on_panels(rng):
     assert (theta != start).any() and state.t == 1
 
 
+@pytest.mark.parametrize("max_norm", [np.inf, 0.1])
+@pytest.mark.parametrize("update", ["sgd", "nesterov", "adam"])
+def test_a_step_of_a_layer_on_blas_is_shared(rng, update, max_norm):
+    """Of several strips, which no one else of these tests has."""
+    net = Network([40, 900, 3], "tanh")
+    data = rng.normal(size=(60, 40)), rng.normal(size=(60, 3)), None
+    ends = [
+        after_epochs(plan, net, *data, update, max_norm, 30)[:2]
+        for plan in (Plan("panels", threads=1), Plan("blas", threads=1), Plan("blas", threads=3))
+    ]
+    for losses, theta in ends[1:]:
+        np.testing.assert_allclose(losses, ends[0][0], rtol=1e-12)
+        np.testing.assert_allclose(theta, ends[0][1], rtol=1e-9, atol=1e-12)
+
+
+def test_batches_are_shared_whatever_multiplies(rng):
+    net = Network([30, 40, 1])
+    for products in ("panels", "blas", ("blas", "panels")):
+        term = net.objective(rng.normal(size=(50, 30)), np.ones(50), plan=Plan(products)).term
+        assert len(term._sweep.batch_tapes(50, 3)) == 3
+
+
 def test_ctrl_c_sends_the_assistants_home(rng, threads_end):
     net = Network([30, 200, 200, 1])
     X, y = rng.normal(size=(4000, 30)), rng.normal(size=4000)

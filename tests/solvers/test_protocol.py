@@ -77,7 +77,7 @@ def test_every_need_is_a_part_of_the_protocol():
             {
                 *("hessian", "hess_mul", "n_samples", "subset", "epoch", "n_params", "dtype"),
                 *("network", "segments", "ggn_diagonal", "n_residuals", "weight_sum"),
-                *("has_noise", "prior", "with_penalty", "linear"),
+                *("has_noise", "prior", "with_penalty", "linear", "limited"),
             },
         ),
         (lambda theta: (0.0, theta), set(_protocol.PARTS) - {"value", "value_grad"}),
