@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.estimators import _interop, _prediction, _weights
+from fastmlp.estimators import _interop, _picture, _prediction, _weights
+from fastmlp.estimators._diagnosis import Diagnosis, diagnose
 from fastmlp.estimators._explain import explained
 from fastmlp.network import Network
 
@@ -139,6 +140,85 @@ class FittedNetwork(_weights.FittedWeights):
         else:
             spread = X.std(axis=0, dtype=np.float64)
         return np.sqrt(total / n_samples) * spread
+
+    def summary(self) -> str:
+        """The layers as a table: shapes, activations, parameters; and how the fit ended.
+
+        Returns
+        -------
+        str
+            Of several lines, which a prompt shows as they are.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier((5,), solver="lbfgs", standardize=True, random_state=0).fit(X, y)
+        >>> print(model.summary())  # doctest: +ELLIPSIS
+        layer     weights  activation  parameters
+        -----------------------------------------
+        hidden 1    4 x 5  relu                25
+        output      5 x 3  softmax             18
+        -----------------------------------------
+        all                                    43
+        loss ...
+        """
+        check_is_fitted(self)
+        return _picture.summary(self)
+
+    def diagnose(self, X: Any) -> Diagnosis:
+        """Look for what commonly goes wrong in training.
+
+        Dead units, saturated layers, slopes that vanish or explode on their way to the first layer,
+        columns far from mean 0 and spread 1, a learning rate too high or too low.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to look at, best those of ``fit``; of more than 1000, a thousand are taken.
+
+        Returns
+        -------
+        Diagnosis
+            A tuple of findings, each with ``name``, ``what`` was seen and its ``remedy``; ``print``
+            shows them as sentences.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            For data that ``predict`` refuses as well.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import MLPRegressor
+        >>> X = np.random.default_rng(0).normal(5000, 1, (200, 2))
+        >>> model = MLPRegressor(hidden_layer_sizes=5, solver="lbfgs", random_state=0)
+        >>> [finding.name for finding in model.fit(X, X[:, 0] - 5000).diagnose(X)][0]
+        'unscaled columns'
+        """
+        return diagnose(self, _checked(self, X))
+
+    def _repr_html_inner(self):
+        return self._with_picture(super()._repr_html_inner())
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._with_picture(bundle["text/html"])
+        return bundle
+
+    def _with_picture(self, diagram):
+        """scikit-learn's diagram; of a fitted network, its picture beneath."""
+        return diagram + _picture.html(self) if hasattr(self, "n_layers_") else diagram
 
     def to_sklearn(self) -> Any:
         """A fitted ``sklearn.neural_network`` estimator that predicts alike.
