@@ -23,12 +23,40 @@ def linear_twin(term, theta):
     line = network.without_hidden_layers()
     twin = term.like(line)
 
-    def as_network(line_theta):
-        (coef,), (intercept,) = line.unpack(line_theta)
-        reach = float(np.abs(twin.raw(line_theta) - intercept).max())
-        return _linear_theta(network, theta, coef, intercept, reach)
+    return twin, AsNetwork(network, theta, line, twin)
 
-    return twin, as_network
+
+class AsNetwork:
+    """A linear function's theta -> the network's.
+
+    Parameters
+    ----------
+    network, line : Network
+    theta : ndarray of shape (n_params,)
+        Of the network: what units have that the linear function does not need.
+    twin : term of the linear function, or None
+        Its data say how far units are driven.
+    reach : float, optional
+        The largest ``|X coef|``, instead of them.
+    """
+
+    def __init__(self, network, theta, line, twin, reach=None):
+        self._network, self._theta, self._line = network, theta, line
+        self._twin, self._reach = twin, reach
+
+    def __call__(self, line_theta):
+        (coef,), (intercept,) = self._line.unpack(line_theta)
+        reach = self._reach_of(line_theta, intercept) if self._reach is None else self._reach
+        return _linear_theta(self._network, self._theta, coef, intercept, reach)
+
+    def _reach_of(self, line_theta, intercept):
+        return float(np.abs(self._twin.raw(line_theta) - intercept).max())
+
+    def without_data(self, line_theta):
+        """The same for what is near this theta, for good."""
+        _, (intercept,) = self._line.unpack(line_theta)
+        reach = self._reach_of(line_theta, intercept)
+        return AsNetwork(self._network, self._theta, self._line, None, reach)
 
 
 def _linear_theta(network, theta, coef, intercept, reach: float) -> np.ndarray:

@@ -40,7 +40,13 @@ def available_memory() -> float:
     return available
 
 
-def check_matrices_fit(n_params: int, n_matrices: int) -> None:
+WITHOUT_MATRIX = (
+    "hess_mul and ggn_mul give products without it, solver='lbfgs' and 'newton-cg' train without "
+    "it; or use a smaller network."
+)
+
+
+def check_matrices_fit(n_params: int, n_matrices: int, advice: str = WITHOUT_MATRIX) -> None:
     """Raise MemoryError where so many float64 matrices, n_params square, are more than there is.
 
     Parameters
@@ -49,6 +55,8 @@ def check_matrices_fit(n_params: int, n_matrices: int) -> None:
         Side of the matrix that is asked for.
     n_matrices : int
         It and the copies that its making or what follows takes.
+    advice : str
+        What else there is to do, in a sentence.
     """
     size = 8.0 * n_params**2
     if n_matrices * size <= SMALL:
@@ -58,8 +66,7 @@ def check_matrices_fit(n_params: int, n_matrices: int) -> None:
         raise MemoryError(
             f"A curvature matrix of {n_params} parameters takes {size / GIB:.3g} GiB, and what is "
             f"done with it {n_matrices * size / GIB:.3g} GiB in all; {available / GIB:.3g} GiB are "
-            "available. hess_mul and ggn_mul give products without it, solver='lbfgs' and "
-            "'newton-cg' train without it; or use a smaller network."
+            f"available. {advice}"
         )
 
 

@@ -6,6 +6,7 @@
 (array([0., 1.]), array([0.234, 0.663]))
 """
 
+from fastmlp.distributions._averaged import Averaged, average
 from fastmlp.distributions._base import Distribution
 from fastmlp.distributions._classes import Bernoulli, Categorical
 from fastmlp.distributions._counts import NegativeBinomial, Poisson
@@ -16,6 +17,7 @@ from fastmlp.distributions._positive import Beta, Gamma, LogNormal
 from fastmlp.distributions._real import Laplace, Normal, StudentT
 
 __all__ = [
+    "Averaged",
     "Bernoulli",
     "Beta",
     "Categorical",
@@ -30,5 +32,6 @@ __all__ = [
     "Poisson",
     "Quantiles",
     "StudentT",
+    "average",
     "resolve_family",
 ]

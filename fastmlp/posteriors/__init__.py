@@ -5,5 +5,6 @@ and with what they say of the network's raw outputs. No scikit-learn here.
 """
 
 from fastmlp.posteriors._base import Posterior, RawMixture
+from fastmlp.posteriors.laplace import Laplace
 
-__all__ = ["Posterior", "RawMixture"]
+__all__ = ["Laplace", "Posterior", "RawMixture"]

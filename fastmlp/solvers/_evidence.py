@@ -202,7 +202,7 @@ class Evidence:
         self.state = state
         self.settled = state is not None
         self._penalty = share * min(1.0, self._D.size / self._n_data) * self._loss_at_zero
-        self._l2 = self._of_state(state) if self.settled else np.zeros(len(self._sizes))
+        self.l2 = self._of_state(state) if self.settled else np.zeros(len(self._sizes))
         self._n_settling = 0
         self._last = np.inf, np.inf
 
@@ -229,11 +229,12 @@ class Evidence:
         return not IN_DOUBT * self._D.size <= effective <= IN_DOUBT * self._n_data
 
     @property
-    def _l2(self):
+    def l2(self):
+        """Today's strengths in the mean loss, (n_groups,)."""
         return self._now.strengths
 
-    @_l2.setter
-    def _l2(self, strengths):
+    @l2.setter
+    def l2(self, strengths):
         self._now = self._now.with_strengths(strengths)
 
     def _by_group(self, v):
@@ -255,7 +256,7 @@ class Evidence:
             The point.
         loss, grad : float, ndarray of shape (n_params,)
             There, of the data alone.
-        curvature : DenseLaplace or DualLaplace
+        curvature : DenseLaplace, DualLaplace, BlockLaplace or DiagonalLaplace
             Likewise; in the end with today's strengths.
 
         Returns
@@ -270,12 +271,12 @@ class Evidence:
             least = LEAST * theta.size * largest
             if not self.settled:  # all may be zero at the start
                 first = max(2 * self._penalty / max(float(norm2.sum()), 1.0), least)
-                self._l2 = np.full(len(norm2), first)
+                self.l2 = np.full(len(norm2), first)
             curvature.hold(self._now.diagonal)
             l2 = self._estimate(norm2, loss, *curvature.weigh(), MOST * largest)
             self._settle(loss, norm2.sum())
             if self.settled:
-                self._l2 = np.maximum(l2, least)
+                self.l2 = np.maximum(l2, least)
                 curvature.hold(self._now.diagonal)
         self._now.add_to(grad, theta)
         record = {name: getattr(self.state, name, np.nan) for name in self.keys}
@@ -285,7 +286,7 @@ class Evidence:
         last_loss, last_norm2 = self._last
         self._last = data_loss, norm2
         self._n_settling += 1
-        rests = last_loss - data_loss < SETTLED * last_loss and norm2 < GROWS * last_norm2
+        rests = last_loss - data_loss < SETTLED * abs(last_loss) and norm2 < GROWS * last_norm2
         self.settled |= bool(rests) or self._n_settling > MOST_SETTLING
 
     def _estimate(self, norm2, data_loss, shares, log_det, most):

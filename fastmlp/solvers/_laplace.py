@@ -32,17 +32,77 @@ class DenseLaplace:
         self._diagonal += strengths - self._held
         self._held = strengths
 
-    def weigh(self):
-        """The shares, (n_params,), and log det G: NaN where it is not positive definite."""
+    def factor(self):
+        """L with L L' = G + M, lower, in Fortran's order; None: it is not positive definite."""
         n_params = self._held.size
         matrix = self.G.copy()
         matrix.reshape(-1)[:: n_params + 1] += n_params * EPS * self.diagonal.max()
         factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
-            return np.ones(n_params), np.nan
+        return None if info != 0 else factor
+
+    def weigh(self):
+        """The shares, (n_params,), and log det G: NaN where it is not positive definite."""
+        factor = self.factor()
+        if factor is None:
+            return np.ones(self._held.size), np.nan
         log_det = 2 * float(np.sum(np.log(np.diagonal(factor))))
         inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
         return 1 - self._held * np.diagonal(inverse), log_det
+
+
+class BlockLaplace:
+    """By blocks on the diagonal of the matrix, which change in place; the rest counts as zero.
+
+    Parameters
+    ----------
+    blocks : list of ndarray of shape (size, size)
+        Of the data alone, for stretches of theta one after another.
+    """
+
+    def __init__(self, blocks):
+        self.blocks = [DenseLaplace(block) for block in blocks]
+        self.finite = all(block.finite for block in self.blocks)
+        self.diagonal = np.concatenate([block.diagonal for block in self.blocks])
+        ends = np.cumsum([block.diagonal.size for block in self.blocks])
+        self.parts = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def hold(self, strengths):
+        """M, in place of the last one."""
+        for part, block in zip(self.parts, self.blocks, strict=True):
+            block.hold(strengths[part])
+
+    def weigh(self):
+        """As :meth:`DenseLaplace.weigh`."""
+        shares, log_dets = zip(*(block.weigh() for block in self.blocks), strict=True)
+        return np.concatenate(shares), sum(log_dets)
+
+
+class DiagonalLaplace:
+    """By its diagonal alone.
+
+    Parameters
+    ----------
+    diagonal : ndarray of shape (n_params,)
+        Of the data alone.
+    """
+
+    def __init__(self, diagonal):
+        self.diagonal = diagonal
+        self.finite = bool(np.isfinite(diagonal).all())
+        self._held = np.zeros_like(diagonal)
+
+    def hold(self, strengths):
+        """M, in place of the last one."""
+        self._held = strengths
+
+    def total(self):
+        """Of data and M, (n_params,), positive."""
+        return self.diagonal + self._held + EPS * self.diagonal.max()
+
+    def weigh(self):
+        """As :meth:`DenseLaplace.weigh`."""
+        total = self.total()
+        return 1 - self._held / total, float(np.log(total).sum())
 
 
 class DualLaplace:

@@ -4,6 +4,7 @@ import mpmath as mp
 import numpy as np
 
 from fastmlp.distributions import (
+    Averaged,
     Bernoulli,
     Beta,
     Categorical,
@@ -53,6 +54,12 @@ DRAWN = {
     "mixture": mixture,
     "histogram": histogram,
     "quantiles": quantile_set,
+    "averaged": lambda rng, n: Averaged(
+        [Normal(rng.normal(0, 3, n), spread(rng, 0.3, 3, n)) for _ in range(2)], [0.7, 0.3]
+    ),
+    "averaged_counts": lambda rng, n: Averaged(
+        [Poisson(spread(rng, 0.05, 20, n)), NegativeBinomial(spread(rng, 0.05, 5, n), 3.0)]
+    ),
     "poisson": lambda rng, n: Poisson(spread(rng, 0.05, 100, n)),
     "negative_binomial": lambda rng, n: NegativeBinomial(
         spread(rng, 0.05, 50, n), spread(rng, 0.3, 100, n)
@@ -60,7 +67,7 @@ DRAWN = {
     "bernoulli": lambda rng, n: Bernoulli(rng.uniform(0, 1, n)),
     "categorical": lambda rng, n: Categorical(rng.dirichlet(np.ones(5), n), [-1, 0, 0.5, 2, 4]),
 }
-DISCRETE = ("poisson", "negative_binomial", "bernoulli", "categorical")
+DISCRETE = ("poisson", "negative_binomial", "averaged_counts", "bernoulli", "categorical")
 CONTINUOUS = tuple(name for name in DRAWN if name not in DISCRETE)
 IN_SCIPY = ("normal", "student_t", "laplace", "lognormal", "gamma", "beta", "poisson")
 IN_SCIPY += ("negative_binomial", "bernoulli")

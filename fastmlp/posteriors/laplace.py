@@ -1,0 +1,317 @@
+"""Laplace's approximation: a Normal density around the mode, of the Gauss-Newton precision."""
+
+from __future__ import annotations
+
+from typing import Any, Self, get_args
+
+import numpy as np
+from scipy import sparse
+
+from fastmlp import _types
+from fastmlp._memory import TO_SOLVE, check_matrices_fit
+from fastmlp._names import check_choice
+from fastmlp._numbers import check_integer, check_random_state
+from fastmlp._threads import blas_threads, default_threads
+from fastmlp.network import Network
+from fastmlp.posteriors._base import Posterior, RawMixture, Train
+from fastmlp.posteriors._gaussian import DiagonalFactor, Factor, Gaussian
+from fastmlp.solvers import EvidenceState, LevenbergMarquardt, Result, minimize
+from fastmlp.solvers._evidence import WEAK, Evidence
+from fastmlp.solvers._laplace import BlockLaplace, DiagonalLaplace
+from fastmlp.solvers._protocol import Adapted
+
+STRUCTURES = get_args(_types.PosteriorStructure)
+WEIGHTS = get_args(_types.PosteriorWeights)
+STRENGTHS = get_args(_types.PosteriorStrengths)
+# Up to so many parameters "auto" takes the whole matrix.
+MOST_FULL = 3000
+# Of the strengths at a fixed theta: the change at which they have settled, and updates at most.
+SETTLED, MOST_UPDATES = 1e-3, 50
+_BLOCK_BYTES = 1 << 25  # of J at a time
+SMALLER = "structure='layer' or 'diagonal' takes less, as weights='last' does: the last layer's."
+
+
+class Laplace(Posterior):
+    """Laplace's approximation: ``N(theta, P^-1)`` around trained parameters.
+
+    P is the Gauss-Newton matrix of minus the log-likelihood plus the precisions of the prior, and
+    outputs are taken as linear in theta, so that raw outputs are Normal in every row. The
+    precisions of the prior, and for squared error the noise, are those of the largest marginal
+    likelihood: as training by ``LevenbergMarquardt(evidence=...)`` left them, else found at the
+    trained parameters by the same rule.
+
+    Parameters
+    ----------
+    structure : {"auto", "full", "layer", "diagonal"}, default="auto"
+        What of P is kept: all of it, a block for each layer, its diagonal. "auto" is "full" up to
+        3000 parameters, then "diagonal".
+    weights : {"auto", "all", "last"}, default="auto"
+        The parameters that are uncertain: all, or those of the last layer, behind features that are
+        fixed. "auto" is "all" up to 3000 parameters, then "last".
+    strengths : {"single", "layer", "ard"}, default="layer"
+        What shares a precision of the prior: all parameters, each layer's weights or biases, or
+        besides the weights of each input feature. The biases of the outputs have none.
+    n_starts : int, default=1
+        Modes: trained from so many initial weights (with ``train``), each with its own
+        approximation; all have equal shares.
+
+    Attributes
+    ----------
+    network, theta, noise, log_marginal_likelihood
+        As of every :class:`Posterior`, of the mode with the highest marginal likelihood.
+    modes : list of Gaussian
+        One for each start.
+    evidence : EvidenceState
+        The precisions and the effective number of parameters, of the mode that theta is of.
+
+    References
+    ----------
+    MacKay, Neural Computation 4, 415 (1992). Immer, Korzepa and Bauer, Improving predictions of
+    Bayesian neural nets via local linearization, AISTATS (2021). Daxberger et al., Laplace redux,
+    NeurIPS (2021).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.posteriors import Laplace
+    >>> from fastmlp.solvers import LevenbergMarquardt, minimize
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, (60, 1))
+    >>> net = Network([1, 8, 1], activation="tanh")
+    >>> objective = net.objective(X, np.sin(3 * X) + rng.normal(0, 0.1, (60, 1)))
+    >>> solver = LevenbergMarquardt(evidence="layer")
+    >>> result = minimize(objective, net.init(random_state=0), solver=solver)
+    >>> posterior = Laplace().fit(objective, result.theta, state=result.state)
+    >>> mean, cov = posterior.moments([[0.0], [3.0]])
+    >>> mean.shape, cov.shape, bool(cov[1, 0, 0] > 10 * cov[0, 0, 0])
+    ((2, 1), (2, 1, 1), True)
+    """
+
+    modes: list[Gaussian]
+    evidence: EvidenceState
+
+    def __init__(
+        self,
+        structure: _types.PosteriorStructure = "auto",
+        weights: _types.PosteriorWeights = "auto",
+        strengths: _types.PosteriorStrengths = "layer",
+        n_starts: int = 1,
+    ):
+        self.structure = structure
+        self.weights = weights
+        self.strengths = strengths
+        self.n_starts = n_starts
+
+    def fit(
+        self,
+        objective: Any,
+        theta: np.ndarray,
+        *,
+        train: Train | None = None,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        state: EvidenceState | None = None,
+    ) -> Self:
+        """As :meth:`Posterior.fit`; ``state`` is what the evidence said in training."""
+        check_choice("structure", self.structure, STRUCTURES)
+        check_choice("weights", self.weights, WEIGHTS)
+        check_choice("strengths", self.strengths, STRENGTHS)
+        n_starts = check_integer("n_starts", self.n_starts)
+        rng = check_random_state(random_state)
+        if train is None:
+            ends = [Result(np.asarray(theta), np.nan, 0, None, state=state)]
+        else:
+            starts = [theta]
+            if len(objective.segments) > 2:  # else there is one mode
+                starts += [_another(objective.network, theta, rng) for _ in range(n_starts - 1)]
+            ends = [train(objective, start, rng) for start in starts]
+        # n^3 / 3 for each of some factorisations and inverses
+        most = default_threads(objective.n_params**3 / 10)
+        with blas_threads(min(most, n_threads or most)):
+            found = [self._around(objective, end) for end in ends]
+        merits = [evidence.log_evidence for _, evidence in found]
+        best = int(np.argmax(np.nan_to_num(merits, nan=-np.inf)))
+        self.modes = [mode for mode, _ in found]
+        self.evidence = found[best][1]
+        mode = self.modes[best]
+        self.network, self.theta = objective.network, mode.whole(mode.mode[None])[0]
+        self.noise, self.log_marginal_likelihood = mode.noise, merits[best]
+        return self
+
+    def moments(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the raw outputs, linear in theta, over all modes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            In the units of the network.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples, n_raw)
+        cov : ndarray of shape (n_samples, n_raw, n_raw)
+            Epistemic: without noise.
+        """
+        _, means, covs, _ = self.raws(X)
+        mean = means.mean(axis=0)
+        away = means - mean
+        return mean, covs.mean(axis=0) + np.einsum("mik,mil->ikl", away, away) / len(means)
+
+    def raws(self, X: Any, n: int = 1, random_state: Any = None) -> RawMixture:
+        """As :meth:`Posterior.raws`: a Normal for each mode, whatever n is."""
+        means, covs = zip(*(mode.moments(X) for mode in self.modes), strict=True)
+        k = len(self.modes)
+        noise = np.array([mode.noise for mode in self.modes])
+        return RawMixture(np.full(k, 1 / k), np.stack(means), np.stack(covs), noise)
+
+    def draw(self, n: int, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`Posterior.draw`; modes take turns."""
+        rng = check_random_state(random_state)
+        thetas, noise = np.empty((n, self.theta.size)), np.empty(n)
+        for mode, turns in self._turns(n):
+            thetas[turns] = mode.whole(mode.mode + mode.moves(len(noise[turns]), rng))
+            noise[turns] = mode.noise
+        return thetas, noise
+
+    def functions(self, X: Any, n: int, random_state: Any = None) -> np.ndarray:
+        """As :meth:`Posterior.functions`, of networks made linear in theta; modes take turns."""
+        n, rng = check_integer("n", n), check_random_state(random_state)
+        parts = [(t, mode.functions(X, len(range(n)[t]), rng)) for mode, t in self._turns(n)]
+        out = np.empty((n, *parts[0][1].shape[1:]))
+        for turns, drawn in parts:
+            out[turns] = drawn
+        return out
+
+    def _turns(self, n):
+        """The modes that come in among n draws, and which are theirs."""
+        k = len(self.modes)
+        return [(mode, slice(i, None, k)) for i, mode in enumerate(self.modes[:n])]
+
+    def _around(self, objective, end):
+        """The Gaussian around where a run ended, and what the evidence says there."""
+        theta = np.asarray(end.theta)
+        state = end.state if isinstance(end.state, EvidenceState) else None
+        front = embed = None
+        if state is not None and state.linear:
+            objective, theta, state, embed = self._line(objective, theta)
+        weights = self.weights
+        if weights == "auto":
+            weights = "all" if objective.n_params <= MOST_FULL else "last"
+        if weights == "last" and len(objective.segments) > 2:
+            objective, theta, front = _last_layer(objective, theta)
+            state = None
+        curvature = self._curvature(objective, theta)
+        state = self._settle(objective, theta, state, curvature)
+        precision = objective.weight_sum / state.noise**2
+        if isinstance(curvature, DiagonalLaplace):
+            factor = DiagonalFactor(precision * curvature.total())
+        else:
+            factors = [block.factor() for block in curvature.blocks]
+            factor = Factor(curvature.parts, factors, precision)
+        noise = state.noise if objective.has_noise else 1.0
+        wide = theta.astype(np.float64)
+        return Gaussian(objective.network, wide, factor, noise, front, embed), state
+
+    def _line(self, objective, theta):
+        """The linear function that explains the data better than the network did."""
+        line, as_network = objective.linear(theta)
+        solver = LevenbergMarquardt(evidence=_as_evidence(self.strengths))
+        result = minimize(line, np.zeros(line.n_params, line.dtype), solver=solver, tol=1e-8)
+        return line, result.theta, result.state, as_network.without_data(result.theta)
+
+    def _curvature(self, objective, theta):
+        """The Gauss-Newton matrix of the data, mean loss, in the structure that is kept."""
+        structure, sizes = self.structure, [objective.n_params]
+        if structure == "auto":
+            structure = "full" if objective.n_params <= MOST_FULL else "diagonal"
+        data = objective.with_penalty(objective.penalty.with_strengths(0.0))
+        if structure == "diagonal":
+            return DiagonalLaplace(data.ggn_diagonal(theta))
+        if structure == "layer":
+            weights, biases = objective.segments[::2], objective.segments[1::2]
+            sizes = [b.end - W.at for W, b in zip(weights, biases, strict=True)]
+        for size in sizes:
+            check_matrices_fit(size, TO_SOLVE, SMALLER)
+        if structure == "full":
+            blocks = [data.ggn(theta)]
+        else:
+            blocks = _layer_blocks(data, theta, sizes)
+        if objective.network.output_activation == "softmax":
+            # A constant added to all outputs of a row changes nothing, and nothing holds it.
+            n_raw = objective.network.n_raw
+            blocks[-1][-n_raw:, -n_raw:] += 1 / objective.weight_sum
+        return BlockLaplace(blocks)
+
+    def _settle(self, objective, theta, state, curvature):
+        """Strengths and noise of the largest marginal likelihood at theta; curvature holds them."""
+        evidence = Evidence(
+            Adapted(objective), theta, _fitting(state, self.strengths), self.strengths
+        )
+        if evidence.state is None:
+            evidence.begin(WEAK)
+        loss = float(evidence.objective.value(theta))
+        before = np.nan
+        for _ in range(MOST_UPDATES):
+            evidence.renew(theta, loss, np.zeros(theta.size), curvature)
+            after = np.log(evidence.l2)
+            if evidence.settled and np.abs(after - before).max() <= SETTLED:
+                break
+            before = after
+        return evidence.state
+
+
+def _as_evidence(strengths):
+    """How ``LevenbergMarquardt`` calls a grouping."""
+    return True if strengths == "single" else strengths
+
+
+def _fitting(state, strengths):
+    """A state to begin with, where its strengths are not those of a finer grouping."""
+    finer = state is not None and strengths != "ard" and state.relevance is not None
+    return None if finer else state
+
+
+def _another(network, theta, rng):
+    """Other initial weights; the biases of the outputs are those of theta."""
+    start = network.init(rng)
+    start[-network.n_raw :] = theta[-network.n_raw :]
+    return start
+
+
+def _last_layer(objective, theta):
+    """The objective of the last layer alone, its parameters, and what comes before it."""
+    network, term = objective.network, objective.term
+    hidden = [activation.spec for activation in network._hidden]
+    features = Network(
+        network.layers[:-1],
+        activation=hidden[:-1],
+        output_activation=hidden[-1],
+        dtype=network.dtype,
+    )
+    at = objective.segments[-2].at
+    front = features, theta[:at]
+    y, w = term.data.selected
+    last = Network(
+        (network.layers[-2], network.n_targets),
+        output_activation=network.output_activation,
+        loss=network.loss,
+        dtype=network.dtype,
+    )
+    inputs = term.like(network=features).predict(theta[:at])
+    return last.objective(inputs, y, sample_weight=w), theta[at:], front
+
+
+def _layer_blocks(objective, theta, sizes):
+    """Of each layer's parameters the block of the Gauss-Newton matrix, rows at a time."""
+    blocks = [np.zeros((size, size)) for size in sizes]
+    step = max(1, _BLOCK_BYTES // (8 * objective.network.n_raw * max(sizes)))
+    for at in range(0, objective.n_samples, step):
+        rows = np.arange(at, min(at + step, objective.n_samples))
+        *_, factors = objective.term.subset(rows).sums("value_grad_gram", theta)
+        for block, (a, delta) in zip(blocks, factors.pairs, strict=True):
+            a = a.toarray() if sparse.issparse(a) else a
+            a = np.repeat(np.column_stack([a, np.ones(len(a))]), len(delta) // len(a), axis=0)
+            J = np.einsum("ri,rj->rij", a, delta).reshape(len(delta), -1)
+            block += J.T @ J / objective.weight_sum
+    return blocks
