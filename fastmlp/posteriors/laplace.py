@@ -11,7 +11,6 @@ from fastmlp import _types
 from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_integer, check_random_state
-from fastmlp._threads import blas_threads, default_threads
 from fastmlp.network import Network
 from fastmlp.posteriors._base import Posterior, RawMixture, Train
 from fastmlp.posteriors._gaussian import DiagonalFactor, Factor, Gaussian
@@ -19,6 +18,7 @@ from fastmlp.solvers import EvidenceState, LevenbergMarquardt, Result, minimize
 from fastmlp.solvers._evidence import WEAK, Evidence
 from fastmlp.solvers._laplace import BlockLaplace, DiagonalLaplace
 from fastmlp.solvers._protocol import Adapted
+from fastmlp.threads import blas_threads, worth_of_blas
 
 STRUCTURES = get_args(_types.PosteriorStructure)
 WEIGHTS = get_args(_types.PosteriorWeights)
@@ -127,7 +127,7 @@ class Laplace(Posterior):
                 starts += [_another(objective.network, theta, rng) for _ in range(n_starts - 1)]
             ends = [train(objective, start, rng) for start in starts]
         # n^3 / 3 for each of some factorisations and inverses
-        most = default_threads(objective.n_params**3 / 10)
+        most = worth_of_blas(objective.n_params**3 / 10)
         with blas_threads(min(most, n_threads or most)):
             found = [self._around(objective, end) for end in ends]
         merits = [evidence.log_evidence for _, evidence in found]

@@ -9,9 +9,9 @@ from sklearn.linear_model import BayesianRidge
 
 import fastmlp._memory
 from fastmlp import Network
-from fastmlp._threads import blas_threads
 from fastmlp.posteriors import Laplace
 from fastmlp.solvers import LevenbergMarquardt, minimize
+from fastmlp.threads import blas_threads
 
 SOLVER = LevenbergMarquardt(evidence="layer")
 
