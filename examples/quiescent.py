@@ -57,13 +57,13 @@ def line(neuron):
 
 def draw(figure, X, y, lines, hidden):
     """The plane with all lines; the hidden layer's regions; its calibration."""
-    from fastmlp.displays import DecisionDisplay, ReliabilityDisplay
+    from fastmlp.displays import DecisionRegionDisplay, ReliabilityDisplay
 
     plane, regions, calibration = figure.subplots(1, 3)
     low, high = np.quantile(X, [0.002, 0.998], axis=0) + [[-0.2, -0.2], [0.2, 0.2]]
     some = np.all((X > low) & (X < high), axis=1)
     some[3000:] = False
-    DecisionDisplay.from_estimator(hidden, X[some], ax=regions)
+    DecisionRegionDisplay.from_estimator(hidden, X[some], ax=regions)
     for label, colour, part in (("star-forming", "#2a6fb0", ~y), ("quiescent", "#d9722b", y)):
         for axes in (plane, regions):
             axes.scatter(*X[some & part].T, s=5, color=colour, alpha=0.5, lw=0, label=label)

@@ -11,7 +11,7 @@ from fastmlp.displays._base import CURVES, INK, Display
 from fastmlp.metrics._checks import finite
 
 
-class DecisionDisplay(Display):
+class DecisionRegionDisplay(Display):
     """Decision regions: the colour is that of the likely class, paler the less sure it is.
 
     White is where all classes are equally probable. The line separates the most probable classes.
@@ -41,9 +41,9 @@ class DecisionDisplay(Display):
     Examples
     --------
     >>> import numpy as np
-    >>> from fastmlp.displays import DecisionDisplay
+    >>> from fastmlp.displays import DecisionRegionDisplay
     >>> p = np.tile(np.linspace(0, 1, 5), (4, 1))
-    >>> display = DecisionDisplay(range(5), range(4), np.stack([1 - p, p], axis=-1), [0, 1])
+    >>> display = DecisionRegionDisplay(range(5), range(4), np.stack([1 - p, p], axis=-1), [0, 1])
     >>> display.certainty[0].round(2)
     array([1.  , 0.19, 0.  , 0.19, 1.  ])
     """
@@ -69,7 +69,7 @@ class DecisionDisplay(Display):
         features: tuple[int, int] = (0, 1),
         n_points: int = 200,
         ax: Any = None,
-    ) -> DecisionDisplay:
+    ) -> DecisionRegionDisplay:
         """Draw it for a classifier, over two features, the others at their medians.
 
         Parameters
@@ -89,7 +89,7 @@ class DecisionDisplay(Display):
 
         Returns
         -------
-        DecisionDisplay
+        DecisionRegionDisplay
             With ``ax_`` and ``figure_``.
 
         Raises
@@ -101,8 +101,8 @@ class DecisionDisplay(Display):
 
         Examples
         --------
-        >>> from fastmlp.displays import DecisionDisplay
-        >>> DecisionDisplay.from_estimator(model, X_train, y_train)  # doctest: +SKIP
+        >>> from fastmlp.displays import DecisionRegionDisplay
+        >>> DecisionRegionDisplay.from_estimator(model, X_train, y_train)  # doctest: +SKIP
         """
         X = finite("X", X)
         if X.ndim != 2 or X.shape[1] < 2:
@@ -122,7 +122,7 @@ class DecisionDisplay(Display):
         display.ax_.set(xlabel=f"feature {features[0]}", ylabel=f"feature {features[1]}")
         return display
 
-    def plot(self, X: Any = None, y: Any = None, *, ax: Any = None) -> DecisionDisplay:
+    def plot(self, X: Any = None, y: Any = None, *, ax: Any = None) -> DecisionRegionDisplay:
         """Draw into new axes, or into some.
 
         Parameters
@@ -136,7 +136,7 @@ class DecisionDisplay(Display):
 
         Returns
         -------
-        DecisionDisplay
+        DecisionRegionDisplay
             Itself.
 
         Raises
@@ -146,9 +146,9 @@ class DecisionDisplay(Display):
 
         Examples
         --------
-        >>> from fastmlp.displays import DecisionDisplay
+        >>> from fastmlp.displays import DecisionRegionDisplay
         >>> proba = [[[0.9, 0.1], [0.2, 0.8]], [[0.8, 0.2], [0.1, 0.9]]]
-        >>> DecisionDisplay([0, 1], [0, 1], proba, ["no", "yes"]).plot().points_
+        >>> DecisionRegionDisplay([0, 1], [0, 1], proba, ["no", "yes"]).plot().points_
         []
         """
         ax = self._axes(ax)

@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.displays._base import CURVES, INK, Display
 
 
-class LossDisplay(Display):
+class LossCurveDisplay(Display):
     """Training loss, and the validation loss beside it, against iterations or epochs.
 
     The training loss is a full line, that of the validation data a dashed one with a point at its
@@ -31,8 +31,8 @@ class LossDisplay(Display):
 
     Examples
     --------
-    >>> from fastmlp.displays import LossDisplay
-    >>> display = LossDisplay([1.0, 0.3, 0.1], [1.0, 0.4, 0.5]).plot(name="adam")
+    >>> from fastmlp.displays import LossCurveDisplay
+    >>> display = LossCurveDisplay([1.0, 0.3, 0.1], [1.0, 0.4, 0.5]).plot(name="adam")
     >>> display.ax_.get_yscale()
     'log'
     """
@@ -51,7 +51,7 @@ class LossDisplay(Display):
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, name: str | None = None, ax: Any = None
-    ) -> LossDisplay:
+    ) -> LossCurveDisplay:
         """Draw it for a fitted estimator.
 
         Parameters
@@ -66,7 +66,7 @@ class LossDisplay(Display):
 
         Returns
         -------
-        LossDisplay
+        LossCurveDisplay
             With ``ax_`` and ``figure_``.
 
         Raises
@@ -76,9 +76,9 @@ class LossDisplay(Display):
 
         Examples
         --------
-        >>> from fastmlp.displays import LossDisplay
-        >>> display = LossDisplay.from_estimator(model, name="adam")  # doctest: +SKIP
-        >>> LossDisplay.from_estimator(other, name="lm", ax=display.ax_)  # doctest: +SKIP
+        >>> from fastmlp.displays import LossCurveDisplay
+        >>> display = LossCurveDisplay.from_estimator(model, name="adam")  # doctest: +SKIP
+        >>> LossCurveDisplay.from_estimator(other, name="lm", ax=display.ax_)  # doctest: +SKIP
         """
         if not hasattr(estimator, "loss_curve_"):
             raise TypeError(
@@ -88,7 +88,7 @@ class LossDisplay(Display):
         validation = getattr(estimator, "validation_loss_curve_", None)
         return cls(estimator.loss_curve_, validation).plot(name=name, ax=ax)
 
-    def plot(self, *, name: str | None = None, ax: Any = None) -> LossDisplay:
+    def plot(self, *, name: str | None = None, ax: Any = None) -> LossCurveDisplay:
         """Draw into new axes, or into some that may hold other curves.
 
         Parameters
@@ -100,7 +100,7 @@ class LossDisplay(Display):
 
         Returns
         -------
-        LossDisplay
+        LossCurveDisplay
             Itself.
 
         Raises
@@ -110,8 +110,8 @@ class LossDisplay(Display):
 
         Examples
         --------
-        >>> from fastmlp.displays import LossDisplay
-        >>> LossDisplay([1.0, 0.3]).plot().ax_.get_ylabel()
+        >>> from fastmlp.displays import LossCurveDisplay
+        >>> LossCurveDisplay([1.0, 0.3]).plot().ax_.get_ylabel()
         'loss'
         """
         others = 0 if ax is None else sum(line.get_linestyle() == "-" for line in ax.lines)

@@ -29,26 +29,28 @@ def looks_like_something(display, tmp_path):
 def test_loss_curves_of_several_models(tmp_path):
     settings = {"hidden_layer_sizes": (4,), "max_iter": 15, "random_state": 0}
     model = MLPClassifier(early_stopping=True, **settings).fit(X, Y)
-    one = displays.LossDisplay.from_estimator(model, name="adam")
+    one = displays.LossCurveDisplay.from_estimator(model, name="adam")
     np.testing.assert_array_equal(one.line_.get_ydata(), model.loss_curve_)
     np.testing.assert_array_equal(one.validation_line_.get_ydata(), model.validation_loss_curve_)
     best = one.ax_.collections[0].get_offsets()[0]
     assert best[1] == min(model.validation_loss_curve_)
     assert one.ax_.get_yscale() == "log"
     other = MLPClassifier(solver="lm", **settings).fit(X, Y)
-    two = displays.LossDisplay.from_estimator(other, ax=one.ax_)
+    two = displays.LossCurveDisplay.from_estimator(other, ax=one.ax_)
     assert two.validation_line_ is None and len(one.ax_.lines) == 3
     assert two.line_.get_color() != one.line_.get_color() == one.validation_line_.get_color()
     words = [text.get_text() for text in one.ax_.get_legend().get_texts()]
     assert words == ["adam", "adam, validation", "MLPClassifier"]
     looks_like_something(two, tmp_path)
     # likelihoods may be negative
-    assert displays.LossDisplay([1.0, -1.0]).plot(ax=one.ax_).ax_.get_yscale() == "linear"
+    assert displays.LossCurveDisplay([1.0, -1.0]).plot(ax=one.ax_).ax_.get_yscale() == "linear"
 
 
 def test_regions_are_the_probabilities(tmp_path):
     model = MLPClassifier((8,), solver="lbfgs", max_iter=300, alpha=1, random_state=0).fit(X, Y)
-    display = displays.DecisionDisplay.from_estimator(model, X, Y, features=(0, 2), n_points=40)
+    display = displays.DecisionRegionDisplay.from_estimator(
+        model, X, Y, features=(0, 2), n_points=40
+    )
     rows = np.tile(np.median(X, axis=0), (1600, 1))
     rows[:, 0] = np.tile(display.x0, 40)
     rows[:, 2] = np.repeat(display.x1, 40)
@@ -107,25 +109,25 @@ def test_network_of_an_estimator_compares_standardized_features():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: displays.LossDisplay([]), ValueError, "loss must have shape"),
-        (lambda: displays.LossDisplay([1, 2], [1]), ValueError, "the same shape"),
+        (lambda: displays.LossCurveDisplay([]), ValueError, "loss must have shape"),
+        (lambda: displays.LossCurveDisplay([1, 2], [1]), ValueError, "the same shape"),
         (
-            lambda: displays.LossDisplay.from_estimator(MLPRegressor()),
+            lambda: displays.LossCurveDisplay.from_estimator(MLPRegressor()),
             TypeError,
             "MLPRegressor has no loss_curve_",
         ),
         (
-            lambda: displays.DecisionDisplay([0, 1], [0], [[[1.0]]], ["a"]),
+            lambda: displays.DecisionRegionDisplay([0, 1], [0], [[[1.0]]], ["a"]),
             ValueError,
             r"\(1, 2, 1\), got \(1, 1, 1\)",
         ),
         (
-            lambda: displays.DecisionDisplay.from_estimator(MLPClassifier(), X[:, :1]),
+            lambda: displays.DecisionRegionDisplay.from_estimator(MLPClassifier(), X[:, :1]),
             ValueError,
             "two features or more",
         ),
         (
-            lambda: displays.DecisionDisplay.from_estimator(MLPRegressor(), X),
+            lambda: displays.DecisionRegionDisplay.from_estimator(MLPRegressor(), X),
             TypeError,
             "no predict_proba",
         ),
@@ -153,4 +155,65 @@ def test_network_of_an_estimator_compares_standardized_features():
 )
 def test_words(call, error, words):
     with pytest.raises(error, match=words):
+        call()
+
+
+def test_activations_are_those_of_the_kernels(tmp_path):
+    z = np.linspace(-3, 3, 13)
+    one = displays.ActivationDisplay("tanh", z).plot()
+    np.testing.assert_allclose(one.lines_[0].get_ydata(), np.tanh(z))
+    np.testing.assert_allclose(one.lines_[1].get_ydata(), 1 - np.tanh(z) ** 2, atol=1e-12)
+    exact = -2 * np.tanh(z) * (1 - np.tanh(z) ** 2)
+    np.testing.assert_allclose(one.lines_[2].get_ydata(), exact, atol=1e-12)
+    looks_like_something(one, tmp_path)
+    leaky = displays.ActivationDisplay(("leaky_relu", {"eps": 0.2}), [-1.0, 2.0]).plot()
+    np.testing.assert_allclose(leaky.value, [-0.2, 2.0])
+    assert leaky.ax_.get_title() == "leaky_relu (eps = 0.2)"
+
+
+def test_a_race_of_solvers(tmp_path):
+    settings = {"hidden_layer_sizes": (4,), "max_iter": 12, "random_state": 0}
+    models = {s: MLPClassifier(solver=s, **settings).fit(X, Y) for s in ("adam", "lm")}
+    one = displays.SolverRaceDisplay.from_runs(models)
+    for k, (name, model) in enumerate(models.items()):
+        by_iteration, by_seconds = (ax.lines[2 * k] for ax in one.axes_)
+        np.testing.assert_array_equal(by_iteration.get_ydata(), model.loss_curve_)
+        np.testing.assert_array_equal(by_seconds.get_xdata(), model.timings_["seconds"])
+        assert by_seconds.get_label() == name
+    looks_like_something(one, tmp_path)
+
+
+def test_weights_are_laid_out_as_images(tmp_path):
+    images = np.arange(24.0).reshape(6, 4) - 11.5
+    one = displays.WeightsDisplay(images, shape=(2, 3)).plot()
+    board = np.asarray(one.image_.get_array().filled(np.nan))
+    np.testing.assert_array_equal(board[:2, :3], images[:, 0].reshape(2, 3))
+    assert np.isnan(board[2]).all()
+    few = displays.WeightsDisplay(images * [1, 3, 0, 2], shape=(2, 3), n_units=2).plot()
+    np.testing.assert_array_equal(few.shown_, [1, 3])
+    looks_like_something(few, tmp_path)
+    far = X * [1, 1e3, 1]
+    model = MLPRegressor(
+        hidden_layer_sizes=5, solver="lbfgs", standardize=True, random_state=0, max_iter=30
+    )
+    model.fit(far, X[:, 0])
+    shown = displays.WeightsDisplay.from_estimator(model, shape=(1, 3)).weights
+    np.testing.assert_allclose(shown, model.coefs_[0] * far.std(axis=0)[:, None], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: displays.ActivationDisplay("sigm"), "logistic"),
+        (lambda: displays.ActivationDisplay("tanh", [[0.0]]), "shape"),
+        (lambda: displays.SolverRaceDisplay({}, {}), "one at least"),
+        (lambda: displays.SolverRaceDisplay({"a": [1]}, {"a": [1, 2]}), "same shape"),
+        (lambda: displays.SolverRaceDisplay.from_runs({"a": MLPRegressor()}), "fitted"),
+        (lambda: displays.WeightsDisplay(np.ones((5, 2))), "rows, cols"),
+        (lambda: displays.WeightsDisplay(np.ones((6, 2)), shape=(2, 2)), "6 pixels"),
+        (lambda: displays.WeightsDisplay.from_estimator(MLPRegressor()), "not fitted"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
         call()

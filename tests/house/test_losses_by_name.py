@@ -10,8 +10,8 @@ from fastmlp.losses import NAMES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE, KERNELS = ROOT / "fastmlp", ROOT / "src_c"
-# The literal types, what others call these losses, those that scikit-learn's MLP has, and those that
-# the playground offers, in words.
+# The literal types, what others call these losses, those that scikit-learn's MLP has, and those
+# that the playground offers, in words.
 LISTS = {"_types.py", "_names.py", "estimators/_interop.py", "playground/_settings.py"}
 # Rooms that know no losses, and other things of the same names.
 ELSEWHERE = {"distributions", "metrics", "demo.py"}
