@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.network import Network
     from fastmlp.solvers import STOP, fit_curve
+    from fastmlp.tabular import TabularMLPClassifier, TabularMLPRegressor
 
 _HOMES = {
     "MLPClassifier": "fastmlp.estimators",
     "MLPRegressor": "fastmlp.estimators",
     "Network": "fastmlp.network",
     "STOP": "fastmlp.solvers",
+    "TabularMLPClassifier": "fastmlp.tabular",
+    "TabularMLPRegressor": "fastmlp.tabular",
     "fit_curve": "fastmlp.solvers",
     "show_config": "fastmlp.config",
 }
@@ -44,7 +47,16 @@ _MODULES = (
     "training",
 )
 
-__all__ = ["STOP", "MLPClassifier", "MLPRegressor", "Network", "fit_curve", "show_config"]
+__all__ = [
+    "STOP",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
+    "fit_curve",
+    "show_config",
+]
 
 if util.find_spec("fastmlp._core.kernels") is None:
     raise ImportError(

@@ -142,7 +142,8 @@ def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
         # A difference of two losses below this says nothing; the gradient has to decide.
         noise = ROUNDING * np.finfo(theta.dtype).eps * abs(point.loss)
         blind = proposal.predicted <= noise and abs(actual) <= noise
-        gain = 1.0 if blind else actual / max(proposal.predicted, np.finfo(float).tiny)
+        with np.errstate(over="ignore"):  # almost nothing was promised
+            gain = 1.0 if blind else actual / max(proposal.predicted, np.finfo(float).tiny)
         accept = bool(np.isfinite(loss)) and gain > LEAST_GAIN
         if accept:
             with np.errstate(**QUIET):

@@ -34,7 +34,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     --------
     >>> from fastmlp.tabular import SmoothClipScaler
     >>> SmoothClipScaler().fit_transform([[0.0], [1.0], [2.0], [1e9]]).round(2).ravel()
-    array([-0.  , -0.  ,  0.  ,  2.69])
+    array([-0. , -0. ,  0. ,  2.4])
     """
 
     center_: np.ndarray

@@ -1,0 +1,167 @@
+"""What TabularMLPRegressor and TabularMLPClassifier share: columns, the race, limits."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from fastmlp.estimators import _params
+from fastmlp.estimators._params import InvalidParameterError, either, integer
+from fastmlp.estimators._warn import warn
+from fastmlp.tabular import _read
+from fastmlp.tabular._columns import Columns
+from fastmlp.tabular._race import N_FOLDS, ONE_SPLIT_FROM, Race
+from fastmlp.threads import available_cpus, threads_in_force
+
+FEWEST_ROWS = 5
+
+RULES = {
+    "time_limit": either(_params.real(0, closed="neither"), _params.NONE),
+    "cv": either(integer(1), _params.NONE),
+    "n_threads": either(integer(1), _params.NONE),
+    "warm_start": _params.BOOLEAN,
+    "verbose": _params.BOOLEAN,
+}
+
+
+class TabularMLP(BaseEstimator):
+    """A race over the columns of a table."""
+
+    preprocessor_: Columns
+    race_: Race
+    n_features_in_: int
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit, without parameters to choose.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_columns)
+            pandas', polars' or an array: numbers, dates, text, categories, with holes; see
+            :class:`Columns`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, or labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Fewer than 5 rows, holes in y, infinite numbers, a parameter that makes no sense.
+        TypeError
+            A column holds what is neither number, date, text nor category.
+        MemoryError
+            The columns as numbers are more than there is memory for; said before it is taken.
+        KeyboardInterrupt
+            Ctrl-C before there is a first model. Later it ends the race, and the best is kept.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from fastmlp import TabularMLPRegressor
+        >>> X = pd.DataFrame({"x": np.linspace(0, 1, 60), "kind": ["a", "b", "c"] * 20})
+        >>> model = TabularMLPRegressor(time_limit=0.5, random_state=0).fit(X, 3 * X["x"])
+        >>> model.predict(X[:1]).round(1)
+        array([0.])
+        """
+        start = time.perf_counter()
+        self._check_parameters()
+        goes_on = self.warm_start and hasattr(self, "race_")
+        preprocessor = self.preprocessor_ if goes_on else Columns(self.categorical_features).fit(X)
+        Z = preprocessor.transform(X)
+        y = self._checked_y(y, Z.shape[0])
+        if Z.shape[0] < FEWEST_ROWS:
+            raise ValueError(
+                f"{type(self).__name__} needs {FEWEST_ROWS} rows at least, to judge by those that "
+                f"a model has not seen; X has n_samples={Z.shape[0]}."
+            )
+        targets, weights, learned = self._targets(y)
+        race = self.race_ if goes_on else Race(())
+        n_threads = self.n_threads or threads_in_force(available_cpus())
+        n_folds = self.cv or (N_FOLDS if Z.shape[0] < ONE_SPLIT_FROM else 1)
+        n_folds = min(n_folds, Z.shape[0])
+        candidates = self.candidates or self._portfolio(Z, targets, n_folds, n_threads)
+        left = self.time_limit
+        if left is not None:
+            left = max(left - (time.perf_counter() - start), 1e-3)
+        race.set_params(
+            candidates=candidates,
+            cv=n_folds,
+            time_limit=left,
+            n_threads=self.n_threads,
+            random_state=self.random_state,
+            warm_start=self.warm_start,
+            verbose=self.verbose,
+            clip=getattr(self, "clip", True),
+        )
+        race.fit(Z, targets, weights)
+        self.race_, self.preprocessor_ = race, preprocessor
+        self.n_features_in_ = preprocessor.n_features_in_
+        vars(self).pop("feature_names_in_", None)
+        if hasattr(preprocessor, "feature_names_in_"):
+            self.feature_names_in_ = preprocessor.feature_names_in_
+        vars(self).update(learned)
+        if self.time_limit is not None and len(race.leaderboard_) == 1 < len(candidates):
+            warn(
+                f"time_limit={self.time_limit:g} s sufficed for {race.leaderboard_[0]['candidate']}"
+                " alone, the first candidate."
+            )
+        self._conclude(targets, weights)
+        if not self.warm_start:
+            race.forget()
+        return self
+
+    def _check_parameters(self):
+        for name, rule in {**RULES, **self._extra_rules}.items():
+            value = getattr(self, name)
+            if not rule.accepts(value):
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} must be {rule.wanted}, got "
+                    f"{value!r}."
+                )
+
+    @property
+    def leaderboard_(self):
+        """The race as a table: candidate, score, its standard error, weight, seconds."""
+        return self._race().leaderboard_
+
+    @property
+    def status_(self) -> str:
+        """Why the race ended."""
+        return self._race().status_
+
+    def _race(self):
+        if "race_" not in vars(self):
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet: it ran no race.")
+        return self.race_
+
+    def _answers(self, X):
+        """What the members of each fold say, (n_folds, n, n_outputs)."""
+        check_is_fitted(self)
+        return self.race_.fold_answers(self.preprocessor_.transform(X))
+
+    def __sklearn_is_fitted__(self):
+        return "race_" in vars(self)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+def refuse_holes(missing, name="y"):
+    """Raise ValueError where targets are missing, by their rows."""
+    rows = np.flatnonzero(missing)
+    if rows.size:
+        raise ValueError(
+            f"Input {name} contains NaN: targets are missing in {rows.size} row(s), "
+            f"{_read.listed(rows)}. Leave these rows out of X and y."
+        )

@@ -1,0 +1,240 @@
+"""TabularMLPClassifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from fastmlp.estimators import _params
+from fastmlp.estimators._class_weights import class_weights
+from fastmlp.tabular import _portfolio
+from fastmlp.tabular._base import TabularMLP, refuse_holes
+from fastmlp.tabular._read import _missing
+from fastmlp.tabular._selection import TINY
+
+# Bounds of the logarithm of the temperature.
+TEMPERATURES = (-2.0, 2.0)
+MOST_CLASSES = 100
+
+
+class TabularMLPClassifier(ClassifierMixin, TabularMLP):
+    """Classification on a table without tuning.
+
+    Columns of any kind become numbers (:class:`fastmlp.tabular.Columns`); a handful of candidates,
+    from logistic regression to networks of several sizes, are judged by their log-loss on rows that
+    they were not trained on, and the best are averaged (:class:`fastmlp.tabular.Race`). On the same
+    rows a temperature is found that calibrates the probabilities (Guo et al., ICML 2017).
+
+    Parameters
+    ----------
+    time_limit : float or None, default=None
+        Seconds for ``fit``, which ends with the best so far. None: candidates are laid out for some
+        ten seconds on two cores; the same seed then gives the same model on any machine.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Which columns are categories, besides text: those of a categorical dtype; none; those of
+        these names or indices, or where a mask is True.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of classes, in training and in all that is judged; probabilities are then those of
+        the weighted data.
+    cv : int or None, default=None
+        Folds; 1 is a single split that holds out a tenth. None: 5 below 20,000 rows, then 1.
+    candidates : list of (name, estimator) or None, default=None
+        Who takes part, cheapest first; None: a portfolio by the size of the data.
+    n_threads : int or None, default=None
+        Threads, at most; None: as many as this process may use. Memory: X as float64, and for each
+        thread a copy of the rows that it trains on.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws folds and initial weights.
+    warm_start : bool, default=False
+        Whether ``fit`` on the same data adds time: candidates that had none, then further members
+        of those in the ensemble. The model keeps what this needs.
+    verbose : bool, default=False
+        Whether to print a line for each candidate.
+
+    Attributes
+    ----------
+    leaderboard_ : Leaderboard
+        A list of dicts, best first, that prints as a table: ``candidate``, ``score`` (minus the
+        log-loss on rows not seen), ``std_err`` of it, ``weight`` in the ensemble, ``seconds``,
+        ``status``.
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    temperature_ : float
+        Logarithms of the ensemble's probabilities are divided by it.
+    preprocessor_ : Columns
+        What makes numbers of the columns.
+    race_ : Race
+        The ensemble, over these numbers.
+    status_ : str
+        Why the race ended.
+    n_features_in_ : int
+        Columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had names that are all strings.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastmlp import TabularMLPClassifier
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> model = TabularMLPClassifier(time_limit=0.5, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
+
+    _extra_rules = {
+        "class_weight": _params.either(
+            _params.one_of("balanced"),
+            _params.Rule(lambda value: isinstance(value, dict), "a dict"),
+            _params.NONE,
+        )
+    }
+
+    def __init__(
+        self,
+        *,
+        time_limit: float | None = None,
+        categorical_features: Any = "from_dtype",
+        class_weight: dict | str | None = None,
+        cv: int | None = None,
+        candidates: Any = None,
+        n_threads: int | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: bool = False,
+    ) -> None:
+        self.time_limit = time_limit
+        self.categorical_features = categorical_features
+        self.class_weight = class_weight
+        self.cv = cv
+        self.candidates = candidates
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def _checked_y(self, y, n_samples):
+        """Labels, (n,)."""
+        if y is None:
+            raise ValueError(
+                f"requires y to be passed, but the target y is None: {type(self).__name__} learns "
+                "labels."
+            )
+        y = check_array(y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y")
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind in "Of":
+            refuse_holes([_missing(label) for label in y])
+        if y.dtype.kind == "f" and np.isinf(y).any():
+            raise ValueError("Input y contains infinity: labels are finite.")
+        if y.dtype.kind == "O" and all(isinstance(label, bool | np.bool_) for label in y):
+            y = y.astype(bool)  # pandas' nullable ones
+        elif y.dtype.kind == "O" and all(isinstance(label, int) for label in y):
+            y = y.astype(np.int64)
+        check_classification_targets(y)
+        if len(y) != n_samples:
+            raise ValueError(
+                f"X has {n_samples} rows, y has {len(y)}: inconsistent numbers of samples."
+            )
+        return y
+
+    def _targets(self, y):
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) > MOST_CLASSES:
+            raise ValueError(
+                f"y has {len(classes)} classes; {MOST_CLASSES} are taken at most. Numbers "
+                "are for TabularMLPRegressor."
+            )
+        weights = None
+        if self.class_weight is not None:
+            weights = class_weights(self.class_weight, classes, y, False)
+        return codes, weights, {"classes_": classes}
+
+    def _portfolio(self, Z, codes, n_folds, n_threads):
+        return _portfolio.classifiers(Z, codes, n_folds, self.time_limit, n_threads)
+
+    def _conclude(self, codes, weights):
+        folds, predictions = self.race_.out_of_fold()
+        rows = np.concatenate(folds)
+        weights = None if weights is None else weights[rows]
+        logs = np.log(np.clip(np.concatenate(predictions), TINY, 1.0))
+        self.temperature_ = _temperature(logs, codes[rows], weights)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_columns)
+            A frame's columns are found by their names, in any order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X lacks columns, or has something else in them than in ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import TabularMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = TabularMLPClassifier(time_limit=0.5, random_state=0).fit(X, y)
+        >>> model.predict_proba(X[:1]).round()
+        array([[1., 0., 0.]])
+        """
+        answer = self._answers(X).mean(axis=0)
+        return softmax(np.log(np.clip(answer, TINY, 1.0)) / self.temperature_, axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels: the most probable ones.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_columns)
+            A frame's columns are found by their names, in any order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X lacks columns, or has something else in them than in ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastmlp import TabularMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> TabularMLPClassifier(time_limit=0.5, random_state=0).fit(X, y).predict(X[[0, 149]])
+        array([0, 2])
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
+
+
+def _temperature(logs, codes, weights):
+    """What logarithms of probabilities, (n, n_classes), are divided by for the least log-loss."""
+
+    def loss(log_temperature):
+        found = log_softmax(logs / np.exp(log_temperature), axis=1)
+        return -np.average(found[np.arange(len(codes)), codes], weights=weights)
+
+    if logs.shape[1] == 1:
+        return 1.0
+    return float(np.exp(minimize_scalar(loss, bounds=TEMPERATURES, method="bounded").x))

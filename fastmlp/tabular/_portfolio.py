@@ -1,0 +1,185 @@
+"""Who takes part: a handful of candidates, cheap first, by the size and kind of the data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.stats import skew
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from fastmlp.estimators import MLPClassifier, MLPRegressor
+from fastmlp.solvers import AdamW, LevenbergMarquardt
+from fastmlp.tabular._race import Candidate
+
+# Seconds that a race is laid out for without a time limit, and the share of them for one candidate.
+SECONDS = 10.0
+SHARE = 0.4
+# Of an iteration of Levenberg-Marquardt with the evidence: by itself, and per n p^2 + 2 p^3.
+SECONDS_PER_ITERATION, SECONDS_PER_OPERATION = 1e-3, 1e-10
+LM_SIZES = ((8,), (16,), (32,), (32, 16))
+MIDDLE = (16,)  # the size that variants are tried at
+LM_ITERATIONS = 100
+FEWEST_ITERATIONS = 25
+FEW_ROWS = 1000
+SKEWED = 1.0
+# Mini-batches: epochs, and samples seen by all members of a candidate together, at most.
+EPOCHS = 256
+SAMPLES_SEEN = 1.6e6
+WIDTH = 128
+BATCH = 256
+FEWEST_STEPS = 8  # of an epoch, where there are few rows
+
+
+def regressors(Z, y, n_folds, seconds=None, n_threads=1):
+    """Candidates for a table of numbers.
+
+    Parameters
+    ----------
+    Z : {ndarray, CSR matrix} of shape (n_samples, n_features)
+        As :class:`Columns` makes it.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+    n_folds : int
+        Fits of each candidate.
+    seconds : float, optional
+        What the race may take.
+    n_threads : int
+        Fits at a time.
+
+    Returns
+    -------
+    list of Candidate
+    """
+    n, n_features = Z.shape
+    n_outputs = 1 if y.ndim == 1 else y.shape[1]
+    found = [Candidate("ridge", RidgeCV(np.logspace(-3, 4, 8)))]
+    if n < FEW_ROWS and n_outputs == 1:
+        robust = MLPRegressor(
+            loss="student_t", hidden_layer_sizes=(), solver=LevenbergMarquardt(evidence=True)
+        )
+        found.append(Candidate("student_t ridge", _scaled(robust)))
+    allowed = {
+        sizes: _iterations(sizes, n_features, n_outputs, n, n_folds, seconds, n_threads)
+        for sizes in LM_SIZES
+    }
+
+    def add(family, sizes, evidence=True, scaled=_scaled):
+        network = MLPRegressor(
+            hidden_layer_sizes=sizes,
+            activation="tanh",
+            solver=LevenbergMarquardt(evidence=evidence),
+            max_iter=allowed[sizes],
+        )
+        name = f"{family} {'-'.join(map(str, sizes))}"
+        found.append(Candidate(name, scaled(network), family))
+
+    for sizes, iterations in allowed.items():
+        if iterations < FEWEST_ITERATIONS:
+            break
+        add("lm", sizes)
+        if sizes == MIDDLE:
+            add("lm ard", sizes, "ard")
+            if np.all(y > 0) and np.all(skew(y) > SKEWED):
+                add("lm log", sizes, scaled=_on_log_scale)
+    network = MLPRegressor(activation="mish", **_adam(n, n_features, n_folds, rate=0.07))
+    found.append(Candidate("adam", _scaled(_in_single_precision(network))))
+    return found
+
+
+def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
+    """Candidates for classes.
+
+    Parameters
+    ----------
+    Z : {ndarray, CSR matrix} of shape (n_samples, n_features)
+        As :class:`Columns` makes it.
+    codes : ndarray of shape (n_samples,)
+        Classes, counted from 0.
+    n_folds, seconds, n_threads
+        As for :func:`regressors`.
+
+    Returns
+    -------
+    list of Candidate
+    """
+    n, n_features = Z.shape
+    n_classes = int(codes.max()) + 1
+    n_outputs = n_classes if n_classes > 2 else 1
+    found = [Candidate("logistic", LogisticRegression(max_iter=200))]
+    for sizes in LM_SIZES:
+        iterations = _iterations(sizes, n_features, n_outputs, n, n_folds, seconds, n_threads)
+        if iterations < FEWEST_ITERATIONS:
+            break
+        network = MLPClassifier(
+            hidden_layer_sizes=sizes,
+            activation="tanh",
+            solver=LevenbergMarquardt(evidence=True),
+            max_iter=iterations,
+        )
+        found.append(Candidate(f"lm {'-'.join(map(str, sizes))}", network, "lm"))
+    network = MLPClassifier(activation="selu", **_adam(n, n_features, n_folds, rate=0.04))
+    found.append(Candidate("adam", _in_single_precision(network)))
+    return found
+
+
+def _iterations(sizes, n_features, n_outputs, n, n_folds, seconds, n_threads):
+    """How many iterations of "lm" a candidate's share of the time allows."""
+    widths = [n_features, *sizes, n_outputs]
+    n_params = sum((a + 1) * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    operations = n * n_outputs * n_params**2 + 2.0 * n_params**3
+    rounds = math.ceil(n_folds / n_threads)
+    share = SHARE * (SECONDS if seconds is None else seconds)
+    each = SECONDS_PER_ITERATION + SECONDS_PER_OPERATION * operations
+    return min(LM_ITERATIONS, int(share / (each * rounds)))
+
+
+def _adam(n, n_features, n_folds, rate):
+    """The recipe of RealMLP-TD-S, as far as it goes (Holzmüller et al., arXiv:2407.04491).
+
+    Its parametrisation z = W x / sqrt(fan_in), W of variance 1, is that of the rates here.
+    """
+    trained = n * (0.9 if n_folds == 1 else 1 - 1 / n_folds)
+    epochs = int(min(EPOCHS, SAMPLES_SEEN / (trained * n_folds)))
+    fans = [n_features, WIDTH, WIDTH, WIDTH]
+    factors = {f"W{layer}": fan**-0.5 for layer, fan in enumerate(fans, 1)}
+    factors |= {f"b{layer}": 0.1 for layer in range(1, len(fans) + 1)}
+    solver = AdamW(
+        learning_rate_init=rate,
+        beta_2=0.95,
+        learning_rate="cosine",
+        batch_size=max(1, min(BATCH, int(trained / FEWEST_STEPS))),
+        weight_decay=0.02,
+        rate_factors=factors,
+    )
+    return {
+        "hidden_layer_sizes": (WIDTH,) * (len(fans) - 1),
+        "init": "lecun",
+        "solver": solver,
+        "alpha": 0.0,
+        "max_iter": max(1, epochs),
+        "tol": 0.0,
+        "n_iter_no_change": np.inf,
+    }
+
+
+def _in_single_precision(network):
+    cast = FunctionTransformer(_float32, accept_sparse=True)
+    return make_pipeline(cast, network)
+
+
+def _float32(X):
+    return X.astype(np.float32)
+
+
+def _scaled(network):
+    """The network on targets of mean 0 and deviation 1."""
+    return TransformedTargetRegressor(network, transformer=StandardScaler())
+
+
+def _on_log_scale(network):
+    log = FunctionTransformer(np.log, np.exp, check_inverse=False)
+    return TransformedTargetRegressor(network, transformer=make_pipeline(log, StandardScaler()))

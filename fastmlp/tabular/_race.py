@@ -1,0 +1,609 @@
+"""Candidates judged on rows that they were not trained on, and an ensemble of the best."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp._names import shown
+from fastmlp._numbers import is_integer
+from fastmlp.estimators._data import check_weights
+from fastmlp.solvers import STOP, Status
+from fastmlp.tabular import _selection
+from fastmlp.tabular._leaderboard import Leaderboard
+from fastmlp.threads import available_cpus, blas_threads, each_once, threads_in_force
+
+# Below so many rows everything is judged by five folds, from there on by one split.
+ONE_SPLIT_FROM = 20_000
+N_FOLDS = 5
+HELD_OUT = 0.1
+# The share of the time at hand that a candidate may take while others wait.
+SHARE = 0.5
+SEEDS = np.iinfo(np.int32).max
+
+
+class Candidate(NamedTuple):
+    """An estimator that takes part in a race.
+
+    Attributes
+    ----------
+    name : str
+        Its row in the leaderboard.
+    estimator : estimator
+        Of scikit-learn's kind; a classifier has ``predict_proba``.
+    family : str
+        Candidates of a family grow; when one of them is no better than the one before, the
+        larger ones are not tried.
+    """
+
+    name: str
+    estimator: Any
+    family: str = ""
+
+
+class Entry(NamedTuple):
+    """What became of a candidate: a member for each fold, and what they say of the others' rows."""
+
+    candidate: Candidate
+    members: list
+    predictions: np.ndarray  # (n_judged, n_outputs), in the order of Folds.judged
+    losses: np.ndarray  # (n_judged,)
+    seconds: float
+    status: str
+
+
+class Folds(NamedTuple):
+    """Who is trained on which rows."""
+
+    splits: list[tuple[np.ndarray, np.ndarray]]  # trained on, judged by
+    judged: np.ndarray  # all rows that are judged by, fold by fold
+
+
+def _classifies(race):
+    return is_classifier(race._checked()[0].estimator)
+
+
+class Race(BaseEstimator):
+    """An ensemble of the best of several estimators, by out-of-fold predictions.
+
+    Each candidate is fitted to each fold's complement. The members that this makes predict the
+    rows that they have not seen; from these predictions come the leaderboard and the weights of
+    the ensemble (greedy selection, Caruana et al. 2004). A prediction is the weighted mean over
+    candidates of the mean of their members, for classifiers of their probabilities.
+
+    Parameters
+    ----------
+    candidates : list of (name, estimator) or Candidate
+        All regressors or all classifiers (with ``predict_proba``), the cheapest first. Where they
+        have parameters ``max_time``, ``n_threads``, ``random_state`` and ``callback``, also inside
+        of a pipeline, the race sets them.
+    cv : int, list of (ndarray, ndarray) or None, default=None
+        Folds; 1 is a single split that holds out a tenth. None: 5 below 20,000 rows, then 1. Or
+        the rows that each fold is trained on and judged by.
+    time_limit : float or None, default=None
+        Seconds after which the best so far is the result. The first candidate is fitted in any
+        case.
+    clip : bool, default=True
+        Whether members' predictions are held within the range of the targets.
+    n_threads : int or None, default=None
+        Threads, at most; None: as many as this process may use. Folds are fitted in parallel.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the folds, and the seeds of the members.
+    warm_start : bool, default=False
+        Whether ``fit`` on the same data goes on with the candidates that were not fitted yet, and,
+        where there are none, with further members of those in the ensemble.
+    verbose : bool, default=False
+        Whether to print a line for each candidate.
+
+    Attributes
+    ----------
+    leaderboard_ : Leaderboard
+        A list of dicts, best first: ``candidate``, ``score`` (R2, or minus the log-loss, on rows
+        not seen), ``std_err`` of it, ``weight`` in the ensemble, ``seconds`` and ``status``.
+    members_ : dict of str to list of estimator
+        Those that predict: one per fold, for the candidates with a weight.
+    weights_ : dict of str to float
+        Of these candidates.
+    classes_ : ndarray
+        Of classifiers.
+    status_ : str
+        Why the race ended.
+    n_features_in_ : int
+        Features.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import RidgeCV
+    >>> from fastmlp import MLPRegressor
+    >>> from fastmlp.tabular import Race
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> network = MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs", standardize=True, alpha=10)
+    >>> race = Race([("ridge", RidgeCV()), ("network", network)], random_state=0).fit(X, y)
+    >>> sorted(row["candidate"] for row in race.leaderboard_)
+    ['network', 'ridge']
+    >>> round(sum(race.weights_.values()), 6)
+    1.0
+    """
+
+    def __init__(
+        self,
+        candidates: Any,
+        *,
+        cv: int | None = None,
+        time_limit: float | None = None,
+        clip: bool = True,
+        n_threads: int | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: bool = False,
+    ) -> None:
+        self.candidates = candidates
+        self.cv = cv
+        self.time_limit = time_limit
+        self.clip = clip
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    # -- fit --------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the candidates, and choose.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, or labels of classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, for candidates that take them and for the scores.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            The data or a parameter make no sense, or no candidate could be fitted.
+        KeyboardInterrupt
+            Ctrl-C before the first candidate was there; afterwards it ends the race.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from fastmlp.tabular import Race
+        >>> X = np.arange(20.0).reshape(-1, 1)
+        >>> Race([("linear", LinearRegression())]).fit(X, X.ravel()).predict([[3.0]]).round(6)
+        array([3.])
+        """
+        start = time.perf_counter()
+        candidates = self._checked()
+        classifies = _classifies(self)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=not classifies, y_numeric=not classifies
+        )
+        sample_weight = check_weights(sample_weight, X.shape[0])
+        deadline = np.inf if self.time_limit is None else start + self.time_limit
+        targets = self._targets(y, classifies, sample_weight)
+        goes_on = self.warm_start and self._same_data(X, targets)
+        rng = self._generator if goes_on else check_random_state(self.random_state)
+        self._generator = rng if self.warm_start else None
+        if not goes_on:
+            self._entries: list[Entry] = []
+            self._folds = self._split(targets, rng)
+            self._shape = X.shape, _fingerprint(targets)
+        else:
+            candidates = self._left(candidates)
+        self.status_ = "All candidates were fitted."
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", Status.INTERRUPTED.value[:-1])  # status_ says it
+            self._run(candidates, X, y, targets, sample_weight, deadline, rng)
+        self._choose(targets, sample_weight)
+        return self
+
+    def _checked(self):
+        try:
+            candidates = [each if isinstance(each, Candidate) else Candidate(*each)
+                          for each in self.candidates]  # fmt: skip
+        except TypeError:
+            candidates = []
+        names = [each.name for each in candidates]
+        if not candidates or len(set(names)) < len(names):
+            raise ValueError(
+                "candidates must be a list of (name, estimator), each name once; got "
+                f"{shown(self.candidates) if not candidates else names}."
+            )
+        limit = self.time_limit
+        if not (limit is None or limit > 0):
+            raise ValueError(f"time_limit must be a number of seconds > 0 or None, got {limit!r}.")
+        if not (self.cv is None or np.iterable(self.cv) or (is_integer(self.cv) and self.cv >= 1)):
+            raise ValueError(
+                f"cv must be an integer >= 1, a list of (trained on, judged by) or None, got "
+                f"{shown(self.cv)}."
+            )
+        return candidates
+
+    def _targets(self, y, classifies, sample_weight):
+        """Codes of classes, (n,), or targets, (n, n_outputs), divided by their deviations."""
+        if classifies:
+            self.classes_, codes = np.unique(y, return_inverse=True)
+            self._range = None
+            return codes
+        y = np.asarray(y, dtype=np.float64)
+        self._flat = y.ndim == 1
+        y = y.reshape(len(y), -1)
+        counted = y if sample_weight is None else y[sample_weight > 0]
+        self._range = counted.min(axis=0), counted.max(axis=0)
+        deviations = counted.std(axis=0)
+        self._scale = np.where(deviations > 0, deviations, 1.0)
+        return y / self._scale
+
+    def _split(self, targets, rng):
+        n = len(targets)
+        if np.iterable(self.cv):
+            splits = [(np.asarray(trained), np.asarray(judged)) for trained, judged in self.cv]
+            return Folds(splits, np.concatenate([judged for _, judged in splits]))
+        cv = self.cv or (N_FOLDS if n < ONE_SPLIT_FROM else 1)
+        if n < max(cv, 2):
+            raise ValueError(f"cv={cv} needs {max(cv, 2)} rows at least; X has n_samples={n}.")
+        seed = rng.randint(SEEDS)
+        rarest = 0 if targets.ndim > 1 else np.bincount(targets).min()
+        if cv == 1:
+            stratified = rarest > 1 and HELD_OUT * n >= len(self.classes_)
+            splitter = StratifiedShuffleSplit if stratified else ShuffleSplit
+            splitter = splitter(1, test_size=HELD_OUT, random_state=seed)
+        elif rarest > 0 and np.bincount(targets).max() >= cv:
+            splitter = StratifiedKFold(cv, shuffle=True, random_state=seed)
+        else:
+            splitter = KFold(cv, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds
+            splits = list(splitter.split(np.zeros(n), None if rarest == 0 else targets))
+        return Folds(splits, np.concatenate([judged for _, judged in splits]))
+
+    def _same_data(self, X, targets):
+        shape = X.shape, _fingerprint(targets)
+        return bool(getattr(self, "_entries", None)) and self._shape == shape
+
+    def _left(self, candidates):
+        """Those without an entry; if there are none, the members of the ensemble once more."""
+        done = {entry.candidate.name for entry in self._entries}
+        left = [each for each in candidates if each.name not in done]
+        if left:
+            return left
+        again = []
+        for name in self.weights_:
+            candidate = next(e.candidate for e in self._entries if e.candidate.name == name)
+            if _settings(candidate.estimator, "random_state"):
+                stem = name.rsplit(" #", 1)[0]
+                turn = sum(other.rsplit(" #", 1)[0] == stem for other in done) + 1
+                again.append(Candidate(f"{stem} #{turn}", candidate.estimator))
+        return again
+
+    def _run(self, candidates, X, y, targets, sample_weight, deadline, rng):
+        best: dict[str, float] = {}  # of each family
+        ended = set()
+        for turn, candidate in enumerate(candidates):
+            seeds = rng.randint(SEEDS, size=len(self._folds.splits))  # also of those left out
+            now = time.perf_counter()
+            if self._entries and now >= deadline:
+                self.status_ = "The race ended at time_limit."
+                return
+            if candidate.family in ended:
+                continue
+            last = turn == len(candidates) - 1
+            until = deadline if last else now + SHARE * (deadline - now)
+            first = not self._entries
+            try:
+                entry = self._fitted(
+                    candidate, X, y, targets, sample_weight, seeds, until, needed=first
+                )
+            except KeyboardInterrupt:
+                if first:
+                    raise
+                self.status_ = "The race was interrupted: this is the best so far."
+                return
+            if entry is None:
+                continue
+            self._entries.append(entry)
+            mean = np.average(entry.losses, weights=_of(sample_weight, self._folds.judged))
+            if candidate.family:
+                if not mean < best.get(candidate.family, np.inf):
+                    ended.add(candidate.family)
+                best[candidate.family] = mean
+            if self.verbose:
+                print(f"{candidate.name}: loss {mean:.4g}, {entry.seconds:.1f} s", flush=True)
+
+    def _fitted(self, candidate, X, y, targets, sample_weight, seeds, until, needed):
+        """The entry of a candidate; None where its time did not suffice for all folds."""
+        start = time.perf_counter()
+        splits = self._folds.splits
+        members: list = [None] * len(splits)
+        predictions: list = [None] * len(splits)
+        n_workers = min(len(splits), self.n_threads or threads_in_force(available_cpus()))
+        stopped: list = []
+
+        def watch(iteration, record):
+            return STOP if stopped else None
+
+        def one(fold):
+            rounds = -(-(len(splits) - fold) // n_workers)  # that are to come, this one included
+            seconds = (until - time.perf_counter()) / rounds
+            if seconds <= 0 and not needed:
+                stopped.append("time")
+                return
+            trained, judged = splits[fold]
+            member = clone(candidate.estimator)
+            if self._range is None and len(np.unique(y[trained])) == 1:
+                member = DummyClassifier()  # others refuse a single class
+            _set(member, "random_state", int(seeds[fold]))
+            _set(member, "n_threads", 1 if n_workers > 1 else self.n_threads)
+            _set(member, "callback", watch)
+            _set(member, "max_time", None if seconds == np.inf else max(seconds, 1e-3))
+            weights = {} if sample_weight is None else {"sample_weight": sample_weight[trained]}
+            member.fit(X[trained], y[trained], **weights)
+            _set(member, "callback", None)
+            for each in _layers(member):
+                if hasattr(each, "callback"):
+                    each.callback = None
+            if str(getattr(each, "status_", "")).startswith(Status.INTERRUPTED.value[:-1]):
+                raise KeyboardInterrupt
+            members[fold], predictions[fold] = member, self._answer(member, X[judged])
+
+        status = "fitted"
+        try:
+            with blas_threads(1 if n_workers > 1 else self.n_threads):
+                each_once(one, range(len(splits)), n_workers, stopped)
+        except (ValueError, MemoryError, FloatingPointError, np.linalg.LinAlgError) as error:
+            if needed and len(self.candidates) == 1:
+                raise
+            status = str(error).partition("\n")[0]
+            members = []
+        if any(member is None for member in members):
+            return None
+        if not members:
+            predictions = np.zeros((len(self._folds.judged), 0))
+            losses = np.full(len(self._folds.judged), np.inf)
+        else:
+            predictions = np.concatenate(predictions)
+            losses = self._loss(predictions, targets[self._folds.judged])
+        seconds = time.perf_counter() - start
+        return Entry(candidate, members, predictions, losses, seconds, status)
+
+    def _loss(self, predictions, targets):
+        if self._range is None:
+            return _selection.log_loss(predictions, targets)
+        return _selection.squared(predictions / self._scale, targets)
+
+    def _answer(self, member, X):
+        """What a member says of rows, (n, n_outputs): targets, or a probability for each class."""
+        if self._range is None:
+            known = np.searchsorted(self.classes_, member.classes_)
+            answer = np.zeros((X.shape[0], len(self.classes_)))
+            answer[:, known] = member.predict_proba(X)
+            return answer
+        answer = np.asarray(member.predict(X), dtype=np.float64).reshape(X.shape[0], -1)
+        return np.clip(answer, *self._range) if self.clip else answer
+
+    # -- choice -----------------------------------------------------------------
+
+    def _choose(self, targets, sample_weight):
+        """Weights of the ensemble, the leaderboard, and the members that are kept."""
+        judged = self._folds.judged
+        usable = [entry for entry in self._entries if np.isfinite(entry.losses).all()]
+        if not usable:
+            raise ValueError(
+                "No candidate could be fitted: "
+                + "; ".join(f"{e.candidate.name}: {e.status}" for e in self._entries)
+            )
+        weights = _of(sample_weight, judged)
+        found = _selection.greedy_weights(
+            [entry.predictions for entry in usable], targets[judged], self._loss, weights
+        )
+        shares = {
+            entry.candidate.name: float(share)
+            for entry, share in zip(usable, found, strict=True)
+            if share > 0
+        }
+        self.weights_ = shares
+        by_name = {entry.candidate.name: entry for entry in usable}
+        self.members_ = {name: by_name[name].members for name in shares}
+        self._judged_predictions = sum(
+            share * by_name[name].predictions for name, share in shares.items()
+        )
+        self.leaderboard_ = Leaderboard.of(
+            self._entries, shares, self._total(targets, weights), weights
+        )
+
+    def _total(self, targets, weights):
+        """The loss that a score of 0 stands for; None: the score is minus the loss."""
+        if self._range is None:
+            return None
+        judged = targets[self._folds.judged]
+        constant = np.average(judged, axis=0, weights=weights)
+        total = np.average(_selection.squared(constant, judged), weights=weights)
+        return total if total > 0 else 1.0
+
+    # -- predictions ------------------------------------------------------------
+
+    def out_of_fold(self):
+        """The rows of each fold, and what the ensemble of those that have not seen them says."""
+        rows = [judged for _, judged in self._folds.splits]
+        ends = np.cumsum([len(judged) for judged in rows])[:-1]
+        return rows, np.split(self._judged_predictions, ends)
+
+    def forget(self):
+        """Drop what only a warm start needs, so that a pickle does not grow with the data."""
+        del self._entries, self._folds, self._judged_predictions
+
+    def fold_answers(self, X):
+        """The ensemble of each fold's members, (n_folds, n, n_outputs)."""
+        check_is_fitted(self)
+        n_folds = len(next(iter(self.members_.values())))
+        return np.stack([
+            sum(share * self._answer(self.members_[name][fold], X)
+                for name, share in self.weights_.items())
+            for fold in range(n_folds)
+        ])  # fmt: skip
+
+    def _checked_X(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, accept_sparse="csr", reset=False)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict targets or labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X is not as in ``fit``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from fastmlp.tabular import Race
+        >>> X = np.arange(20.0).reshape(-1, 1)
+        >>> Race([("linear", LinearRegression())]).fit(X, X.ravel()).predict([[99.0]])
+        array([19.])
+        """
+        answer = self.fold_answers(self._checked_X(X)).mean(axis=0)
+        if self._range is None:
+            return self.classes_[answer.argmax(axis=1)]
+        return answer[:, 0] if self._flat else answer
+
+    @available_if(_classifies)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        AttributeError
+            The candidates are regressors.
+        ValueError
+            X is not as in ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from fastmlp.tabular import Race
+        >>> X, y = load_iris(return_X_y=True)
+        >>> Race([("linear", LogisticRegression())]).fit(X, y).predict_proba(X[:1]).round(1)
+        array([[1., 0., 0.]])
+        """
+        return self.fold_answers(self._checked_X(X)).mean(axis=0)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R2, or the accuracy.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            1 at best.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X is not as in ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from fastmlp.tabular import Race
+        >>> X, y = load_iris(return_X_y=True)
+        >>> race = Race([("linear", LogisticRegression(max_iter=1000))], random_state=0)
+        >>> round(race.fit(X, y).score(X, y), 2)
+        0.97
+        """
+        metric = accuracy_score if _classifies(self) else r2_score
+        return float(metric(y, self.predict(X), sample_weight=sample_weight))
+
+    def __sklearn_is_fitted__(self):
+        return "members_" in vars(self)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        if _classifies(self):
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        else:
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+        return tags
+
+
+def _settings(estimator, name):
+    """The names of all parameters of an estimator, also inside of others, that end in ``name``."""
+    return [key for key in estimator.get_params() if key.rpartition("__")[2] == name]
+
+
+def _set(estimator, name, value):
+    estimator.set_params(**dict.fromkeys(_settings(estimator, name), value))
+
+
+def _layers(member):
+    """A fitted estimator and what it holds: the network of a pipeline, the fitted regressor."""
+    while member is not None:
+        yield member
+        inner = getattr(member, "regressor_", None)
+        member = member[-1] if hasattr(member, "steps") else inner
+
+
+def _of(sample_weight, rows):
+    return None if sample_weight is None else sample_weight[rows]
+
+
+def _fingerprint(targets):
+    return hash(np.ascontiguousarray(targets).tobytes())

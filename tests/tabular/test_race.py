@@ -1,0 +1,259 @@
+"""The race: who saw which rows, who gets which weight, how it ends."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import LinearRegression, RidgeCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from small import CLASSIFIERS, REGRESSORS
+
+from fastmlp import MLPRegressor
+from fastmlp.tabular import Candidate, Race, _race
+from fastmlp.tabular._selection import ROUNDS, greedy_weights, squared
+
+
+class Remembers(RegressorMixin, BaseEstimator):
+    """Knows the rows that it was trained on (their first feature), and predicts 1 for these."""
+
+    def __init__(self, max_time=None, worth=0.0):
+        self.max_time = max_time
+        self.worth = worth
+
+    def fit(self, X, y):
+        if self.worth is None:
+            raise ValueError("no such thing\nmore")
+        self.seen_ = set(X[:, 0])
+        self.mean_ = y.mean()
+        return self
+
+    def predict(self, X):
+        return np.array([1e3 if x in self.seen_ else self.mean_ + self.worth for x in X[:, 0]])
+
+
+def problem(n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3))
+    return X, X @ [1.0, -1.0, 0.5] + np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=n)
+
+
+@pytest.mark.parametrize("cv", [None, 1, 3])
+def test_rows_are_judged_by_those_that_have_not_seen_them(cv):
+    X, y = problem()
+    race = Race([("r", Remembers())], cv=cv, clip=False, random_state=0).fit(X, y)
+    rows, predictions = race.out_of_fold()
+    assert all((each < 100).all() for each in predictions)
+    assert len(np.unique(np.concatenate(rows))) == (6 if cv == 1 else 60)
+    assert len(race.members_["r"]) == {None: 5, 1: 1, 3: 3}[cv]
+
+
+def test_weights_are_near_the_best_convex_ones():
+    """A law: over drawn problems, nine tenths of what the best convex combination gains."""
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        n, k = rng.integers(20, 200), rng.integers(2, 6)
+        y = rng.normal(size=(n, 1))
+        given = [y + rng.uniform(0.1, 2) * rng.normal(size=(n, 1)) + rng.normal() for _ in range(k)]
+        weights = greedy_weights(given, y, squared)
+        assert weights.min() >= 0 and weights.sum() == pytest.approx(1)
+
+        def loss(shares, given=given, y=y):
+            return squared(np.tensordot(shares, given, axes=1), y).mean()
+
+        start = np.full(k, 1 / k)
+        total = {"type": "eq", "fun": lambda shares: shares.sum() - 1}
+        best = minimize(loss, start, bounds=[(0, 1)] * k, constraints=total).fun
+        single = min(squared(each, y).mean() for each in given)
+        assert loss(weights) <= best + 0.1 * (single - best) + 1e-12
+        counts = weights * np.arange(1, ROUNDS + 1)[:, None]
+        assert np.isclose(counts, counts.round()).all(axis=1).any()
+
+
+def test_leaderboard_says_what_the_predictions_say():
+    X, y = problem()
+    race = Race(REGRESSORS, random_state=0).fit(X, y)
+    board = race.leaderboard_
+    assert pd.DataFrame(board).columns.tolist() == [
+        "candidate", "score", "std_err", "weight", "seconds", "status"
+    ]  # fmt: skip
+    assert [row["score"] for row in board] == sorted((row["score"] for row in board), reverse=True)
+    assert sum(row["weight"] for row in board) == pytest.approx(1)
+    rows, _ = race.out_of_fold()
+    for row in board:
+        if row["weight"] == 0:
+            continue
+        errors = np.concatenate([
+            member.predict(X[each]).clip(y.min(), y.max()) - y[each]
+            for member, each in zip(race.members_[row["candidate"]], rows, strict=True)
+        ])  # fmt: skip
+        assert row["score"] == pytest.approx(1 - np.mean(errors**2) / y.var())
+        assert row["std_err"] == pytest.approx(np.std(errors**2) / np.sqrt(len(y)) / y.var())
+    assert board[0]["candidate"] in repr(board)
+
+
+def test_predictions_are_the_weighted_mean_of_the_members_within_the_targets():
+    X, y = problem()
+    race = Race(REGRESSORS, random_state=0).fit(X, y)
+    new = 3 * X
+    each = {
+        name: np.mean([m.predict(new).clip(y.min(), y.max()) for m in members], axis=0)
+        for name, members in race.members_.items()
+    }
+    wanted = sum(weight * each[name] for name, weight in race.weights_.items())
+    np.testing.assert_allclose(race.predict(new), wanted)
+    free = Race(REGRESSORS, clip=False, random_state=0).fit(X, y).predict(100 * X)
+    assert free.max() > y.max() and race.predict(100 * X).max() <= y.max()
+
+
+def test_same_seed_same_model_whatever_the_threads():
+    X, y = problem()
+    first, again, alone = (
+        Race(REGRESSORS, random_state=3, n_threads=n).fit(X, y).predict(X) for n in (2, 2, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(first, alone, rtol=1e-9)
+    assert not np.allclose(first, Race(REGRESSORS, random_state=4).fit(X, y).predict(X), rtol=1e-9)
+
+
+class Clock:
+    """Time that passes by a second whenever somebody looks."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        self.now += 1.0
+        return self.now
+
+
+def test_time_is_shared_out_and_kept(monkeypatch):
+    """No fit is given more than what is left, whatever was used before."""
+    given = []
+
+    class Told(Remembers):
+        def fit(self, X, y):
+            given.append((clock.now, self.max_time))
+            return super().fit(X, y)
+
+    clock = Clock()
+    monkeypatch.setattr(_race, "time", clock)
+    X, y = problem()
+    candidates = [(f"{k}", Told()) for k in range(20)]
+    race = Race(candidates, time_limit=100.0, n_threads=1, random_state=0).fit(X, y)
+    assert given and all(0 < seconds <= 100 - (now - 1) + 1e-9 for now, seconds in given)
+    assert 1 < len(race.leaderboard_) < 20
+    assert race.status_ == "The race ended at time_limit."
+
+
+def test_the_first_candidate_is_fitted_in_any_case():
+    X, y = problem()
+    race = Race([("linear", RidgeCV()), ("other", RidgeCV())], time_limit=1e-9).fit(X, y)
+    assert [row["candidate"] for row in race.leaderboard_] == ["linear"]
+
+
+def test_a_family_ends_where_size_no_longer_gains():
+    X, y = problem()
+    sizes = [Candidate(f"off by {off}", Remembers(worth=off), "r") for off in (2.0, 1.0, 1.5, 0.0)]
+    race = Race([("other", RidgeCV()), *sizes], random_state=0).fit(X, y)
+    names = {row["candidate"] for row in race.leaderboard_}
+    assert names == {"other", "off by 2.0", "off by 1.0", "off by 1.5"}
+
+
+def test_one_that_fails_is_told_and_left_aside():
+    X, y = problem()
+    race = Race([("good", RidgeCV()), ("bad", Remembers(worth=None))], random_state=0).fit(X, y)
+    assert race.weights_ == {"good": 1.0}
+    assert race.leaderboard_[-1]["status"] == "no such thing"
+    with pytest.raises(ValueError, match="No candidate.*bad: no such thing; worse: no such thing"):
+        Race([("bad", Remembers(worth=None)), ("worse", Remembers(worth=None))]).fit(X, y)
+
+
+def test_interrupted_race_has_the_best_so_far():
+    class Interrupts(Remembers):
+        def fit(self, X, y):
+            raise KeyboardInterrupt
+
+    X, y = problem()
+    race = Race([("good", RidgeCV()), ("slow", Interrupts()), ("later", RidgeCV())]).fit(X, y)
+    assert [row["candidate"] for row in race.leaderboard_] == ["good"]
+    assert "interrupted" in race.status_ and np.isfinite(race.predict(X)).all()
+    with pytest.raises(KeyboardInterrupt):
+        Race([("slow", Interrupts()), ("good", RidgeCV())]).fit(X, y)
+
+
+def test_interrupted_network_ends_the_race_too(monkeypatch):
+    """Networks answer Ctrl-C by ending with what they have: the race hears of it."""
+    first = []
+
+    class Pressed(MLPRegressor):
+        def fit(self, X, y):
+            watch = self.callback
+
+            def press(iteration, record):
+                if iteration == 2:
+                    raise KeyboardInterrupt
+                return watch(iteration, record)
+
+            first.append(1)
+            return self.set_params(callback=press)._fit(X, y, None, None, None, None)
+
+    X, y = problem()
+    network = Pressed(hidden_layer_sizes=(3,), solver="lm")
+    race = Race([("ridge", RidgeCV()), ("network", network), ("late", RidgeCV())], n_threads=1)
+    race.fit(X, y)
+    assert [row["candidate"] for row in race.leaderboard_] == ["ridge"] and len(first) == 1
+
+
+def test_warm_start_adds_candidates_then_members():
+    X, y = problem()
+    race = Race(REGRESSORS, time_limit=1e-9, warm_start=True, random_state=0).fit(X, y)
+    assert len(race.leaderboard_) == 1
+    race.set_params(time_limit=None).fit(X, y)
+    assert len(race.leaderboard_) == 2
+    race.fit(X, y)
+    assert {row["candidate"] for row in race.leaderboard_} == {"ridge", "network", "network #2"}
+    first, second = (e.predictions for e in race._entries if e.candidate.name != "ridge")
+    assert not np.allclose(first, second)
+    race.fit(X + 1, y[::-1])  # other data: from the beginning
+    assert len(race.leaderboard_) == 2
+
+
+def test_pickle_knows_no_callback_and_nothing_of_threads():
+    X, y = problem()
+    race = Race(REGRESSORS, random_state=0).fit(X, y)
+    again = pickle.loads(pickle.dumps(race))
+    np.testing.assert_array_equal(again.predict(X), race.predict(X))
+
+
+def test_classes_that_a_fold_lacks():
+    X, _ = problem(30)
+    y = np.array(["a"] * 20 + ["b"] * 9 + ["once"])
+    race = Race(CLASSIFIERS, random_state=0).fit(X, y)
+    proba = race.predict_proba(X)
+    assert proba.shape == (30, 3) and np.isfinite(proba).all()
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"candidates": []}, "list of .name, estimator."),
+        ({"candidates": [("a", RidgeCV()), ("a", RidgeCV())]}, "each name once"),
+        ({"time_limit": -1}, "time_limit must be a number of seconds > 0"),
+        ({"cv": 0}, "cv must be an integer >= 1"),
+    ],
+)
+def test_refused(arguments, words):
+    X, y = problem()
+    arguments = {"candidates": [("linear", LinearRegression())]} | arguments
+    with pytest.raises(ValueError, match=words):
+        Race(**arguments).fit(X, y)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([Race(REGRESSORS, cv=2), Race(CLASSIFIERS, cv=2)])
+def test_sklearn(estimator, check):
+    check(estimator)

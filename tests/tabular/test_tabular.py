@@ -1,0 +1,276 @@
+"""The estimators: tables in, predictions, intervals and probabilities out."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from small import CLASSIFIERS, REGRESSORS, table
+
+from fastmlp import TabularMLPClassifier, TabularMLPRegressor
+from fastmlp.tabular._classifier import _temperature
+from fastmlp.tabular._conformal import Conformal
+from fastmlp.tabular._portfolio import regressors
+
+
+def regressor(**parameters):
+    return TabularMLPRegressor(**{"candidates": REGRESSORS, "random_state": 0} | parameters)
+
+
+def classifier(**parameters):
+    return TabularMLPClassifier(**{"candidates": CLASSIFIERS, "random_state": 0} | parameters)
+
+
+def test_frames_of_two_libraries_and_columns_in_any_order():
+    X, y, labels = table()
+    model = regressor().fit(X, y)
+    wanted = model.predict(X)
+    np.testing.assert_allclose(model.predict(X[["kind", "z", "x"]]), wanted)
+    np.testing.assert_allclose(model.predict(pl.from_pandas(X)), wanted)
+    np.testing.assert_allclose(regressor().fit(pl.from_pandas(X), y).predict(X), wanted)
+    proba = classifier().fit(X, labels).predict_proba(X[["z", "x", "kind"]])
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    with pytest.raises(ValueError, match="lacks columns.*'z'"):
+        model.predict(X.drop(columns="z"))
+
+
+def test_without_parameters_it_learns_a_smooth_function():
+    X, y, labels = table(200)
+    new, z, others = table(200, seed=1)
+    model = TabularMLPRegressor(time_limit=2, random_state=0).fit(X, y)
+    assert model.score(new, z) > 0.8
+    assert len(model.leaderboard_) > 1 and "ridge" in repr(model.leaderboard_)
+    sorter = TabularMLPClassifier(time_limit=1, random_state=0).fit(X, labels)
+    assert sorter.score(new, others) > 0.5
+    assert sorter.predict(new).dtype == labels.dtype
+
+
+def test_predictions_stay_within_the_targets():
+    X, y, _ = table()
+    far = X.assign(x=1e6, z=-1e6)
+    model = regressor().fit(X, y)
+    assert y.min() <= model.predict(far).min() and model.predict(far).max() <= y.max()
+
+
+def test_several_targets():
+    X, y, _ = table()
+    Y = np.column_stack([y, 100 * X["x"]])
+    model = regressor().fit(X, Y)
+    assert model.n_outputs_ == 2 and model.predict(X).shape == Y.shape
+    assert model.score(X, Y) > 0.75
+    lower, upper = model.predict_interval(X, 0.8)
+    assert lower.shape == Y.shape
+    inside = ((lower <= Y) & (Y <= upper)).mean(axis=0)
+    assert (inside > 0.7).all()
+    assert model.predict_dist(X).shape == Y.shape
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_intervals_hold_what_they_promise(coverage):
+    """A law over drawn problems: sizes, noises of any shape, models good and bad."""
+    inside, ever = [], 0
+    noises = [
+        lambda rng, x: rng.normal(size=len(x)),
+        lambda rng, x: rng.standard_t(2, len(x)),
+        lambda rng, x: rng.exponential(size=len(x)) * (0.2 + abs(x)),
+    ]
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(25, 120))
+        x = rng.uniform(-2, 2, n + 200)
+        y = np.sin(3 * x) + rng.uniform(0.05, 1) * noises[seed % 3](rng, x)
+        X = x[:, np.newaxis]
+        model = regressor(candidates=REGRESSORS[:1], clip=False).fit(X[:n], y[:n])
+        lower, upper = model.predict_interval(X[n:], coverage)
+        inside.append(np.mean((lower <= y[n:]) & (y[n:] <= upper)))
+        ever = min(ever, inside[-1] - (2 * coverage - 1))
+    error = np.std(inside) / np.sqrt(len(inside))
+    assert np.mean(inside) >= coverage - 2 * error
+    assert np.mean(inside) <= coverage + 0.05
+    assert ever > -0.1
+
+
+def test_interval_is_the_order_statistic_of_the_theorem():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=10)
+    folds = [np.arange(5), np.arange(5, 10)]
+    predictions = [rng.normal(size=(5, 1)), rng.normal(size=(5, 1))]
+    answers = rng.normal(size=(2, 3))
+    low, high = Conformal.of(folds, y, predictions).interval(answers, 0.8)
+    sizes = np.abs(y.reshape(2, 5) - np.array(predictions)[..., 0])
+    for row in range(3):
+        ends = np.sort((answers[:, row, None] + sizes).ravel())
+        assert high[row] == ends[int(np.ceil(11 * 0.8)) - 1]
+        ends = np.sort((answers[:, row, None] - sizes).ravel())[::-1]
+        assert low[row] == ends[int(np.ceil(11 * 0.8)) - 1]
+    low, high = Conformal.of(folds, y, predictions).interval(answers, 0.95)
+    assert np.isneginf(low).all() and np.isposinf(high).all()
+    with pytest.raises(ValueError, match="coverage"):
+        Conformal.of(folds, y, predictions).interval(answers, 1.0)
+
+
+def test_distributions_are_those_of_the_errors():
+    X, y, _ = table()
+    model = regressor().fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    np.testing.assert_array_equal(mean, model.predict(X))
+    dist = model.predict_dist(X)
+    np.testing.assert_allclose(dist.std(), std)
+    medians = model.predict(X, output_type="median")
+    np.testing.assert_allclose(medians, dist.median())
+    assert model.predict_quantiles(X, [0.1, 0.9]).shape == (len(y), 2)
+    assert 0.5 < np.mean(dist.cdf(y) < 0.9) <= 1
+
+
+@pytest.mark.parametrize("kind", ["str", "int", "bool", "object", "category"])
+def test_labels_of_any_type(kind):
+    X, _, labels = table(90)
+    y = {
+        "str": labels,
+        "int": np.unique(labels, return_inverse=True)[1] * 7 - 3,
+        "bool": labels == "mid",
+        "object": labels.astype(object),
+        "category": pd.Series(pd.Categorical(labels)),
+    }[kind]
+    model = classifier(cv=2).fit(X, y)
+    assert set(model.predict(X)) <= set(np.unique(np.asarray(y)))
+    assert model.score(X, y) > 0.5
+
+
+def test_temperature_mends_what_is_too_sure():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(4000, 3))
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    codes = (rng.random((4000, 1)) > p.cumsum(axis=1)).sum(axis=1)
+    assert _temperature(2.5 * np.log(p), codes, None) == pytest.approx(2.5, rel=0.1)
+    assert _temperature(np.log(p), codes, None) == pytest.approx(1.0, rel=0.1)
+
+
+def test_class_weights_move_probabilities():
+    X, _, labels = table(200)
+    rare = labels == "top"
+    plain = classifier().fit(X, rare).predict_proba(X)[:, 1].mean()
+    assert plain == pytest.approx(rare.mean(), abs=0.05)
+    assert classifier(class_weight="balanced").fit(X, rare).predict_proba(X)[:, 1].mean() > 0.35
+    heavy = classifier(class_weight={True: 50.0}).fit(X, rare).predict_proba(X)[:, 1].mean()
+    assert heavy > 2 * plain
+
+
+def test_one_class_and_a_class_of_one_row():
+    X, _, labels = table(60)
+    model = classifier().fit(X, np.full(60, "only"))
+    assert (model.predict(X) == "only").all() and model.predict_proba(X).tolist() == [[1.0]] * 60
+    labels[:] = np.where(labels == "top", "mid", labels)
+    labels[0] = "once"
+    proba = classifier().fit(X, labels).predict_proba(X)
+    assert proba.shape == (60, 3) and np.isfinite(proba).all()
+
+
+def test_hundred_classes():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 100
+    X = np.column_stack([np.cos(y), np.sin(y)]) + 0.001 * rng.normal(size=(400, 2))
+    model = classifier(candidates=CLASSIFIERS[:1], cv=2).fit(X, y)
+    assert model.predict_proba(X).shape == (400, 100)
+    with pytest.raises(ValueError, match="101 classes; 100 are taken at most"):
+        classifier().fit(X, np.arange(400) % 101)
+
+
+def test_more_columns_than_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 200))
+    few = regressors(X, X[:, 0], n_folds=2)[:2]
+    assert few[1].name == "student_t ridge"  # an overflow in its solver was heard of here
+    model = regressor(candidates=few, cv=2).fit(X, X[:, 0])
+    assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("make", [regressor, classifier])
+def test_few_rows(make):
+    X, y, labels = table(5)
+    target = y if make is regressor else labels
+    assert len(make().fit(X, target).predict(X)) == 5
+    with pytest.raises(ValueError, match="needs 5 rows at least.*n_samples=3"):
+        make().fit(X[:3], target[:3])
+
+
+def test_holes_in_y_are_named_by_row():
+    X, y, labels = table(40)
+    y[[3, 17]] = np.nan
+    with pytest.raises(ValueError, match=r"missing in 2 row\(s\), 3, 17"):
+        regressor().fit(X, y)
+    labels = labels.astype(object)
+    labels[5] = None
+    with pytest.raises(ValueError, match=r"missing in 1 row\(s\), 5"):
+        classifier().fit(X, labels)
+    with pytest.raises(ValueError, match="infinity"):
+        regressor().fit(X, np.where(np.isnan(y), np.inf, y))
+
+
+def test_a_failed_fit_leaves_the_model_as_it_was():
+    X, y, _ = table(40)
+    model = regressor().fit(X, y)
+    wanted = model.predict(X)
+    with pytest.raises(ValueError, match="missing"):
+        model.fit(X.rename(columns={"x": "other"}), np.full(40, np.nan))
+    np.testing.assert_array_equal(model.predict(X), wanted)
+
+
+def test_time_for_nothing_is_the_linear_model_and_a_warning():
+    X, y, labels = table(60)
+    with pytest.warns(UserWarning, match="sufficed for ridge alone"):
+        model = regressor(time_limit=1e-6).fit(X, y)
+    assert len(model.leaderboard_) == 1 and model.score(X, y) > 0.1
+    with pytest.warns(UserWarning, match="sufficed for logistic alone"):
+        classifier(time_limit=1e-6).fit(X, labels)
+
+
+def test_warm_start_adds_time():
+    X, y, _ = table(60)
+    model = regressor(time_limit=1e-6, warm_start=True)
+    with pytest.warns(UserWarning):
+        model.fit(X, y)
+    model.set_params(time_limit=None).fit(X, y)
+    assert len(model.leaderboard_) == 2
+
+
+def test_pickle_does_not_grow_with_the_data_and_clones_are_unfitted():
+    sizes = []
+    for n in (8000, 16000):
+        X, y, _ = table(n)
+        model = regressor(candidates=REGRESSORS[:1]).fit(X, y)
+        saved = pickle.dumps(model)
+        np.testing.assert_array_equal(pickle.loads(saved).predict(X[:9]), model.predict(X[:9]))
+        sizes.append(len(saved))
+    assert sizes[1] < 1.05 * sizes[0]
+    assert not hasattr(clone(model), "race_")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"time_limit": 0}, "'time_limit' parameter of TabularMLPRegressor must be a number"),
+        ({"cv": 0}, "'cv' parameter"),
+        ({"clip": "yes"}, "'clip' parameter"),
+        ({"categorical_features": ["nope"]}, "categorical_features has 'nope'"),
+    ],
+)
+def test_refused(parameters, words):
+    X, y, _ = table(30)
+    with pytest.raises(ValueError, match=words):
+        regressor(**parameters).fit(X, y)
+
+
+@parametrize_with_checks([regressor(cv=2), classifier(cv=2)])
+def test_sklearn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:time_limit")
+@parametrize_with_checks([TabularMLPRegressor(cv=2), TabularMLPClassifier(cv=2)])
+def test_sklearn_whole_portfolio(estimator, check):
+    check(estimator)
