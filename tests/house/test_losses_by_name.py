@@ -10,9 +10,10 @@ from fastmlp.losses import NAMES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE, KERNELS = ROOT / "fastmlp", ROOT / "src_c"
-# The literal types, what others call these losses, those that scikit-learn's MLP has, and those
-# that the playground offers, in words.
-LISTS = {"_types.py", "_names.py", "estimators/_interop.py", "playground/_settings.py"}
+# The literal types, what others call these losses, those that scikit-learn's MLP has, those that
+# the playground offers, in words, and the recipes for tables.
+RECIPES = "tabular/_portfolio.py"
+LISTS = {"_types.py", "_names.py", "estimators/_interop.py", "playground/_settings.py", RECIPES}
 # Rooms that know no losses, and other things of the same names.
 ELSEWHERE = {"distributions", "metrics", "demo.py"}
 
