@@ -25,6 +25,12 @@ PICTURES = {
         0,
         "trace",
     ),
+    "gap": (
+        "problem=curve&curveDataset=gap&networkShape=8&loss=squared_error&solvers=lm&x=true&y=false"
+        "&bayes=true&regularization=L2&regularizationRate=0.001",
+        60,
+        "loss",
+    ),
     "funnel": (
         "problem=curve&curveDataset=funnel&networkShape=6&loss=normal&solvers=adam&noise=15"
         "&learningRate=0.03&x=true&y=false",

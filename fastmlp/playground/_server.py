@@ -142,9 +142,10 @@ class _Page:
     def _on_frame(self, message):
         session, shown = self._running(), self._shown(message)
         session.advance(self._whole(message, "advance"))
-        return self._frame(session, shown)
+        return self._frame(session, shown, message.get("draws") is True)
 
-    def _frame(self, session, shown):
+    def _frame(self, session, shown, draws=False):
+        header = {"type": "frame", "shown": shown}
         theta = session.runs[shown].theta
         arrays = {
             "theta": theta,
@@ -153,10 +154,15 @@ class _Page:
         }
         if session.settings.problem == "curve":
             arrays |= session.curve(theta)
+            if draws:
+                try:
+                    arrays["draws"] = session.draws(shown)
+                except (ValueError, ArithmeticError, np.linalg.LinAlgError) as problem:
+                    header["note"] = str(problem)
         else:
             arrays["output"] = shades(session.output_picture(theta))
         with np.errstate(over="ignore"):
-            return encode({"type": "frame", "shown": shown, "runs": session.losses()}, arrays)
+            return encode({**header, "runs": session.losses()}, arrays)
 
     def _on_edit(self, message):
         session, shown = self._running(), self._shown(message)

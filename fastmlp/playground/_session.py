@@ -21,9 +21,11 @@ from fastmlp.playground._problems import (
 )
 from fastmlp.playground._runs import Run
 from fastmlp.playground._settings import LOSSES, MOST_UNITS, Settings, SettingsError
+from fastmlp.posteriors import Laplace
 
 PICTURE, UNIT, CURVE = 100, 32, 201  # pixels of the output and of a unit; points of a curve
 SURFACE = 41
+DRAWS = 12
 MOST_ITERATIONS = 1000  # at one request
 MOST_POINTS = 5000
 
@@ -244,6 +246,24 @@ class Session:
             dist = Normal(raw[:, 0], max(float(np.sqrt(np.mean(residuals**2))), 1e-12))
         low, high = dist.interval(0.95)
         return {"mean": dist.mean(), "low": low, "high": high}
+
+    def draws(self, shown_run: int = 0) -> np.ndarray:
+        """Functions drawn from the posterior over the weights, along a curve: (DRAWS, CURVE).
+
+        Laplace's approximation around the present weights, its strengths by the evidence.
+        """
+        run = self.runs[shown_run]
+        if self.settings.problem != "curve":
+            raise SettingsError("Functions are drawn for curves; choose the problem 'curve'.")
+        if not resolve_loss(self.settings.loss).curved:
+            raise SettingsError(
+                f"{self.settings.loss} has no curvature: there is no posterior around its weights."
+            )
+        objective = self.net.objective(self.inputs, self.y)
+        posterior = Laplace(strengths="single").fit(objective, run.theta)
+        grid = inputs(np.linspace(-REACH, REACH, CURVE)[:, None], self.settings.features)
+        drawn = posterior.functions(grid, DRAWS, random_state=0)
+        return drawn[:, :, 0]
 
     def trace(self, index: int, shown_run: int = 0) -> dict[str, Any]:
         """Every number of one pass of a training point, and one step of gradient descent."""

@@ -183,6 +183,25 @@ def test_the_band_is_that_of_the_likelihood():
     np.testing.assert_allclose(band["high"][0], raw[0] + 1.959964 * np.exp(raw[1]), rtol=1e-6)
 
 
+def test_functions_drawn_from_the_posterior_part_where_there_are_no_points():
+    wider = []
+    for seed in range(6):
+        one = session(
+            problem="curve", curveDataset="gap", loss="squared_error", features=["x"],
+            networkShape=[6], solvers=["lm"], regularization="L2", regularizationRate=1e-3,
+            seed=seed,
+        )  # fmt: skip
+        one.advance(60)
+        spread = one.draws().std(axis=0)
+        x = np.linspace(-6, 6, spread.size)
+        wider.append(spread[abs(x) < 1].mean() / spread[(abs(x) > 2) & (abs(x) < 4.5)].mean())
+    assert np.median(wider) > 2
+    with pytest.raises(SettingsError, match="curve"):
+        session().draws()
+    with pytest.raises(SettingsError, match="no curvature"):
+        session(problem="curve", loss="absolute_error", features=["x"]).draws()
+
+
 def test_the_surface_has_the_loss():
     one = session(networkShape=[2], solvers=["sgd"])
     one.advance(3)

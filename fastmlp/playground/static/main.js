@@ -28,7 +28,7 @@ const socket = new Socket(
       const reached = frame?.runs?.[shown]?.epoch ?? 0;
       if (own) await socket.ask(own);
       await start();
-      if (reached) await show(socket.ask({ type: "frame", advance: reached, shown }));
+      if (reached) await show(socket.ask({ type: "frame", advance: reached, shown, draws: state.bayes }));
       document.body.dataset.ready = "true";
     } catch (problem) { tell(problem.message); }
   },
@@ -51,7 +51,7 @@ async function start() {
   diagram.numbers = null;
   diagram.build(started, state, choices.activations);
   parameterChoices();
-  await show(socket.ask({ type: "frame", advance: 0, shown }));
+  await show(socket.ask({ type: "frame", advance: 0, shown, draws: state.bayes }));
   if (tab() === "trace" || state.problem === "backprop") await trace();
 }
 
@@ -67,6 +67,7 @@ async function show(question) {
     kept.theta.push(frame.arrays.thetas.data.slice(k * P, (k + 1) * P));
     if (kept.epoch.length > MOST_KEPT) thin(kept);
   });
+  if (frame.note) tell(frame.note);
   draw();
 }
 
@@ -76,7 +77,7 @@ function thin(kept) {
 
 async function loop() {
   while (playing) {
-    await then(async () => { await show(socket.ask({ type: "frame", advance: Number($("speed").value), shown })); });
+    await then(async () => { await show(socket.ask({ type: "frame", advance: Number($("speed").value), shown, draws: state.bayes })); });
     if (frame.runs.every((run) => run.message)) { pause(); tell(frame.runs[shown].message); }
     if (tab() === "surface" && frame.runs[0].epoch % 10 === 0) await then(askSurface);
     seen.frames += 1;
@@ -101,7 +102,7 @@ function pause() {
 function step() {
   pause();
   return then(async () => {
-    await show(socket.ask({ type: "frame", advance: 1, shown }));
+    await show(socket.ask({ type: "frame", advance: 1, shown, draws: state.bayes }));
     if (frame.runs[shown].message) tell(frame.runs[shown].message);
     if (diagram.numbers) await trace();
     if (tab() === "surface") await askSurface();
@@ -191,7 +192,7 @@ function drawLoss() {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: run.name, title: run.message || "Show this one" });
     button.style.setProperty("--tone", TONES[run.name]);
     button.setAttribute("aria-pressed", k === shown);
-    button.onclick = () => { shown = k; then(() => show(socket.ask({ type: "frame", advance: 0, shown }))); };
+    button.onclick = () => { shown = k; then(() => show(socket.ask({ type: "frame", advance: 0, shown, draws: state.bayes }))); };
     row.insertCell().append(button);
     for (const text of [number(run.train), number(run.test), (1000 * run.seconds).toFixed(1)]) row.insertCell().textContent = text;
   });
@@ -255,7 +256,9 @@ function controls() {
   $("layers").value = state.networkShape.length;
   for (const name of ["percTrainData", "noise", "batchSize"]) { $(name).value = state[name]; $(`${name}Out`).value = name === "batchSize" ? state[name] : `${state[name]} %`; }
   $("seed").value = state.seed;
-  for (const name of ["initZero", "showTestData", "discretize"]) $(name).checked = state[name];
+  for (const name of ["initZero", "showTestData", "discretize", "bayes"]) $(name).checked = state[name];
+  $("bayes").parentElement.hidden = state.problem !== "curve";
+  $("discretize").parentElement.hidden = state.problem === "curve";
   document.querySelectorAll('[data-ui="text"]').forEach((node) => { node.hidden = state.hideText; });
   for (const name of hidden) document.querySelectorAll(`[data-ui="${CSS.escape(name)}"]`).forEach((node) => { node.hidden = true; });
   $("solvers").replaceChildren(...choices.solvers.map((name) => {
@@ -320,6 +323,11 @@ for (const name of ["percTrainData", "noise", "batchSize"]) {
 }
 $("seed").onchange = (event) => changed("seed", Math.max(0, Math.floor(Number(event.target.value)) || 0));
 $("initZero").onchange = (event) => changed("initZero", event.target.checked);
+$("bayes").onchange = (event) => {
+  state.bayes = event.target.checked;
+  location.replace(toHash(state, hidden));
+  then(() => show(socket.ask({ type: "frame", advance: 0, shown, draws: state.bayes })));
+};
 for (const name of ["showTestData", "discretize"]) $(name).onchange = (event) => { state[name] = event.target.checked; location.replace(toHash(state, hidden)); draw(); };
 $("regenerate").onclick = () => changed("seed", Math.floor(Math.random() * 2 ** 31));
 $("moreLayers").onclick = () => { if (state.networkShape.length < 6) { state.networkShape.push(2); changed("networkShape", state.networkShape); } else tell("Six hidden layers at most."); };

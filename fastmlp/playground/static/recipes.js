@@ -27,4 +27,6 @@ export const RECIPES = [
     "Add units one by one, or open the tab Width: enough of them approach any continuous function."],
   ["An error bar of its own at each point", "problem=curve&curveDataset=funnel&networkShape=6&activation=tanh&loss=normal&solvers=adam&learningRate=0.03&x=true&y=false",
     "The network has two outputs, the mean and log sigma of a Normal: the band widens where the noise does."],
+  ["What is known in the gap?", "problem=curve&curveDataset=gap&networkShape=8&activation=tanh&loss=squared_error&solvers=lm&x=true&y=false&bayes=true&regularization=L2&regularizationRate=0.001",
+    "Bayesian weights: each orange line is a network drawn from the posterior. They agree where there are points, and part in the gap."],
 ];

@@ -1,7 +1,7 @@
 // Settings of the page and their names in the address's hash, as TensorFlow Playground has them.
 
 export const FEATURES = ["x", "y", "xSquared", "ySquared", "xTimesY", "sinX", "sinY", "cosX", "cosY"];
-const FLAGS = ["showTestData", "discretize", "initZero", "hideText"];
+const FLAGS = ["showTestData", "discretize", "bayes", "initZero", "hideText"];
 const NUMBERS = ["learningRate", "regularizationRate", "batchSize", "percTrainData", "noise"];
 const WORDS = ["problem", "dataset", "regDataset", "curveDataset", "loss", "regularization"];
 
@@ -10,7 +10,7 @@ export const DEFAULTS = {
   features: ["x", "y"], networkShape: [4, 2], activations: ["tanh"], loss: "log_loss",
   solvers: ["adam"], learningRate: 0.03, regularization: "none", regularizationRate: 0,
   batchSize: 10, percTrainData: 50, noise: 0, seed: 1, initZero: false,
-  showTestData: false, discretize: false, hideText: false,
+  showTestData: false, discretize: false, bayes: false, hideText: false,
 };
 
 // What a page of the original, which draws its seed as a fraction, becomes here.
@@ -65,7 +65,7 @@ export function toHash(state, hidden = new Set()) {
 /** What the server is told. */
 export function settings(state) {
   const told = { ...state };
-  for (const name of ["showTestData", "discretize", "hideText"]) delete told[name];
+  for (const name of ["showTestData", "discretize", "bayes", "hideText"]) delete told[name];
   return told;
 }
 
