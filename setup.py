@@ -94,6 +94,7 @@ MODULES = [
     "_core.csr",
     "_core.tape",
     "_core.values",
+    "_core.trajectory",
     "_core.step",
     "_core.predictor",
     "_core.row",

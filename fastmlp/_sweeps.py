@@ -134,6 +134,10 @@ class Sweep:
             self._collect(tapes[0], tapes[1:], grad)
         return sum(values)
 
+    def lone_tape(self):
+        """What one thread sweeps all rows with."""
+        return self._crew(self.plan("rows"), 1)[0][0]
+
     def batch_tapes(self, batch_size: int, n_threads: int):
         """What an epoch needs: a tape per share of a batch."""
         plan = self.plan("batch")

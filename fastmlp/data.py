@@ -59,6 +59,14 @@ class Data:
         index = positions if self.index is None else self.index[positions]
         return _counting(replace(self, index=index))
 
+    def reweighted(self, factors: np.ndarray) -> Data:
+        """Weights times factors >= 0 of the rows that count; those of 0 count no longer."""
+        kept = np.flatnonzero(factors)
+        index = kept if self.index is None else self.index[kept]
+        w = np.zeros(n_rows(self.X), self.y.dtype if self.w is None else self.w.dtype)
+        w[index] = factors[kept] if self.w is None else self.w[index] * factors[kept]
+        return _counting(replace(self, w=w, index=index))
+
     def wide(self) -> Data:
         """The rows that count, in float64."""
         rows = slice(None) if self.index is None else self.index

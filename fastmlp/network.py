@@ -122,6 +122,22 @@ class Network:
             dtype=self.dtype,
         )
 
+    def wide(self) -> Network:
+        """The same network in float64.
+
+        Returns
+        -------
+        Network
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> Network([2, 3, 1], dtype=np.float32).wide().dtype
+        dtype('float64')
+        """
+        return Network(self.layers, self._hidden, self._output, self._loss, np.float64)
+
     def __getstate__(self) -> dict[str, Any]:
         own = {"layers": self.layers, "dtype": self.dtype}
         derived = ("_layers", "_widths", "_n_targets", "_dtype", "segments")

@@ -340,6 +340,25 @@ class NetworkObjective(Objective):
         other._alpha = None
         return other
 
+    def twin(self, factors: np.ndarray | None = None, wide: bool = False) -> NetworkObjective:
+        """The same loss, penalty included, for another thread: with working memory of its own.
+
+        Parameters
+        ----------
+        factors : ndarray of shape (n_samples,), optional
+            Of the rows' weights, at least 0; rows of 0 are left out. X is not copied.
+        wide : bool
+            In float64; X is copied where it is not.
+
+        Returns
+        -------
+        NetworkObjective
+        """
+        other = self._like(self.term.twin(factors, wide))
+        other.penalty = self.penalty
+        other._alpha = None if self._alpha is None else other._alpha
+        return other
+
     # -- what the evidence asks ----------------------------------------------------------------
 
     @property

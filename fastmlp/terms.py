@@ -19,6 +19,7 @@ import numpy as np
 from fastmlp import _custom
 from fastmlp._core import curvature as _curvature
 from fastmlp._core import minibatch as _minibatch
+from fastmlp._core import trajectory as _trajectory
 from fastmlp._core.kernels import UPDATES
 from fastmlp._gram import Factors
 from fastmlp._names import shown
@@ -208,6 +209,25 @@ class NetworkTerm:
         """The same data of another network."""
         plan = dataclasses.replace(self._plan, products=None)
         return type(self)(network, self.data, plan, Threads(self.threads.n_threads))
+
+    def twin(self, factors: np.ndarray | None = None, wide: bool = False) -> NetworkTerm:
+        """The same with working memory of its own; see :meth:`NetworkObjective.twin`."""
+        network, data = self.network, self.data
+        if wide and self.dtype != np.float64:
+            network, data = network.wide(), data.wide()
+        if factors is not None:
+            data = data.reweighted(factors)
+        return type(self)(network, data, self._plan, Threads(self.threads.n_threads))
+
+    def grow(self, stretch, held, precision, metric, step, H0, log_u, furthest, kept, stop) -> None:
+        """A stretch of a trajectory in one native call, by one thread; float64 alone.
+
+        See :func:`fastmlp._core.trajectory.grow`.
+        """
+        tape = self._sweep.lone_tape()
+        _trajectory.grow(
+            tape, stretch, held, precision, metric, step, H0, log_u, furthest, kept, stop
+        )
 
     # -- threads -------------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ cdef void multiply_back(Tape tape, Py_ssize_t l, real *below, const real *delta,
 cdef void multiply_grad(Tape tape, Py_ssize_t l, real *grad, const real *a, const real *delta,
                         Py_ssize_t rows, bint accumulate) noexcept nogil
 cdef int pack(Tape tape, real **parts, array, bint back) except -1
+cdef void pack_flat(Tape tape, real **parts, real *flat, bint back) noexcept nogil
 cdef void turn(tape_t tape) noexcept nogil
 cdef void clear(tape_t tape) noexcept nogil
 cdef void load(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,

@@ -214,28 +214,30 @@ def collect(tape_t tape, list others, out):
 cdef int pack(Tape tape, real **parts, array, bint back) except -1:
     """A vector laid out as theta into one part per layer, or out of them; to BLAS it is its parts,
     unless these have memory of their own, as a gradient's have."""
-    cdef Layers layers = tape.layers
-    cdef Py_ssize_t l
-    cdef real *flat
     if not (cnp.PyArray_Check(array) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray> array)
             and cnp.PyArray_ISFLOAT(<cnp.ndarray> array)
             and cnp.PyArray_ITEMSIZE(<cnp.ndarray> array) == sizeof(real)
-            and cnp.PyArray_SIZE(<cnp.ndarray> array) == layers.n_params):
+            and cnp.PyArray_SIZE(<cnp.ndarray> array) == tape.layers.n_params):
         raise TypeError("parameters and gradients are contiguous vectors of the tape's type")
-    flat = <real *> cnp.PyArray_DATA(<cnp.ndarray> array)
-    for l in range(1, layers.n_layers + 1):
+    pack_flat(tape, parts, <real *> cnp.PyArray_DATA(<cnp.ndarray> array), back)
+    return 0
+
+
+cdef void pack_flat(Tape tape, real **parts, real *flat, bint back) noexcept nogil:
+    """`pack` of what is known to be (n_params,)."""
+    cdef Py_ssize_t l
+    for l in range(1, tape.layers.n_layers + 1):
         if tape.product[l] == PANELS:
-            kernels.panel_copy(parts[l], flat + layers.offset[l - 1], layers.width[l - 1] + 1,
-                               layers.width[l], back)
+            kernels.panel_copy(parts[l], flat + tape.layers.offset[l - 1],
+                               tape.layers.width[l - 1] + 1, tape.layers.width[l], back)
         elif not back:
-            parts[l] = flat + layers.offset[l - 1]
-        elif parts[l] == flat + layers.offset[l - 1]:
+            parts[l] = flat + tape.layers.offset[l - 1]
+        elif parts[l] == flat + tape.layers.offset[l - 1]:
             continue
         elif tape.product[l] == CSR:
-            spread_rows(tape.sparse, flat + layers.offset[l - 1], parts[l])
+            spread_rows(tape.sparse, flat + tape.layers.offset[l - 1], parts[l])
         else:
-            memcpy(flat + layers.offset[l - 1], parts[l], tape.size[l] * sizeof(real))
-    return 0
+            memcpy(flat + tape.layers.offset[l - 1], parts[l], tape.size[l] * sizeof(real))
 
 
 cdef void turn(tape_t tape) noexcept nogil:

@@ -1,0 +1,225 @@
+"""The posterior density that chains walk through: of theta, the noise and the strengths."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.posteriors._nuts import FURTHEST, STOPPED, grow
+
+# Hyperpriors: precisions have Gamma densities of this shape, one degree of freedom, as in Neal,
+# Bayesian Learning for Neural Networks (1996), whose width of .05 is their scale where nothing
+# else is known: of the standardised targets for noise, of one for weights.
+SHAPE = 0.5
+WIDTH = 0.05
+TINY = np.finfo(np.float64).tiny
+# Of a window's draws, those at which the curvature is looked at.
+LOOKED_AT = 20
+# As many draws a guess of the variances counts for.
+GUESS = 5.0
+# Of a slice: its first width in ln of a strength, and how often it is widened or narrowed.
+SLICE_WIDTH, MOST_SLICES = 2.0, 50
+
+
+class Density:
+    """A network's posterior, as a :class:`fastmlp.posteriors._nuts.Target`.
+
+    With S the sum of the losses, N the data in its units, s the noise (1 where the loss leaves none
+    open), q_g the squares of the n_g parameters of group g, the energy is
+
+    - ``W F / s^2 + (N + n) ln s``, F the objective, n the parameters that its penalty holds; or,
+      where strengths are drawn,
+    - ``S / s^2 + N ln s + sum_g alpha_g q_g / 2 - n_g / 2 ln alpha_g``, and what the hyperpriors
+      add: alpha_g ~ Gamma(1/2), its mean the typical one of :func:`fastmlp.penalties.prior`.
+
+    Given theta, precisions are drawn from their Gamma densities; then each strength once more along
+    the line on which theta_g sqrt(alpha_g) stays the same, by a slice: where data say little of a
+    group, the first alone would creep (Yu and Meng, J. Comp. Graph. Stat. 20, 531, 2011).
+
+    Parameters
+    ----------
+    objective : NetworkObjective
+        Of float64.
+    noise : float or None
+        None: drawn, 1 / s^2 ~ Gamma(1/2): a residual of .05 standard deviations of the targets.
+    groups : str or None
+        How the strengths are grouped; None: they are fixed.
+    stop : ndarray of intc of shape (1,), optional
+        Not 0: trajectories end.
+    """
+
+    def __init__(self, objective, noise: float | None, groups: str | None, stop=None):
+        self.objective, self._term = objective, objective.term
+        self._stop = np.zeros(1, np.intc) if stop is None else stop
+        n = objective.n_params
+        self._kept = np.empty((2, n))
+        self._weight = float(objective.weight_sum)
+        self.n_data = self._weight * objective.n_residuals / objective.n_samples
+        self.draws_noise = objective.has_noise and noise is None
+        self.draws_strengths = groups is not None
+        self.precision = 1.0 if noise is None else noise**-2.0
+        if self.draws_strengths:
+            prior = objective.prior(groups)
+            self._index, self._relative = prior.penalty.groups.index, prior.penalty.diagonal
+            self._n_groups = len(prior.penalty.groups.names)
+            self._sizes = self._by_group(np.ones(n))
+            self._means = np.where(prior.typical > 0, prior.typical, WIDTH**-2)
+            self.strengths = self._means.copy()
+            self._n_scaled = self.n_data
+        else:
+            self.strengths = np.empty(0)
+            self._ridge = self._weight * objective.penalty.diagonal
+            self._n_scaled = self.n_data + np.count_nonzero(self._ridge)
+            check_proper(objective, self._ridge)
+        self._least = 0.0
+        if self.draws_noise:
+            y, w = self._term.data.selected
+            mean = np.average(y, axis=0, weights=w)
+            variance = float(np.average(np.square(y - mean), axis=0, weights=w).mean())
+            self._least = SHAPE * WIDTH**2 * (variance if variance > TINY else 1.0)
+        self._curvature = np.zeros(n)
+
+    def _by_group(self, v):
+        return np.bincount(self._index + 1, v, self._n_groups + 1)[1:]
+
+    def _loss(self, theta):
+        return float(self._term.sums("value", theta)[0])
+
+    # -- as a target ---------------------------------------------------------------------------
+
+    def value_grad(self, q):
+        loss, slope = self._term.sums("value_grad", q)
+        pull = self._held * q
+        return self.precision * loss + 0.5 * float(pull @ q), self.precision * slope + pull
+
+    def grow(self, stretch, metric, step, H0, log_u):
+        if self.objective.network._loss.is_custom:
+            grow(self.value_grad, stretch, metric, step, H0, log_u)
+            stretch.end = STOPPED if self._stop[0] else stretch.end
+            return
+        if 2 * log_u.size.bit_length() > self._kept.shape[0]:
+            self._kept = np.empty((2 * log_u.size.bit_length(), stretch.q.size))
+        self._term.grow(
+            stretch,
+            self._held,
+            self.precision,
+            metric,
+            step,
+            H0,
+            log_u,
+            FURTHEST,
+            self._kept,
+            self._stop,
+        )
+
+    @property
+    def _held(self):
+        if self.draws_strengths:
+            # -1, of parameters in no group: the last
+            return np.append(self.strengths, 0.0)[self._index] * self._relative
+        return self.precision * self._ridge
+
+    @property
+    def metric(self):
+        total = self.precision * self._curvature + self._held
+        return 1 / np.where(total > 0, total, 1.0)
+
+    def learn(self, window):
+        """The curvature of the data, a mean; of a loss that has none what the spread says."""
+        if not self.objective.network._loss.curved:
+            n = len(window) - 1
+            if n > 0:
+                spread = (n * window.var(0, ddof=1) + GUESS * self.metric) / (n + GUESS)
+                excess = 1 / np.maximum(spread, TINY) - self._held
+                self._curvature = np.maximum(excess, 0.0) / self.precision
+        else:
+            few = window[np.unique(np.linspace(0, len(window) - 1, LOOKED_AT).astype(int))]
+            diagonals = [self._term.sums("ggn_diagonal", theta)[0] for theta in few]
+            self._curvature = np.mean(diagonals, axis=0)
+
+    def others(self):
+        return np.append(self.strengths, self.precision)
+
+    def refresh(self, q, rng):
+        if not (self.draws_noise or self.draws_strengths):
+            return q
+        if self.draws_noise:
+            loss = self._loss(q)
+            if not self.draws_strengths:
+                loss += 0.5 * float(self._ridge @ q**2)
+            shape = 0.5 * self._n_scaled + SHAPE
+            self.precision = rng.standard_gamma(shape) / (loss + self._least)
+        if self.draws_strengths:
+            rate = 0.5 * self._by_group(self._relative * q**2) + SHAPE / self._means
+            self.strengths = rng.standard_gamma(0.5 * self._sizes + SHAPE) / rate
+            for g in range(self._n_groups):
+                q = self._slide(q, g, rng)
+        return q
+
+    def _slide(self, q, g, rng):
+        """Draw alpha_g anew, theta_g going along with alpha_g^(-1/2)."""
+        members, now = self._index == g, self.strengths[g]
+
+        def moved(by):
+            return np.where(members, q * np.exp(-0.5 * by), q)
+
+        def log_density(by):
+            alpha = now * np.exp(by)
+            return SHAPE * (by - alpha / self._means[g]) - self.precision * self._loss(moved(by))
+
+        level = log_density(0.0) - rng.standard_exponential()
+        low = -SLICE_WIDTH * rng.random()
+        high = low + SLICE_WIDTH
+        low = _outside(log_density, level, low, -SLICE_WIDTH)
+        high = _outside(log_density, level, high, SLICE_WIDTH)
+        for _ in range(MOST_SLICES):
+            by = rng.uniform(low, high)
+            if log_density(by) >= level:
+                self.strengths[g] = now * np.exp(by)
+                return moved(by)
+            low, high = (by, high) if by < 0 else (low, by)
+        return q
+
+    # -- at the beginning and at the end -------------------------------------------------------
+
+    def begin(self, theta):
+        """Noise and strengths that are to be expected at theta, and the curvature there."""
+        if self.draws_noise:
+            loss = self._loss(theta) + self._least
+            self.precision = (0.5 * self._n_scaled + SHAPE) / loss
+        if self.draws_strengths:
+            rate = 0.5 * self._by_group(self._relative * theta**2) + SHAPE / self._means
+            self.strengths = (0.5 * self._sizes + SHAPE) / rate
+        self.learn(theta[None])
+
+    def apart(self, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of what :meth:`others` gave, (..., n_groups + 1): the noise and the strengths."""
+        return others[..., -1] ** -0.5, others[..., :-1]
+
+    def full_energy(self, energy, noise, strengths):
+        """Minus the log of the joint density of draws, from their energies given the rest."""
+        energy = energy + self._n_scaled * np.log(noise)
+        if self.draws_noise:
+            energy = energy + self._least * noise**-2 + 2 * SHAPE * np.log(noise)
+        if self.draws_strengths:
+            energy = energy + SHAPE * (strengths / self._means).sum(-1)
+            energy = energy - np.log(strengths) @ (0.5 * self._sizes + SHAPE)
+        return energy
+
+
+def _outside(log_density, level, at, width):
+    """From ``at`` on the first point beyond the slice."""
+    for _ in range(MOST_SLICES):
+        if log_density(at) < level:
+            break
+        at += width
+    return at
+
+
+def check_proper(objective, held: np.ndarray) -> None:
+    """Hidden biases without a penalty may grow for ever: nothing would hold them."""
+    loose = [s.name for s in objective.segments[:-1] if not held[s.at : s.end].all()]
+    if loose:
+        raise ValueError(
+            f"The penalty leaves {', '.join(loose)} free: the posterior cannot be normalised. "
+            "Only the biases of the outputs may be: objective.prior() has such penalties."
+        )
