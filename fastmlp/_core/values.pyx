@@ -1,7 +1,7 @@
 """Sweeps over the rows that count: values, gradients, outputs."""
 
-from fastmlp._core.kernels cimport real
-from fastmlp._core.network cimport check_signals
+from fastmlp._core.kernels cimport loss as loss_rows, real
+from fastmlp._core.network cimport Layers, check_signals
 from fastmlp._core.tape cimport (
     backward,
     compact,
@@ -70,3 +70,24 @@ def raw(tape_t tape, out, Py_ssize_t begin, Py_ssize_t end, bint apply_output):
             else:
                 compact(to + start * cols, tape.a[L], rows, cols, tape.ld[L])
             start += rows
+
+
+def loss_of(Layers layers, const real[:, ::1] raw, const real[:, ::1] y, const real[::1] w,
+            real[:, ::1] delta):
+    """The sum of the losses of raw outputs, (n, n_raw); d loss / d raw into delta.
+
+    y: (n, n_targets); w: (n,) or None.
+    """
+    cdef Py_ssize_t n = raw.shape[0]
+    cdef const real *weights = NULL
+    cdef double total
+    if not (n > 0 and raw.shape[1] == delta.shape[1] == layers.n_raw and y.shape[0] == n
+            and y.shape[1] == layers.n_targets and delta.shape[0] == n
+            and (w is None or w.shape[0] == n)):
+        raise ValueError("raw, targets, weights and delta are of different rows")
+    if w is not None:
+        weights = &w[0]
+    with nogil:
+        total = loss_rows(&delta[0, 0], &raw[0, 0], &y[0, 0], weights, n, layers.n_raw,
+                          &layers.loss)
+    return total

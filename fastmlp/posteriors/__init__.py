@@ -5,7 +5,8 @@ and with what they say of the network's raw outputs. No scikit-learn here.
 """
 
 from fastmlp.posteriors._base import Posterior, RawMixture
+from fastmlp.posteriors.ensemble import Ensemble
 from fastmlp.posteriors.laplace import Laplace
 from fastmlp.posteriors.mcmc import MCMC
 
-__all__ = ["Laplace", "MCMC", "Posterior", "RawMixture"]
+__all__ = ["Ensemble", "Laplace", "MCMC", "Posterior", "RawMixture"]

@@ -43,8 +43,10 @@ def n_workers(n_threads: int | None, n: int) -> int:
     return min(n, n_threads or threads_in_force(available_cpus()), LARGEST_TEAM)
 
 
-def side_by_side(work: Callable[[int], None], n: int, workers: int, stopped: list) -> None:
-    """work(0) .. work(n - 1); BLAS has one thread meanwhile, so that sums are always the same.
+def side_by_side(
+    work: Callable[[int], None], n: int, workers: int, stopped: list, blas: int | None = 1
+) -> None:
+    """work(0) .. work(n - 1), each by one thread.
 
     Parameters
     ----------
@@ -52,6 +54,17 @@ def side_by_side(work: Callable[[int], None], n: int, workers: int, stopped: lis
     n, workers : int
     stopped : list
         As of :func:`fastmlp.threads.each_once`.
+    blas : int or None
+        Threads of BLAS meanwhile: one, so that sums are always the same; None: as they are.
     """
-    with blas_threads(1):
+    with blas_threads(blas):
         each_once(work, range(n), workers, stopped)
+
+
+def new_start(objective: Any, rng: np.random.Generator) -> np.ndarray:
+    """Where one more run begins: a likelihood's biases at the targets' marginal distribution."""
+    network = objective.network
+    if network.n_raw == network.n_targets or network._loss.is_custom:
+        return network.init(random_state=rng)
+    y, w = objective.term.data.selected
+    return network.init(random_state=rng, y=y, sample_weight=w)

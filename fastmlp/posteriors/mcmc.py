@@ -15,7 +15,7 @@ from fastmlp.posteriors._base import Posterior
 from fastmlp.posteriors._density import Density
 from fastmlp.posteriors._diagnostics import ess_bulk, ess_tail, r_hat
 from fastmlp.posteriors._nuts import Sampler, Stopped
-from fastmlp.posteriors._parallel import Flag, generators, n_workers, side_by_side
+from fastmlp.posteriors._parallel import Flag, generators, n_workers, new_start, side_by_side
 
 GROUPS = ("single", "layer", "ard")
 # Chains have mixed where no R-hat is larger.
@@ -232,7 +232,7 @@ class MCMC(Posterior):
         theta = np.array(theta, dtype=np.float64)
         if train is not None:
             if k > 0:
-                theta = objective.network.init(random_state=rng)
+                theta = new_start(objective, rng)
             theta = np.array(train(objective.twin(), theta, rng).theta, dtype=np.float64)
         density.begin(theta)
         if train is None and k > 0:  # over-dispersed, as R-hat asks
