@@ -37,8 +37,11 @@ RegressorLoss = Literal[
     "quantile",
     "normal",
     "student_t",
+    "laplace",
+    "lognormal",
 ]
-Loss = Literal[ClassifierLoss, RegressorLoss]
+DistributionLoss = Literal["normal_natural"]  # whose raw outputs alone make no prediction
+Loss = Literal[ClassifierLoss, RegressorLoss, DistributionLoss]
 
 Solver = Literal["gd", "sgd", "adam", "lbfgs", "newton", "lm", "newton-cg"]
 Init = Literal["glorot", "he", "lecun", "nguyen-widrow", "zeros"]

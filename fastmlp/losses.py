@@ -28,6 +28,7 @@ PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {
 
 # Ranges of an output activation that lie within a loss's domain of predictions.
 _WITHIN = {
+    "NONE": {"REAL"},
     "REAL": {"REAL", "POSITIVE", "UNIT"},
     "POSITIVE": {"POSITIVE", "UNIT"},
     "UNIT": {"UNIT"},

@@ -73,27 +73,46 @@ int is_canonical_pair(const fm_loss_t *loss) {
             strcmp(row->canonical, fm_activation_at(loss->output.kind)->name) == 0);
 }
 
-/* Minus the log-density of a target at location m and log scale s, its slopes by these, and the
- * diagonal of the Fisher information. */
+/* Minus the log-density of a target at raw outputs m and s, its slopes by these, and the Fisher
+ * information: the diagonal, and what is beside it. */
 typedef struct {
-    wide value, slope[2], curv[2];
+    wide value, slope[2], curv[2], across;
 } likelihood;
 
 static likelihood likelihood_at(const fm_loss_t *loss, wide m, wide s, wide y) {
     const wide precision = expl(-s), z = (y - m) * precision, df = 3, pi = acosl(-1);
-    const wide pull = (df + 1) * z / (df + z * z);
+    const wide pull = (df + 1) * z / (df + z * z), sign = z > 0 ? 1 : -1;
+    const wide half_log_2pi = logl(2 * pi) / 2, log_y = logl(y), u = (log_y - m) * precision;
+    const wide P = log1pl(expl(s)), dP = 1 / (1 + precision), mean = m / P;
     switch (loss->kind) {
     case FM_LOSS_normal:
-        return (likelihood){z * z / 2 + s + logl(2 * pi) / 2,
+        return (likelihood){z * z / 2 + s + half_log_2pi,
                             {-z * precision, 1 - z * z},
-                            {precision * precision, 2}};
+                            {precision * precision, 2},
+                            0};
     case FM_LOSS_student_t:
         return (likelihood){(df + 1) / 2 * log1pl(z * z / df) + s + lgammal(df / 2) -
                                 lgammal((df + 1) / 2) + logl(df * pi) / 2,
                             {-pull * precision, 1 - pull * z},
-                            {(df + 1) / (df + 3) * precision * precision, 2 * df / (df + 3)}};
+                            {(df + 1) / (df + 3) * precision * precision, 2 * df / (df + 3)},
+                            0};
+    case FM_LOSS_laplace:
+        return (likelihood){fabsl(z) + s + logl(2),
+                            {-sign * precision, 1 - fabsl(z)},
+                            {precision * precision, 1},
+                            0};
+    case FM_LOSS_lognormal:
+        return (likelihood){u * u / 2 + s + half_log_2pi + log_y,
+                            {-u * precision, 1 - u * u},
+                            {precision * precision, 2},
+                            0};
+    case FM_LOSS_normal_natural:
+        return (likelihood){P * (y - mean) * (y - mean) / 2 - logl(P) / 2 + half_log_2pi,
+                            {mean - y, dP * (y * y - mean * mean - 1 / P) / 2},
+                            {1 / P, dP * dP * (mean * mean + 1 / (2 * P)) / P},
+                            -dP * mean / P};
     }
-    return (likelihood){NAN, {NAN, NAN}, {NAN, NAN}};
+    return (likelihood){NAN, {NAN, NAN}, {NAN, NAN}, NAN};
 }
 
 static int is_likelihood(const fm_loss_t *loss) { return fm_loss_at(loss->kind)->raws == 2; }
@@ -101,7 +120,9 @@ static int is_likelihood(const fm_loss_t *loss) { return fm_loss_at(loss->kind)-
 int smooth_at(const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
     wide a[MOST];
     output_at(a, raw, n, loss->output.kind);
-    for (int k = 0; k < n && !is_likelihood(loss); k++) {
+    if (is_likelihood(loss))
+        return loss->kind != FM_LOSS_laplace || fabsl(raw[0] - y[0]) > 0.01L;
+    for (int k = 0; k < n; k++) {
         const wide size = fabsl(a[k] - y[k]);
         if (size < 0.01L || fabsl(size - 0.3L) < 0.01L || fabsl(a[k]) < 0.001L) return 0;
     }
@@ -166,7 +187,8 @@ void loss_mul_at(wide *q, const wide *r, const fm_loss_t *loss, const wide *raw,
                  int n, int curvature) {
     wide moved[MOST] = {0}, grad[MOST], a[MOST];
     if (curvature == FM_GGN && is_likelihood(loss)) {
-        for (int k = 0; k < 2; k++) q[k] = likelihood_at(loss, raw[0], raw[1], y[0]).curv[k] * r[k];
+        const likelihood l = likelihood_at(loss, raw[0], raw[1], y[0]);
+        for (int k = 0; k < 2; k++) q[k] = l.curv[k] * r[k] + l.across * r[1 - k];
         return;
     }
     if (curvature == FM_GGN && !is_canonical_pair(loss)) {

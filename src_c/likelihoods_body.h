@@ -1,10 +1,11 @@
-/* Likelihoods of a location m and a log scale s, the two raw outputs of a target: minus the logarithm
- * of the density, whole, its gradient, its Hessian, and its Fisher information, which is diagonal.
- * Raw output 0 of target j is column j, raw output 1 is column n_targets + j. Of each loss here
- * there are log_norm_NAME, what the value has besides, and raw_NAME.
+/* Likelihoods of two raw outputs of a target, m and s, mostly a location and a log scale: minus the
+ * logarithm of the density, whole, its gradient, its Hessian, and a root of its Fisher information:
+ * lower triangular, by columns (root_m, root_ms) and (0, root_s). Of each loss here there are
+ * log_norm_NAME, what the value has besides, raw_NAME, and MOST_NAME.
  *
  * A density at its location grows without bound as its scale shrinks: s counts as LEAST_LOG_SCALE
- * where it is less, and has no derivative there, so that e^(-2 s) stays finite. */
+ * where it is less, and has no derivative there, so that e^(-2 s) stays finite; above MOST_NAME
+ * likewise. */
 
 #if REAL_IS_FLOAT
 #define LEAST_LOG_SCALE (-40.0f)
@@ -15,10 +16,12 @@
 #endif
 
 typedef struct {
-    vec value, m, s, mm, ms, ss, fisher_m, fisher_s;
+    vec value, m, s, mm, ms, ss, root_m, root_ms, root_s;
 } pair;
 
 /* ---- normal: z^2 / 2 + s + log(2 pi) / 2, z = (y - m) e^-s (Nix & Weigend 1994) ------------ */
+
+#define MOST_normal INFINITY
 
 static real log_norm_normal(params p) {
     (void)p;
@@ -34,12 +37,14 @@ static inline pair raw_normal(vec m, vec s, vec y, params p) {
                   .mm = inverse * inverse,
                   .ms = 2 * z * inverse,
                   .ss = 2 * square,
-                  .fisher_m = inverse * inverse,
-                  .fisher_s = splat(2)};
+                  .root_m = inverse,
+                  .root_s = splat((real)1.4142135623730950488)};
 }
 
 /* ---- Student's t: (df + 1) / 2 log(1 + x^2) + s + constant, x = (y - m) e^-s / sqrt(df); Fisher
  * information by Lange, Little & Taylor (1989) ------------------------------------------------ */
+
+#define MOST_student_t INFINITY
 
 /* log(gamma(h) / gamma(h + 1/2) sqrt(2 h pi)), h = df / 2: the quotient is raised to where Stirling's
  * series holds, gamma(h) / gamma(h + 1/2) = (h + 1/2) / h gamma(h + 1) / gamma(h + 3/2). */
@@ -68,15 +73,82 @@ static inline pair raw_student_t(vec m, vec s, vec y, params p) {
                   .mm = n * (1 - 2 * share) * (rest * scale) * scale,
                   .ms = 2 * n * (d * scale) * rest,
                   .ss = 2 * n * d * d,
-                  .fisher_m = n / (df + 3) * inverse * inverse,
-                  .fisher_s = splat(2 * (df / (df + 3)))};
+                  .root_m = vsqrt(splat(n / (df + 3))) * inverse,
+                  .root_s = vsqrt(splat(2 * (df / (df + 3))))};
+}
+
+/* ---- Laplace: |z| + s + log 2, z = (y - m) e^-s; at z = 0 the slope in m is 0 ------------------ */
+
+#define MOST_laplace INFINITY
+
+static real log_norm_laplace(params p) {
+    (void)p;
+    return (real)0.69314718055994530942;
+}
+
+static inline pair raw_laplace(vec m, vec s, vec y, params p) {
+    (void)p;
+    const vec inverse = vexp(-s), r = y - m, size = vabs(r) * inverse;
+    const vec slope = select_(r == 0, r, vcopysign(inverse, r));
+    return (pair){.value = size + s,
+                  .m = -slope,
+                  .s = 1 - size,
+                  .ms = slope,
+                  .ss = size,
+                  .root_m = inverse,
+                  .root_s = splat(1)};
+}
+
+/* ---- log-normal: that log y is normal, m its mean, s the logarithm of its deviation ----------- */
+
+#define MOST_lognormal INFINITY
+
+static real log_norm_lognormal(params p) { return log_norm_normal(p); }
+
+static inline pair raw_lognormal(vec m, vec s, vec y, params p) {
+    const vec log_y = vlog(vmax(y, SMALLEST_NORMAL));
+    pair t = raw_normal(m, s, log_y, p);
+    t.value += log_y;
+    return t;
+}
+
+/* ---- normal in natural parameters: eta = m and P = softplus(s), the precision, mean eta / P:
+ * (P y - eta)^2 / (2 P) - log(P) / 2 + log(2 pi) / 2. Minus the log-density is convex in (eta, P).
+ * The sufficient statistics y and -y^2 / 2 have the covariance
+ *   [1 / P, -mean / P; ., mean^2 / P + 1 / (2 P^2)],
+ * the Fisher information in eta and P, whose root is [1, 0; -mean, (2 P)^(-1/2)] / sqrt(P) ------ */
+
+#define MOST_normal_natural INFINITY
+
+static real log_norm_normal_natural(params p) { return log_norm_normal(p); }
+
+static inline pair raw_normal_natural(vec m, vec s, vec y, params p) {
+    (void)p;
+    const logistic_pair l = vlogistic_pair(s);
+    const vec P = vmax(s, 0) + vlog1p_unit(l.e), inverse = 1 / P, slope = l.s * inverse;
+    const vec mean = m * inverse, off = P * y - m, gap = off * inverse;
+    const vec by_s = (real)0.5 * slope * (off * (y + mean) - 1);
+    const vec root = 1 / vsqrt(P);
+    return (pair){.value = (real)0.5 * (off * gap - vlog(P)),
+                  .m = -gap,
+                  .s = by_s,
+                  .mm = inverse,
+                  .ms = -mean * slope,
+                  .ss = slope * slope * (m * mean + (real)0.5) + by_s * l.r,
+                  .root_m = root,
+                  .root_ms = -mean * slope * vsqrt(P),
+                  .root_s = slope * (real)0.70710678118654752440};
 }
 
 /* ---- over rows ----------------------------------------------------------------------------- */
 
 enum { PAIRS = 128 };
 
-/* A block of targets: their raw outputs, tangents of these, results. */
+/* What is asked of a block: value and gradient, Q r by FM_GGN or FM_HESS, or the root of Q. */
+enum { PAIR_GRAD, PAIR_GGN, PAIR_HESS, PAIR_ROOT };
+
+/* A block of targets: their raw outputs, tangents of these, results; of a root: root_m in out_m,
+ * root_ms in out_s, root_s in rs. */
 typedef struct {
     real m[PAIRS], s[PAIRS], w[PAIRS], rm[PAIRS], rs[PAIRS], out_m[PAIRS], out_s[PAIRS];
 } pairs;
@@ -86,21 +158,27 @@ typedef struct {
 #define FM_PAIR_1_BOTH(name)
 #define FM_PAIR_2_RAW(name)                                                                      \
     case FM_LOSS_##name: {                                                                       \
-        const real constant = log_norm_##name(p);                                                \
+        const real constant = log_norm_##name(p), most = (real)MOST_##name;                      \
         FM_EACH(n, {                                                                             \
             const vec given = load(b->s + i, k, 0);                                              \
-            const ivec free = given >= LEAST_LOG_SCALE;                                          \
-            const pair t = raw_##name(load(b->m + i, k, 0), vmax(given, LEAST_LOG_SCALE),        \
-                                      load(y + i, k, 0), p);                                     \
-            const vec w = load(b->w + i, k, 0);                                                  \
+            const ivec free = (given >= LEAST_LOG_SCALE) & (given <= most);                      \
+            const vec s = vmin(vmax(given, LEAST_LOG_SCALE), most);                              \
+            pair t = raw_##name(load(b->m + i, k, 0), s, load(y + i, k, 1), p);                  \
+            vec w = load(b->w + i, k, 0);                                                        \
             vec out_m = t.m, out_s = t.s;                                                        \
-            if (with_grad) {                                                                     \
+            if (what == PAIR_GRAD) {                                                             \
                 value += sum_of(weighted(w, t.value + constant), k);                             \
+            } else if (what == PAIR_ROOT) {                                                      \
+                w = vsqrt(w), out_m = t.root_m, out_s = t.root_ms;                               \
+                store(b->rs + i, weighted(w, select_(free, t.root_s, splat(0))), k);             \
             } else {                                                                             \
                 const vec rm = load(b->rm + i, k, 0);                                            \
                 const vec rs = select_(free, load(b->rs + i, k, 0), splat(0));                   \
-                out_m = exact ? t.mm * rm + t.ms * rs : t.fisher_m * rm;                         \
-                out_s = exact ? t.ms * rm + t.ss * rs : t.fisher_s * rs;                         \
+                const vec across = t.root_m * rm + t.root_ms * rs;                               \
+                const int exact = what == PAIR_HESS;                                             \
+                out_m = exact ? t.mm * rm + t.ms * rs : t.root_m * across;                       \
+                out_s = exact ? t.ms * rm + t.ss * rs                                            \
+                              : t.root_ms * across + t.root_s * (t.root_s * rs);                 \
             }                                                                                    \
             store(b->out_m + i, weighted(w, out_m), k);                                          \
             store(b->out_s + i, weighted(w, select_(free, out_s, splat(0))), k);                 \
@@ -108,8 +186,7 @@ typedef struct {
         break;                                                                                   \
     }
 
-static double pairs_block(pairs *b, const real *y, ptrdiff_t n, const fm_loss_t *loss,
-                          int with_grad, int exact) {
+static double pairs_block(pairs *b, const real *y, ptrdiff_t n, const fm_loss_t *loss, int what) {
     FM_PARAMS(loss);
     double value = 0;
     switch (loss->kind) {
@@ -121,23 +198,33 @@ static double pairs_block(pairs *b, const real *y, ptrdiff_t n, const fm_loss_t 
     return value;
 }
 
-/* The kernel `loss` if with_grad, else `loss_mul`; out may be rraw. */
+/* Block `first .. first + n` of the targets of raw. */
+static void load_pairs(pairs *b, const real *raw, const real *w, ptrdiff_t first, ptrdiff_t n,
+                       ptrdiff_t n_targets) {
+    ptrdiff_t row = first / n_targets, target = first % n_targets;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const ptrdiff_t at = 2 * row * n_targets + target;
+        b->m[i] = raw[at], b->s[i] = raw[at + n_targets], b->w[i] = w ? w[row] : 1;
+        if (++target == n_targets) target = 0, row++;
+    }
+}
+
+/* The kernel `loss` by PAIR_GRAD, else `loss_mul`; out may be rraw. */
 static double likelihood(real *out, const real *rraw, const real *raw, const real *y, const real *w,
-                         ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int with_grad,
-                         int exact) {
+                         ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int what) {
     const ptrdiff_t n_targets = n_raw / 2;
     pairs b;
     double value = 0;
     for (ptrdiff_t first = 0; first < rows * n_targets; first += PAIRS) {
         const ptrdiff_t left = rows * n_targets - first, n = left < PAIRS ? left : PAIRS;
         ptrdiff_t row = first / n_targets, target = first % n_targets;
-        for (ptrdiff_t i = 0; i < n; i++) {
+        load_pairs(&b, raw, w, first, n, n_targets);
+        for (ptrdiff_t i = 0; what != PAIR_GRAD && i < n; i++) {
             const ptrdiff_t at = row * n_raw + target;
-            b.m[i] = raw[at], b.s[i] = raw[at + n_targets], b.w[i] = w ? w[row] : 1;
-            if (!with_grad) b.rm[i] = rraw[at], b.rs[i] = rraw[at + n_targets];
+            b.rm[i] = rraw[at], b.rs[i] = rraw[at + n_targets];
             if (++target == n_targets) target = 0, row++;
         }
-        value += pairs_block(&b, y + first, n, loss, with_grad, exact);
+        value += pairs_block(&b, y + first, n, loss, what);
         row = first / n_targets, target = first % n_targets;
         for (ptrdiff_t i = 0; i < n; i++) {
             const ptrdiff_t at = row * n_raw + target;
@@ -146,4 +233,22 @@ static double likelihood(real *out, const real *rraw, const real *raw, const rea
         }
     }
     return value;
+}
+
+/* Roots of Q: root_m, root_ms, root_s of target j of a row at m, ms, s + row stride + j step. */
+static void likelihood_root(real *m, real *ms, real *s, ptrdiff_t stride, ptrdiff_t step,
+                            const real *raw, const real *y, const real *w, ptrdiff_t rows,
+                            ptrdiff_t n_targets, const fm_loss_t *loss) {
+    pairs b;
+    for (ptrdiff_t first = 0; first < rows * n_targets; first += PAIRS) {
+        const ptrdiff_t left = rows * n_targets - first, n = left < PAIRS ? left : PAIRS;
+        load_pairs(&b, raw, w, first, n, n_targets);
+        pairs_block(&b, y + first, n, loss, PAIR_ROOT);
+        ptrdiff_t row = first / n_targets, target = first % n_targets;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const ptrdiff_t at = row * stride + target * step;
+            m[at] = b.out_m[i], ms[at] = b.out_s[i], s[at] = b.rs[i];
+            if (++target == n_targets) target = 0, row++;
+        }
+    }
 }

@@ -350,7 +350,7 @@ static double loss(real *delta, const real *raw, const real *y, const real *w, p
                    ptrdiff_t n_raw, const fm_loss_t *loss) {
     double value = 0;
     if (heads[loss->kind].raws == 2)
-        return likelihood(delta, NULL, raw, y, w, rows, n_raw, loss, 1, 0);
+        return likelihood(delta, NULL, raw, y, w, rows, n_raw, loss, PAIR_GRAD);
     if (loss->output.kind == FM_softmax)
         return softmax_loss(delta, raw, y, w, rows, n_raw, n_raw, loss);
     buffers b;
@@ -366,7 +366,8 @@ static double loss(real *delta, const real *raw, const real *y, const real *w, p
 static void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
                      ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature) {
     if (heads[loss->kind].raws == 2) {
-        likelihood(rdelta, rraw, raw, y, w, rows, n_raw, loss, 0, curvature == FM_HESS);
+        likelihood(rdelta, rraw, raw, y, w, rows, n_raw, loss,
+                   curvature == FM_HESS ? PAIR_HESS : PAIR_GGN);
         return;
     }
     if (loss->output.kind == FM_softmax) {

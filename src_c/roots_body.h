@@ -1,7 +1,8 @@
 /* Square roots of the losses' curvature: per row R with R R' = w Q, Q the positive semi-definite
  * second derivative (FM_GGN). Closed forms, which nothing that rounding does can make indefinite:
  *
- *   element by element        diag(sqrt(w q)), which is that of likelihoods, too
+ *   element by element        diag(sqrt(w q))
+ *   two raws of a target      sqrt(w) times the triangle of its row in likelihoods_body.h
  *   softmax, cross-entropy    sqrt(w) (I - p 1') diag(sqrt p)
  *   softmax, any other loss   sqrt(w) (diag(p) - p p') diag(sqrt l'') */
 
@@ -41,6 +42,13 @@ static void loss_root(real *roots, const real *raw, const real *y, const real *w
         return;
     }
     const ptrdiff_t n = rows * n_raw;
+    if (heads[loss->kind].raws == 2) {
+        const ptrdiff_t square = n_raw * n_raw, T = n_raw / 2;
+        memset(roots, 0, (size_t)(rows * square) * sizeof(real));
+        likelihood_root(roots, roots + T, roots + (n_raw + 1) * T, square, n_raw + 1, raw, y, w,
+                        rows, T, loss);
+        return;
+    }
     for (ptrdiff_t i = 0; i < n; i++) roots[i] = 1;
     loss_mul(roots, roots, raw, y, w, rows, n_raw, loss, FM_GGN); /* the diagonals */
     for (ptrdiff_t i = n - 1; i >= 0; i--) {
@@ -86,6 +94,16 @@ static void loss_root_mul(real *out, const real *z, const real *raw, const real 
         if (loss->output.kind == FM_softmax) {
             softmax_root_mul_row(out + first, z + first, raw + at, y_r, w_r ? *w_r : 1, depth,
                                  n_raw, loss, room);
+            continue;
+        }
+        if (heads[loss->kind].raws == 2) {
+            const ptrdiff_t T = n_raw / 2;
+            likelihood_root(room, room + T, room + n_raw, 0, 1, raw + at, y_r, w_r, 1, T, loss);
+            for (ptrdiff_t d = first; d < first + depth * n_raw; d += n_raw)
+                for (ptrdiff_t j = 0; j < T; j++) {
+                    out[d + T + j] = room[T + j] * z[d + j] + room[n_raw + j] * z[d + T + j];
+                    out[d + j] = room[j] * z[d + j];
+                }
             continue;
         }
         for (ptrdiff_t c = 0; c < n_raw; c++) room[n_raw + c] = 1;

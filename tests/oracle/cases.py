@@ -24,7 +24,7 @@ def draw_targets(rng, loss, output_activation, n_samples, n_targets):
         return rng.integers(2, size=shape).astype(float)
     if loss == "poisson":
         return rng.poisson(1.5, size=shape).astype(float)
-    if loss == "gamma":
+    if loss in ("gamma", "lognormal"):
         return rng.gamma(2.0, size=shape) + 0.05
     if loss == "perceptron":
         return rng.choice([-1.0, 1.0], size=shape)

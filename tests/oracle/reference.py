@@ -182,8 +182,8 @@ LOSSES = {
 }
 
 
-# --- likelihoods of location m and log scale s, two raw outputs per target ------------------------
-# (value, (l_m, l_s), (l_mm, l_ms, l_ss), expected (l_mm, l_ss)) elementwise; E[l_ms] = 0
+# --- likelihoods of two raw outputs per target, m and s: mostly a location and a log scale --------
+# (value, (l_m, l_s), (l_mm, l_ms, l_ss), expected (l_mm, l_ms, l_ss)) elementwise
 
 
 def normal(m, s, y):
@@ -191,7 +191,7 @@ def normal(m, s, y):
     value = 0.5 * np.log(2 * np.pi) + s + r**2 / (2 * variance)
     grad = (-r / variance, 1 - r**2 / variance)
     hess = (1 / variance, 2 * r / variance, 2 * r**2 / variance)
-    return value, grad, hess, (1 / variance, np.full_like(m, 2.0))
+    return value, grad, hess, (1 / variance, np.zeros_like(m), np.full_like(m, 2.0))
 
 
 def student_t(m, s, y, df=4.0):
@@ -205,17 +205,41 @@ def student_t(m, s, y, df=4.0):
         2 * (df + 1) * r * df * variance / total**2,
         2 * (df + 1) * r**2 * df * variance / total**2,
     )
-    fisher = ((df + 1) / (df + 3) / variance, np.full_like(m, 2 * df / (df + 3)))
+    zero = np.zeros_like(m)
+    fisher = ((df + 1) / (df + 3) / variance, zero, np.full_like(m, 2 * df / (df + 3)))
     return value, grad, hess, fisher
 
 
-LIKELIHOODS = {f.__name__: f for f in (normal, student_t)}
+def laplace(m, s, y):
+    b, size, sign, zero = np.exp(s), np.abs(y - m), np.sign(y - m), np.zeros_like(m)
+    grad, hess = (-sign / b, 1 - size / b), (zero, sign / b, size / b)
+    return size / b + np.log(2 * b), grad, hess, (1 / b**2, zero, np.ones_like(m))
+
+
+def lognormal(m, s, y):
+    value, *derivatives = normal(m, s, np.log(y))
+    return value + np.log(y), *derivatives
+
+
+def normal_natural(m, s, y):
+    # by the precision P = softplus(s), in which the density is exp(m y - P y^2 / 2) / Z
+    P, dP, ddP = softplus(s)
+    mean, variance = m / P, 1 / P
+    value = P * (y - mean) ** 2 / 2 - np.log(P / (2 * np.pi)) / 2
+    by_P = (y**2 - mean**2 - variance) / 2
+    information = (variance, -mean * variance, mean**2 * variance + variance**2 / 2)
+    fisher = (information[0], information[1] * dP, information[2] * dP**2)
+    return value, (mean - y, by_P * dP), (*fisher[:2], fisher[2] + by_P * ddP), fisher
+
+
+LIKELIHOODS = {f.__name__: f for f in (normal, student_t, laplace, lognormal, normal_natural)}
+OUTPUTS = {"log_loss": "logistic", "poisson": "exp", "gamma": "exp", "lognormal": "exp"}  # canonical
 FLAT_LOSSES = ("absolute_error", "quantile", "perceptron")  # no curvature anywhere
 POSITIVE = ("exp", "softplus", "logistic", "softmax")
 PAIRS = (
     [("log_loss", "logistic"), ("log_loss", "softmax")]
     + [(loss, name) for loss in ("poisson", "gamma") for name in POSITIVE]
-    + [(loss, "identity") for loss in LIKELIHOODS]
+    + [(loss, OUTPUTS.get(loss, "identity")) for loss in LIKELIHOODS]
     + [
         (loss, name)
         for loss in ("squared_error", "absolute_error", "huber", "quantile", "perceptron")
@@ -272,7 +296,8 @@ def likelihood_terms(likelihood, raw, y, params):
     for j in range(T):
         hess[:, j, j], hess[:, T + j, T + j] = second[0][:, j], second[2][:, j]
         hess[:, j, T + j] = hess[:, T + j, j] = second[1][:, j]
-        curv[:, j, j], curv[:, T + j, T + j] = expected[0][:, j], expected[1][:, j]
+        curv[:, j, j], curv[:, T + j, T + j] = expected[0][:, j], expected[2][:, j]
+        curv[:, j, T + j] = curv[:, T + j, j] = expected[1][:, j]
     return value.sum(axis=1), np.concatenate(grad, axis=1), hess, curv
 
 
@@ -298,9 +323,9 @@ class Reference:
         self.loss = split(loss)
         self.n_raw = self.n_targets * (2 if self.loss[0] in LIKELIHOODS else 1)
         if output_activation is None:
-            log = "logistic" if self.n_raw == 1 else "softmax"
-            canonical = {"log_loss": log, "poisson": "exp", "gamma": "exp"}
-            output_activation = canonical.get(self.loss[0], "identity")
+            output_activation = OUTPUTS.get(self.loss[0], "identity")
+            if output_activation == "logistic" and self.n_raw > 1:
+                output_activation = "softmax"
         self.output = split(output_activation)
         widths = (*self.layers[:-1], self.n_raw)
         self.shapes = list(zip(widths[:-1], widths[1:], strict=True))
