@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._weighted import quantile
+from fastmlp._weighted import average, quantile
 from fastmlp.losses import resolve_output
 
 # Shares of a class are kept away from 0, where the logarithm ends.
@@ -44,6 +44,9 @@ def best_constant(
     canonical = resolve_output(None, loss, n_targets)
     if rule in ("UNKNOWN", "ZERO") or network._output != canonical:
         return None
+    columns = targets.reshape(len(targets), -1)
+    if loss.raws_per_target > 1:
+        return _marginal(network, columns, sample_weight, rule, canonical.name)
     if loss.row["targets"] == "UNIT":
         share = np.clip(_shares(targets, n_targets, sample_weight), _LEAST_SHARE, 1 - _LEAST_SHARE)
         if n_targets > 1:
@@ -51,40 +54,54 @@ def best_constant(
             return raw, float(-(share @ raw))
         raw = np.log(share / (1 - share))
         return raw, float(-(share @ np.log(share) + (1 - share) @ np.log1p(-share)))
-    columns = targets.reshape(len(targets), -1)
     candidates = []
     if rule != "QUANTILE":
-        mean = np.average(columns, axis=0, weights=sample_weight).astype(np.float64)
-        variance = None
-        if loss.row["noise"] == "FREE" or loss.raws_per_target > 1:
-            variance = np.average((columns - mean) ** 2, axis=0, weights=sample_weight)
+        mean = average(columns, sample_weight)
         if loss.row["noise"] == "FREE":
-            return mean, float(0.5 * variance.sum())
-        if canonical.name == "exp":
-            mean = np.log(np.maximum(mean, np.finfo(float).tiny))
-        candidates.append(mean)
+            return mean, float(0.5 * average((columns - mean) ** 2, sample_weight).sum())
+        candidates.append(_before(canonical.name, mean))
     if rule != "MEAN":
         level = next(iter(loss.params.values())) if rule == "QUANTILE" and loss.params else 0.5
         candidates.append(quantile(columns, level, sample_weight))
-    if loss.raws_per_target > 1:
-        # a column that does not vary has no spread to be learned
-        log_scale = 0.5 * np.log(np.where(variance > 0, variance, 1.0))
-        candidates = [np.r_[location, log_scale] for location in candidates]
-    one = type(network)((1, n_targets), loss=network.loss)
-    objective = one.objective(np.zeros((len(targets), 1)), targets, sample_weight=sample_weight)
-    at = [one.pack([np.zeros((1, one.n_raw))], [raw]) for raw in candidates]
-    values = [objective.value(theta) for theta in at]
+    objective, at, values = _of_constants(network, columns, sample_weight, candidates)
     k = int(np.argmin(values))
-    if loss.raws_per_target > 1:
-        return _scored(objective, at[k], values[k], one.n_raw)
     return candidates[k], float(values[k])
 
 
-def _scored(objective, theta, value, n_raw):
-    """Fisher scoring of the output biases, the last n_raw entries, from a first guess on."""
+def _before(output: str, mean: np.ndarray) -> np.ndarray:
+    """What an output activation turns into this mean."""
+    if output == "exp":
+        return np.log(np.maximum(mean, np.finfo(float).tiny))
+    if output == "logistic":
+        share = np.clip(mean, _LEAST_SHARE, 1 - _LEAST_SHARE)
+        return np.log(share / (1 - share))
+    return mean
+
+
+def _of_constants(network, columns, sample_weight, candidates):
+    """The objective of a network without inputs, its parameters for each constant, its values."""
+    one = type(network)((1, network.n_targets), loss=network.loss)
+    objective = one.objective(np.zeros((len(columns), 1)), columns, sample_weight=sample_weight)
+    at = [one.pack([np.zeros((1, one.n_raw))], [raw]) for raw in candidates]
+    return objective, at, [objective.value(theta) for theta in at]
+
+
+def _marginal(network, columns, sample_weight, rule, output):
+    """Both raw outputs of each target by Fisher scoring, from moments on."""
+    mean = average(columns, sample_weight)
+    variance = average((columns - mean) ** 2, sample_weight)
+    # a column that does not vary has no spread to be learned
+    log_scale = 0.5 * np.log(np.where(variance > 0, variance, 1.0))
+    second = log_scale if output == "identity" else np.zeros_like(mean)
+    locations = [] if rule == "QUANTILE" else [_before(output, mean)]
+    if rule != "MEAN":
+        locations.append(quantile(columns, 0.5, sample_weight))
+    candidates = [np.r_[location, second] for location in locations]
+    objective, at, values = _of_constants(network, columns, sample_weight, candidates)
+    k = int(np.argmin(values))
+    theta, value, n_raw = at[k], values[k], network.n_raw
     for _ in range(_MOST_STEPS):
-        grad = objective.value_grad(theta)[1][-n_raw:]
-        step = -grad / objective.ggn_diagonal(theta)[-n_raw:]
+        step = _scoring_step(objective, theta, n_raw)
         while np.abs(step).max() > _SMALL_STEP * max(1.0, np.abs(theta).max()):
             trial = theta.copy()
             trial[-n_raw:] += step
@@ -96,6 +113,20 @@ def _scored(objective, theta, value, n_raw):
         else:
             break
     return theta[-n_raw:], float(value)
+
+
+def _scoring_step(objective, theta, n_raw):
+    """Of the output biases, the last n_raw entries: minus the gradient by the Fisher information,
+    a block [a, b; b, c] for each target."""
+    at_m = np.zeros_like(theta)
+    at_m[-n_raw : -n_raw // 2] = 1
+    at_s = np.zeros_like(theta)
+    at_s[-n_raw // 2 :] = 1
+    g_m, g_s = np.split(objective.value_grad(theta)[1][-n_raw:], 2)
+    a, b = np.split(objective.ggn_mul(theta, at_m)[-n_raw:], 2)
+    c = np.split(objective.ggn_mul(theta, at_s)[-n_raw:], 2)[1]
+    left = np.maximum(1 - b * b / (a * c), 1e-12)
+    return np.r_[g_s * b / c - g_m, g_m * b / a - g_s] / np.r_[a * left, c * left]
 
 
 def _shares(targets, n_classes, weights):

@@ -41,20 +41,23 @@ class Network:
         selu, gelu, silu, mish, exp.
     output_activation : str or tuple, optional
         One of these or softmax. By default the one that belongs to the loss: identity; for
-        log_loss logistic (one output) or softmax; for poisson and gamma exp.
+        log_loss logistic (one output) or softmax; for poisson, gamma and lognormal exp.
     loss : str, tuple or object, default="squared_error"
         squared_error, log_loss, poisson, gamma, absolute_error, huber (epsilon=1.35), quantile
-        (quantile=0.5), perceptron; normal, student_t (df=4): minus the log-likelihood of targets
-        with a location and a scale of their own in every row; or an object with
-        ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw), for
-        curvature ``hess(raw, y)`` of shape (n, n_raw, n_raw), and ``raws_per_target`` if that is
-        not 1. squared_error is half the squared error, summed over outputs; poisson and gamma are
-        half deviances.
+        (quantile=0.5), perceptron; normal, normal_natural, student_t (df=4), laplace, lognormal:
+        minus the log-likelihood of targets with a distribution of their own in every row; or an
+        object with ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw),
+        for curvature ``hess(raw, y)`` of shape (n, n_raw, n_raw), and ``raws_per_target`` if that
+        is not 1. squared_error is half the squared error, summed over outputs; poisson and gamma
+        are half deviances.
 
-        normal and student_t have two raw outputs per target: column j of raw is the location of
-        target j, in its units, column n_targets + j the logarithm of its scale (for normal: mean
-        and standard deviation), which counts as -300 (float32: -40) where it is less.
-        :meth:`predict` gives the location.
+        Likelihoods have two raw outputs per target, column j of raw and column n_targets + j. Of
+        normal, student_t and laplace they are the location of target j, in its units, and the
+        logarithm of its scale (for normal: mean and standard deviation); of lognormal those of the
+        normal distribution of log y; of normal_natural eta and r, the precision being softplus(r)
+        and the mean eta / precision, in which the density is log-concave. The second counts as
+        -300 (float32: -40) where it is less. :meth:`predict` gives the location, of lognormal the
+        median; of normal_natural, eta, it is no prediction.
     dtype : {numpy.float64, numpy.float32}, default=numpy.float64
         Of parameters, values and gradients. Jacobians and curvature are computed in float64.
 

@@ -10,9 +10,11 @@
 #if REAL_IS_FLOAT
 #define LEAST_LOG_SCALE (-40.0f)
 #define SQUARE_ALONE 1e4f /* from here on 1 + x^2 is x^2 */
+#define MOST_SCALES 1e18f /* a residual counts as so many scales at most: squares stay finite */
 #else
 #define LEAST_LOG_SCALE (-300.0)
 #define SQUARE_ALONE 1e9
+#define MOST_SCALES 1e150
 #endif
 
 typedef struct {
@@ -30,7 +32,8 @@ static real log_norm_normal(params p) {
 
 static inline pair raw_normal(vec m, vec s, vec y, params p) {
     (void)p;
-    const vec inverse = vexp(-s), z = (y - m) * inverse, square = z * z;
+    const vec inverse = vexp(-s);
+    const vec z = vmax(vmin((y - m) * inverse, MOST_SCALES), -MOST_SCALES), square = z * z;
     return (pair){.value = (real)0.5 * square + s,
                   .m = -z * inverse,
                   .s = 1 - square,
@@ -88,7 +91,8 @@ static real log_norm_laplace(params p) {
 
 static inline pair raw_laplace(vec m, vec s, vec y, params p) {
     (void)p;
-    const vec inverse = vexp(-s), r = y - m, size = vabs(r) * inverse;
+    const vec inverse = vexp(-s), r = y - m;
+    const vec size = vmin(vabs(r) * inverse, MOST_SCALES);
     const vec slope = select_(r == 0, r, vcopysign(inverse, r));
     return (pair){.value = size + s,
                   .m = -slope,

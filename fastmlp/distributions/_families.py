@@ -6,10 +6,9 @@ targets, where it starts. Nothing here knows a network: a loss is a name that ne
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -20,149 +19,20 @@ from fastmlp._weighted import average, quantile
 from fastmlp.distributions._base import Distribution
 from fastmlp.distributions._classes import Bernoulli, Categorical
 from fastmlp.distributions._counts import Poisson
-from fastmlp.distributions._parameters import Rule, first
+from fastmlp.distributions._family import (
+    LEAST,
+    LEAST_SCALE,
+    MOST_LOG,
+    Family,
+    columns,
+    moments,
+    planar,
+    scale_of,
+)
+from fastmlp.distributions._pairs import LaplaceFamily, LogNormalFamily
 from fastmlp.distributions._real import Normal, StudentT
 
-# Scales of located families are held above this share of the spread of the targets.
-LEAST_SCALE = 1e-6
-# Means of counts and odds are kept within what a float64 holds, squares included.
-MOST_LOG = 300.0
-# Shares and means that a network starts at are kept away from 0 by so much.
-LEAST = 1e-6
 MOST_CLASSES = 1000
-
-
-class Family:
-    """A kind of distribution whose parameters are the raw outputs of a network.
-
-    Raw column k n_targets + j is parameter k of target j. A family is not changed by data:
-    ``learn`` and ``complete`` return another one.
-
-    Attributes
-    ----------
-    name : str
-    raws_per_target : int
-        Parameters of each target.
-    loss : object
-        Minus the log-density in the raw outputs, up to what does not depend on them: what
-        ``Network(loss=)`` takes.
-    output_activation : str or None
-        What ``Network(output_activation=)`` takes.
-    located : bool
-        Whether targets may be standardised: the distribution of y comes back by
-        ``dist.affine(mean, scale)``.
-    unit : float or None
-        What targets are divided by instead of their standard deviation.
-    log_scales : bool
-        Whether the raw outputs of a target are its location and then logarithms of scales: then a
-        network can be rewritten for other units.
-    support : tuple of str and callable
-        Which targets it has, in words, and the mask of those among y.
-    """
-
-    name: ClassVar[str]
-    raws_per_target: int = 1
-    loss: Any = None
-    output_activation: str | None = None
-    located: bool = False
-    unit: float | None = None
-    log_scales: bool = False
-    support: Rule = ("finite", np.isfinite)
-
-    def from_raw(self, raw: np.ndarray, n_targets: int) -> Distribution:
-        """The distributions of rows.
-
-        Parameters
-        ----------
-        raw : ndarray of shape (n, n_raw)
-            In the units that the network was trained in; large values stand for the limits of what
-            a float holds, and NaN for a row without a distribution is refused.
-        n_targets : int
-
-        Returns
-        -------
-        Distribution
-            Of shape (n,) for one target, (n, n_targets) for several.
-        """
-        raise NotImplementedError
-
-    def start(self, y: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
-        """Raw outputs of the distribution of all targets, near that of the highest likelihood.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n,) or (n, n_targets)
-            Targets as the network takes them.
-        sample_weight : ndarray of shape (n,), optional
-
-        Returns
-        -------
-        ndarray of shape (n_raw,)
-        """
-        raise NotImplementedError
-
-    def learn(self, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Family:
-        """The family with what it has to know of all targets before the network is made."""
-        return self
-
-    def encode(self, y: np.ndarray) -> np.ndarray:
-        """Targets as the network takes them, of any type and shape that it does."""
-        return y
-
-    def n_outputs(self, n_targets: int) -> int:
-        """Columns that the network counts as targets."""
-        return n_targets
-
-    def complete(
-        self,
-        raw: np.ndarray,
-        y: np.ndarray,
-        sample_weight: np.ndarray | None = None,
-        noise: float | None = None,
-    ) -> Family:
-        """The family with what is learned from the trained network's raw outputs for targets y.
-
-        ``noise`` is the standard deviation that the solver estimates by itself, if it does.
-        """
-        return self
-
-    def check(self, y: np.ndarray, name: str = "y") -> None:
-        """Raise ValueError for the first row of targets outside the support."""
-        words, holds = self.support
-        good = holds(y)
-        if not good.all():
-            raise ValueError(
-                f"Targets of distribution {self.name!r} must be {words}; {name}: {first(y, ~good)}."
-            )
-
-    def _with(self, **learned) -> Family:
-        other = copy.copy(self)
-        vars(other).update(learned)
-        return other
-
-
-def planar(raw: np.ndarray, n_targets: int) -> np.ndarray:
-    """Parameter k of all rows as entry k: (raws_per_target, n) or (..., n, n_targets)."""
-    parts = np.asarray(raw, np.float64).reshape(len(raw), -1, n_targets).swapaxes(0, 1)
-    return parts[..., 0] if n_targets == 1 else parts
-
-
-def columns(y: np.ndarray) -> np.ndarray:
-    """Targets as (n, n_targets), float64."""
-    return np.asarray(y, np.float64).reshape(len(y), -1)
-
-
-def moments(y: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and variance of each column; the variance of a constant column is 1."""
-    y = columns(y)
-    mean = average(y, sample_weight)
-    variance = average((y - mean) ** 2, sample_weight)
-    return mean, np.where(variance > LEAST_SCALE**2, variance, 1.0)
-
-
-def scale_of(log_scale: np.ndarray) -> np.ndarray:
-    """Scales from their logarithms, held above the least one and below what has no square."""
-    return np.exp(np.clip(log_scale, np.log(LEAST_SCALE), MOST_LOG))
 
 
 class NormalFamily(Family):
@@ -397,6 +267,8 @@ FAMILIES: dict[str, type[Family]] = {
     for kind in (
         NormalFamily,
         StudentTFamily,
+        LaplaceFamily,
+        LogNormalFamily,
         PoissonFamily,
         BernoulliFamily,
         CategoricalFamily,

@@ -48,11 +48,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         - "absolute_error"; "quantile": the pinball loss at level ``quantile``;
         - "huber": quadratic up to ``epsilon`` = 1.35, then linear; another epsilon as
           ``("huber", {"epsilon": 2.0})``;
-        - "normal", "student_t": minus the log-likelihood, with a scale of its own in every row;
-          ``df`` = 4 degrees of freedom, or as in ``("student_t", {"df": 10.0})``. The network has
-          two outputs per target, the location, which ``predict`` gives, and the logarithm of the
-          scale: ``network_.raw(theta_, X)``. Its output biases start at the targets' own
-          distribution;
+        - "normal", "student_t", "laplace", "lognormal": minus the log-likelihood, with a scale of
+          its own in every row; ``df`` = 4 degrees of freedom, or as in
+          ``("student_t", {"df": 10.0})``. The network has two outputs per target, the location,
+          which ``predict`` gives, and the logarithm of the scale (of "lognormal" those of log y:
+          ``predict`` gives the median): ``network_.raw(theta_, X)``. Its output biases start at
+          the targets' own distribution;
         - your own, for the full-batch solvers: an object with ``value_grad(raw, y)``, which
           returns a value per sample, (n_samples,), and its gradient, (n_samples, n_raw), or that
           function itself. See :func:`fastmlp.losses.check_grad`. For several raw outputs per

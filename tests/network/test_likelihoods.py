@@ -1,12 +1,23 @@
 """The losses of two raw outputs per target: ends of their range, laws, and what solvers find."""
 
+import itertools
+
 import numpy as np
 import pytest
+import reference
+from cases import draw_targets
 
 from fastmlp import Network
+from fastmlp._core import kernels
+from fastmlp.distributions import resolve_family
 from fastmlp.solvers import SGD, Adam, minimize
 
-LOSSES = ["normal", "student_t", ("student_t", {"df": 0.8})]
+LOSSES = ["normal", "student_t", ("student_t", {"df": 0.8}), "laplace"]
+PAIRS = [name for name, row in kernels.LOSSES.items() if row["raws"] == 2]
+EDGES = {  # targets, by what a loss says of them
+    "REAL": (-1e4, 0.0, 1e-3, 700.0),
+    "POSITIVE": (1e-30, 1e-3, 700.0, 1e6),
+}
 
 
 def of_biases(loss, location, log_scale, dtype=np.float64):
@@ -16,23 +27,47 @@ def of_biases(loss, location, log_scale, dtype=np.float64):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("loss", [*PAIRS, ("student_t", {"df": 0.8})], ids=str)
 def test_the_ends_of_the_range(loss, dtype):
+    """Finite values, gradients and curvature, whatever the outputs of the network."""
     X = np.zeros((1, 1))
-    for log_scale in (-700.0, -100.0, 100.0, 700.0):
-        for location in (-700.0, 0.0, 700.0):
-            net, theta = of_biases(loss, location, log_scale, dtype)
-            for y in (location, 0.0):
-                value, grad = net.value_grad(theta, X, [y])
-                if loss == "normal" and log_scale < 0 and y != location and dtype == np.float32:
-                    assert not np.isnan(value)  # e^80 700^2 is more than a float holds
-                    continue
-                assert np.isfinite(value)
-                assert np.isfinite(grad).all()
-            if log_scale > 0:
-                assert value == pytest.approx(log_scale + net_constant(loss), rel=1e-5)
-                assert grad[3] == pytest.approx(1.0)
-                np.testing.assert_array_equal(net.ggn(theta.astype(float), X, [y])[2, 3], 0)
+    name = loss if isinstance(loss, str) else loss[0]
+    for m, s in itertools.product((-700.0, -100.0, 0.0, 100.0, 700.0), repeat=2):
+        net, theta = of_biases(loss, m, s, dtype)
+        for y in (*EDGES[kernels.LOSSES[name]["targets"]],):
+            value, grad = net.value_grad(theta, X, [y])
+            assert np.isfinite(value) and np.isfinite(grad).all(), (m, s, y)
+            curv, hess = (f(theta.astype(float), X, [y])[2:, 2:] for f in (net.ggn, net.hessian))
+            assert np.isfinite(curv).all() and np.isfinite(hess).all(), (m, s, y)
+            assert np.linalg.eigvalsh(curv).min() >= -1e-12 * np.abs(curv).max(), (m, s, y)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_a_large_scale_costs_its_logarithm(loss):
+    X = np.zeros((1, 1))
+    for log_scale in (100.0, 700.0):
+        net, theta = of_biases(loss, 7.0, log_scale)
+        value, grad = net.value_grad(theta, X, [0.0])
+        assert value == pytest.approx(log_scale + net_constant(loss), rel=1e-12)
+        assert grad[3] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("loss", PAIRS)
+def test_the_curvature_is_that_of_the_oracle_and_nowhere_negative(loss, rng):
+    """For raw outputs from -30 to 30, one by one: as they are added up, so they are judged."""
+    X, twin = np.zeros((1, 1)), reference.Reference([1, 1], loss=loss)
+    seen = 0
+    for m, s in rng.uniform(-30, 30, size=(200, 2)):
+        net, theta = of_biases(loss, m, s)
+        (y,) = draw_targets(rng, loss, None, 1, 1)
+        curv = net.ggn(theta, X, y)[2:, 2:]
+        roots = np.sqrt(np.diag(curv))
+        correlation = curv / roots / roots[:, None]
+        assert np.linalg.eigvalsh(correlation).min() > -1e-12
+        expected = twin.ggn(theta, X, y)[2:, 2:]
+        np.testing.assert_allclose(curv, expected, rtol=1e-9, atol=1e-13 * np.abs(expected).max())
+        seen += abs(correlation[0, 1]) > 0.01
+    assert seen > 50 or not twin.terms(np.zeros((1, 2)), np.ones((1, 1)))[3][0, 0, 1]
 
 
 def net_constant(loss):
@@ -78,20 +113,21 @@ def test_a_linear_network_with_constant_noise_is_least_squares(solver, rng):
     np.testing.assert_allclose(np.r_[W[:, 1], b[1]], [0, 0, 0, np.log(0.7)], atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("loss", [*PAIRS, ("student_t", {"df": 0.8})], ids=str)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_outputs_start_at_the_marginal_distribution(loss, weighted, rng):
+    """Where no other output is better."""
     y = np.c_[rng.standard_t(3, size=200), 5 + 0.01 * rng.normal(size=200)]
+    if kernels.LOSSES[loss if isinstance(loss, str) else loss[0]]["targets"] != "REAL":
+        y = draw_targets(rng, loss, None, 200, 2)
     weight = rng.uniform(size=200) if weighted else None
     net = Network([1, 2], loss=loss)
     theta = net.init(init="zeros", y=y, sample_weight=weight)
     X = np.zeros((200, 1))
-    value, grad = net.value_grad(theta, X, y, weight)
-    scale = np.exp(-theta[-4:-2])
-    assert np.abs(grad[-4:] / np.r_[scale * 100, 1, 1]).max() < 1e-4
-    for k in range(4):
+    value = net.value(theta, X, y, weight)
+    for direction in rng.normal(size=(20, 4)):
         other = theta.copy()
-        other[-4 + k] += 1e-3
+        other[-4:] += 1e-3 * np.maximum(1, np.abs(theta[-4:])) * direction
         assert net.value(other, X, y, weight) > value
 
 
@@ -102,6 +138,27 @@ def heteroscedastic(seed, n=500):
     x = rng.uniform(-2, 2, size=n)
     log_sigma = level + slope * x
     return x[:, None], np.sin(a * x) + np.exp(log_sigma) * rng.normal(size=n), log_sigma
+
+
+def well_specified(loss, seed, n=500):
+    """Draws from a family whose raw outputs are sin(a x), or what has that mean, and a line."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-2, 2, size=n)
+    m = np.sin(rng.uniform(0.7, 2.0) * x)
+    s = rng.uniform(-1.5, 0.5) + rng.uniform(-0.6, 0.6) * x
+    if loss == "lognormal":
+        s = s - 0.5
+    if loss == "normal_natural":
+        s = s + 3
+        m = m * np.logaddexp(0, s)
+    raw = np.c_[m, s]
+    y = family_of(loss).from_raw(raw, 1).sample(1, random_state=seed)[0]
+    return x[:, None], y, raw
+
+
+def family_of(loss):
+    natural = ("normal", {"parametrization": "natural"})
+    return resolve_family({"normal_natural": natural}.get(loss, loss))
 
 
 WAYS = {
@@ -135,6 +192,30 @@ def test_solvers_find_the_noise_of_every_row(way):
         excess.append(net.value(theta, X, y) - best)
     assert np.median(errors) < 0.2 and max(errors) < 0.4, errors
     assert max(excess) < 0.12, excess
+
+
+@pytest.mark.parametrize("loss", PAIRS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("n_problems", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_solvers_reach_the_likelihood_of_the_truth(loss, way, n_problems):
+    """Over drawn problems of every family; and its spread is found in every row."""
+    solver, max_iter, dtype = WAYS[way]
+    excess, errors = [], []
+    for seed in range(n_problems):
+        X, y, truth = well_specified(loss, seed)
+        net = Network([1, 12, 1], "tanh", loss=loss, dtype=dtype)
+        theta = net.init(random_state=seed, y=y)
+        objective = net.objective(X, y, alpha=0.05)
+        theta = minimize(
+            objective, theta, solver=solver, max_iter=max_iter, tol=1e-5, random_state=seed
+        ).theta
+        direct = Network([2, 1], loss=loss)
+        best = direct.value(direct.pack([np.eye(2)], [np.zeros(2)]), truth, y)
+        excess.append(net.value(theta, X, y) - best)
+        found, real = (family_of(loss).from_raw(raw, 1) for raw in (net.raw(theta, X), truth))
+        errors.append(np.median(np.abs(np.log(found.std() / real.std()))))
+    assert max(excess) < 0.1, excess
+    assert np.median(errors) < 0.3, errors
 
 
 @pytest.mark.parametrize(

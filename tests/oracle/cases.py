@@ -111,4 +111,5 @@ def relative_error(actual, expected):
     """Largest deviation, relative to the largest entry of what is expected."""
     expected = np.asarray(expected, dtype=float)
     scale = np.abs(expected).max(initial=0)
-    return np.abs(np.asarray(actual, dtype=float) - expected).max(initial=0) / (scale or 1.0)
+    scale = scale if scale > 1e-15 else 1.0  # less is what is left of numbers of order one
+    return np.abs(np.asarray(actual, dtype=float) - expected).max(initial=0) / scale

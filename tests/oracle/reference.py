@@ -233,7 +233,12 @@ def normal_natural(m, s, y):
 
 
 LIKELIHOODS = {f.__name__: f for f in (normal, student_t, laplace, lognormal, normal_natural)}
-OUTPUTS = {"log_loss": "logistic", "poisson": "exp", "gamma": "exp", "lognormal": "exp"}  # canonical
+OUTPUTS = {
+    "log_loss": "logistic",
+    "poisson": "exp",
+    "gamma": "exp",
+    "lognormal": "exp",
+}  # canonical
 FLAT_LOSSES = ("absolute_error", "quantile", "perceptron")  # no curvature anywhere
 POSITIVE = ("exp", "softplus", "logistic", "softmax")
 PAIRS = (
