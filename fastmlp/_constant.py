@@ -116,8 +116,10 @@ def _marginal(network, columns, sample_weight, rule, output):
 
 
 def _scoring_step(objective, theta, n_raw):
-    """Of the output biases, the last n_raw entries: minus the gradient by the Fisher information,
-    a block [a, b; b, c] for each target."""
+    """Of the output biases, the last n_raw entries of theta.
+
+    Minus the gradient by the Fisher information, a block [a, b; b, c] for each target.
+    """
     at_m = np.zeros_like(theta)
     at_m[-n_raw : -n_raw // 2] = 1
     at_s = np.zeros_like(theta)
