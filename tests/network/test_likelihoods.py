@@ -147,7 +147,7 @@ def well_specified(loss, seed, n=500):
     m = np.sin(rng.uniform(0.7, 2.0) * x)
     s = rng.uniform(-1.5, 0.5) + rng.uniform(-0.6, 0.6) * x
     if loss == "lognormal":
-        s = s - 0.5
+        s = s - 1
     if loss == "normal_natural":
         s = s + 3
         m = m * np.logaddexp(0, s)
