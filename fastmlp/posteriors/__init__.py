@@ -8,5 +8,6 @@ from fastmlp.posteriors._base import Posterior, RawMixture
 from fastmlp.posteriors.ensemble import Ensemble
 from fastmlp.posteriors.laplace import Laplace
 from fastmlp.posteriors.mcmc import MCMC
+from fastmlp.posteriors.variational import Variational
 
-__all__ = ["Ensemble", "Laplace", "MCMC", "Posterior", "RawMixture"]
+__all__ = ["Ensemble", "Laplace", "MCMC", "Posterior", "RawMixture", "Variational"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp._names import shown
+from fastmlp._numbers import check_positive
 from fastmlp.posteriors._nuts import FURTHEST, STOPPED, grow
 
 # Hyperpriors: precisions have Gamma densities of this shape, one degree of freedom, as in Neal,
@@ -222,4 +224,16 @@ def check_proper(objective, held: np.ndarray) -> None:
         raise ValueError(
             f"The penalty leaves {', '.join(loose)} free: the posterior cannot be normalised. "
             "Only the biases of the outputs may be: objective.prior() has such penalties."
+        )
+
+
+def check_fixed_noise(objective, noise: float | None) -> None:
+    """Raise unless it is None, or a positive number for a loss that leaves the noise open."""
+    if noise is None:
+        return
+    check_positive("fixed_noise", noise)
+    if not objective.has_noise:
+        raise ValueError(
+            f"fixed_noise={noise} needs a loss that leaves the noise open, squared_error; got "
+            f"{shown(objective.network.loss)}."
         )

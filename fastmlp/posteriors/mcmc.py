@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 
 from fastmlp._memory import GIB, available_memory
-from fastmlp._names import shown, unknown
+from fastmlp._names import unknown
 from fastmlp._numbers import check_integer, check_positive, check_random_state, check_real
 from fastmlp.posteriors._base import Posterior
-from fastmlp.posteriors._density import Density
+from fastmlp.posteriors._density import Density, check_fixed_noise
 from fastmlp.posteriors._diagnostics import ess_bulk, ess_tail, r_hat
 from fastmlp.posteriors._nuts import Sampler, Stopped
 from fastmlp.posteriors._parallel import Flag, generators, n_workers, new_start, side_by_side
@@ -210,13 +210,7 @@ class MCMC(Posterior):
             check_positive("max_time", self.max_time)
         if self.groups is not None and self.groups not in GROUPS:
             raise ValueError(unknown("groups", self.groups, GROUPS))
-        if self.fixed_noise is not None:
-            check_positive("fixed_noise", self.fixed_noise)
-            if not objective.has_noise:
-                raise ValueError(
-                    f"fixed_noise={self.fixed_noise} needs a loss that leaves the noise open, "
-                    f"squared_error; got {shown(objective.network.loss)}."
-                )
+        check_fixed_noise(objective, self.fixed_noise)
         size = 8.0 * self.n_chains * self.n_draws * (objective.n_params + 4)
         if 2 * size > available_memory():
             raise MemoryError(
