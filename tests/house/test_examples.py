@@ -25,12 +25,13 @@ SAYS = {
     "universal_approximation.py": ["hidden units for eps", "|x|", "not reached with 3 units"],
     "quiescent.py": ["simulated galaxies", "slope height", "the published box"],
     "features.py": ["photographs", "pixels", "colours"],
+    "bayesian_line.py": ["slope", "Hamiltonian", "BayesianRidge", "deviation at x"],
 }
 # These draw pictures where matplotlib is installed; the first few take a minute unless told not to.
 ARGUMENTS = dict.fromkeys(
     ["plot_solvers.py", "universal_approximation.py", "features.py"],
     ["--quick", "--out", "pictures"],
-) | dict.fromkeys(["quiescent.py"], ["--out", "pictures"])
+) | dict.fromkeys(["quiescent.py", "bayesian_line.py"], ["--out", "pictures"])
 
 
 def table(printed):
@@ -59,13 +60,23 @@ def features(rows):
         assert texture > rows["pixels"][1] + 0.1 and faces > 0.9  # where the shape does
 
 
+def bayesian_line(rows):
+    """One posterior, three ways; the line is surer between the data than beyond them."""
+    for name in ("Laplace", "Hamiltonian"):
+        np.testing.assert_allclose(rows[name], rows["BayesianRidge"], rtol=0.12)
+        at_0, at_1, at_3 = rows[f"curve: {name}"]
+        assert at_0 < at_1 < at_3 / 1.8
+    np.testing.assert_allclose(rows["curve: hidden layer"], rows["curve: Laplace"], rtol=0.1)
+
+
 # What an example is about.
-NUMBERS = {"quiescent.py": quiescent, "features.py": features}
+NUMBERS = {"quiescent.py": quiescent, "features.py": features, "bayesian_line.py": bayesian_line}
 
 
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="examples are not installed")
 def test_no_example_is_forgotten():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS)
+    plugins = {"scoringbench_wrapper.py"}  # test_plugins.py runs them
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS) | plugins
 
 
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="examples are not installed")
