@@ -12,7 +12,16 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "fastmlp" / "estimators"
 SOURCE = ("_classifier.py", "MLPClassifier")
-COPIES = {("_regressor.py", "MLPRegressor"): {"loss"}}  # with what each says in its own words
+COPIES = {  # with what each says in its own words
+    ("_regressor.py", "MLPRegressor"): {"loss"},
+    ("_distribution.py", "MLPDistributionRegressor"): {
+        "standardize",
+        "scoring",
+        "coefs_, intercepts_",
+        "network_",
+        "n_outputs_",
+    },
+}
 ENTRY = re.compile(r"^    (\w[\w, ]*) : ", re.MULTILINE)
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastmlp.config import show_config
-    from fastmlp.estimators import MLPClassifier, MLPRegressor
+    from fastmlp.estimators import MLPClassifier, MLPDistributionRegressor, MLPRegressor
     from fastmlp.network import Network
     from fastmlp.solvers import STOP, fit_curve
     from fastmlp.tabular import TabularMLPClassifier, TabularMLPRegressor
 
 _HOMES = {
     "MLPClassifier": "fastmlp.estimators",
+    "MLPDistributionRegressor": "fastmlp.estimators",
     "MLPRegressor": "fastmlp.estimators",
     "Network": "fastmlp.network",
     "STOP": "fastmlp.solvers",
@@ -50,6 +51,7 @@ _MODULES = (
 __all__ = [
     "STOP",
     "MLPClassifier",
+    "MLPDistributionRegressor",
     "MLPRegressor",
     "Network",
     "TabularMLPClassifier",

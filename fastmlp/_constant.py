@@ -16,7 +16,10 @@ _MOST_STEPS, _SMALL_STEP = 100, 1e-9
 
 
 def best_constant(
-    network: Any, targets: np.ndarray, sample_weight: np.ndarray | None = None
+    network: Any,
+    targets: np.ndarray,
+    sample_weight: np.ndarray | None = None,
+    guess: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float] | None:
     """The best constant of a network's loss, before its output activation, and its loss.
 
@@ -31,17 +34,23 @@ def best_constant(
         Targets as the network takes them.
     sample_weight : ndarray of shape (n_samples,), optional
         Weights of the samples.
+    guess : ndarray of shape (n_raw,), optional
+        Raw outputs that are taken for the best.
 
     Returns
     -------
     raw : ndarray of shape (n_raw,)
     value : float
         The mean loss. Instead of the pair None, where nothing is known of the loss (the user's
-        own, or another output activation than its canonical one) or zero is always best.
+        own without a guess, or another output activation than its canonical one) or zero is always
+        best.
     """
     loss, n_targets = network._loss, network.n_targets
     rule = loss.row["constant"]
     canonical = resolve_output(None, loss, n_targets)
+    if guess is not None:
+        _, _, (value,) = _of_constants(network, targets, sample_weight, [guess])
+        return guess, value
     if rule in ("UNKNOWN", "ZERO") or network._output != canonical:
         return None
     columns = targets.reshape(len(targets), -1)
@@ -65,7 +74,7 @@ def best_constant(
         candidates.append(quantile(columns, level, sample_weight))
     objective, at, values = _of_constants(network, columns, sample_weight, candidates)
     k = int(np.argmin(values))
-    return candidates[k], float(values[k])
+    return candidates[k], values[k]
 
 
 def _before(output: str, mean: np.ndarray) -> np.ndarray:
@@ -78,12 +87,14 @@ def _before(output: str, mean: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _of_constants(network, columns, sample_weight, candidates):
+def _of_constants(network, targets, sample_weight, candidates):
     """The objective of a network without inputs, its parameters for each constant, its values."""
-    one = type(network)((1, network.n_targets), loss=network.loss)
-    objective = one.objective(np.zeros((len(columns), 1)), columns, sample_weight=sample_weight)
+    one = type(network)(
+        (1, network.n_targets), output_activation=network.output_activation, loss=network.loss
+    )
+    objective = one.objective(np.zeros((len(targets), 1)), targets, sample_weight=sample_weight)
     at = [one.pack([np.zeros((1, one.n_raw))], [raw]) for raw in candidates]
-    return objective, at, [objective.value(theta) for theta in at]
+    return objective, at, [float(objective.value(theta)) for theta in at]
 
 
 def _marginal(network, columns, sample_weight, rule, output):

@@ -43,6 +43,8 @@ RegressorLoss = Literal[
 DistributionLoss = Literal["normal_natural"]  # whose raw outputs alone make no prediction
 Loss = Literal[ClassifierLoss, RegressorLoss, DistributionLoss]
 
+Distribution = Literal["normal", "student_t", "poisson", "bernoulli", "categorical"]
+
 Solver = Literal["gd", "sgd", "adam", "lbfgs", "newton", "lm", "newton-cg"]
 Init = Literal["glorot", "he", "lecun", "nguyen-widrow", "zeros"]
 Schedule = Literal["constant", "invscaling", "adaptive"]
@@ -74,6 +76,15 @@ class HasValueGrad(Protocol):
 CustomLoss: TypeAlias = (
     HasValueGrad | Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 )
+
+
+class CustomFamily(HasValueGrad, Protocol):
+    """A distribution of one's own: see ``fastmlp.distributions.check_family``."""
+
+    def from_raw(self, raw: np.ndarray, n_targets: int, /) -> Any:
+        """A distribution of ``fastmlp.distributions`` for rows of raw outputs."""
+
+
 LossSpec: TypeAlias = Loss | tuple[Loss, Mapping[str, float]] | CustomLoss
 Start: TypeAlias = Init | tuple[Any, Any]  # (coefs, intercepts)
 Verbose: TypeAlias = bool | int | Literal["bar"]

@@ -12,6 +12,7 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from libc.math cimport exp
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
@@ -42,6 +43,9 @@ cdef class Packed:
     x_scales, y_scales : (mean, scale), float64 ndarrays, or None
         Of n_features: the network sees (x - mean) / scale. Of n_targets: what comes out is
         output * scale + mean. Copied.
+    logs : float64 ndarray of shape (k,), or None
+        The last k of what comes out so far are logarithms: instead come their exponentials, of the
+        logarithm at least that is given here. Copied.
     """
     cdef readonly Layers layers
     cdef readonly Py_ssize_t rows
@@ -57,9 +61,11 @@ cdef class Packed:
     cdef double *x_scale
     cdef double *y_mean                   # (n_targets,) or NULL
     cdef double *y_scale
+    cdef Py_ssize_t n_logs                # of the last outputs, and their least values
+    cdef double *logs_
 
     def __cinit__(self, Layers layers, list products, Py_ssize_t rows, theta, x_scales=None,
-                  y_scales=None):
+                  y_scales=None, logs=None):
         cdef Py_ssize_t l, n = layers.n_layers
         self.single = is_plain(theta, cnp.NPY_FLOAT)
         self.type_num = cnp.NPY_FLOAT if self.single else cnp.NPY_DOUBLE
@@ -82,6 +88,11 @@ cdef class Packed:
         if y_scales is not None:
             self.y_mean = copied(y_scales[0], layers.n_targets)
             self.y_scale = copied(y_scales[1], layers.n_targets)
+        if logs is not None:
+            if not 1 <= len(logs) <= layers.n_targets:
+                raise ValueError(f"logs must have 1 to {layers.n_targets} entries, got {len(logs)}")
+            self.n_logs = len(logs)
+            self.logs_ = copied(logs, self.n_logs)
 
     cdef const void *at(self, Py_ssize_t k):
         """The k-th parameter's place."""
@@ -98,6 +109,7 @@ cdef class Packed:
         free(self.x_scale)
         free(self.y_mean)
         free(self.y_scale)
+        free(self.logs_)
 
     @property
     def theta(self):
@@ -319,6 +331,8 @@ cdef int run_tiles(tape_t tape, Packed self, const void *x, Py_ssize_t stride, P
             predict(tape, to, tape.spare, tape.a[self.layers.n_layers], rows)
         if self.y_mean != NULL:
             unscale(to, self.y_mean, self.y_scale, rows, cols)
+        if self.n_logs:
+            exponentiate(to, self.logs_, rows, cols, self.n_logs)
         start += rows
     return finite
 
@@ -345,3 +359,13 @@ cdef void unscale(real *y, const double *mean, const double *scale, Py_ssize_t r
     for r in range(rows):
         for c in range(cols):
             y[r * cols + c] = <real> (<double> y[r * cols + c] * scale[c] + mean[c])
+
+
+cdef void exponentiate(real *y, const double *least, Py_ssize_t rows, Py_ssize_t cols,
+                       Py_ssize_t n) noexcept nogil:
+    """The last n columns of y[rows, cols] = exp(max(y, least[n])), in double."""
+    cdef Py_ssize_t r, c
+    for r in range(rows):
+        for c in range(n):
+            y[(r + 1) * cols - n + c] = <real> exp(max(<double> y[(r + 1) * cols - n + c],
+                                                       least[c]))

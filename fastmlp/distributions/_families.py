@@ -74,13 +74,14 @@ class NormalFamily(Family):
                 f"none: got scale={shown(scale)}."
             )
         self._of_rows = isinstance(scale, str) and scale == "row"
-        self._constant = isinstance(scale, str) and scale == "constant"
+        self.needs_residuals = isinstance(scale, str) and scale == "constant"
         self._sigma = np.ones(1)  # in units of the network, where it is no output
         self.raws_per_target = 2 if self._of_rows else 1
         self.log_scales = not self._natural
         self.loss = "squared_error"
         if self._of_rows:
             self.loss = "normal_natural" if self._natural else "normal"
+            self.std_factor = None if self._natural else 1.0
 
     def from_raw(self, raw, n_targets):
         parts = planar(raw, n_targets)
@@ -105,12 +106,15 @@ class NormalFamily(Family):
         return np.r_[mean * precision, precision + np.log(-np.expm1(-precision))]
 
     def complete(self, raw, y, sample_weight=None, noise=None):
-        if not self._constant:
+        if not self.needs_residuals:
             return self
         if noise is not None:
             return self._with(_sigma=np.array([max(noise, LEAST_SCALE)]))
         sigma = np.sqrt(average((columns(y) - raw) ** 2, sample_weight))
         return self._with(_sigma=np.maximum(sigma, LEAST_SCALE))
+
+    def scales(self, raw, n_targets):
+        return self.from_raw(raw, n_targets).scale.reshape(len(raw), -1)
 
 
 class StudentTFamily(Family):
@@ -128,10 +132,14 @@ class StudentTFamily(Family):
     def __init__(self, df: float = 4.0) -> None:
         self._df = check_positive("df of distribution 'student_t'", df)
         self.loss = (self.name, {"df": self._df})
+        self.std_factor = np.sqrt(self._df / (self._df - 2)) if self._df > 2 else None
 
     def from_raw(self, raw, n_targets):
         loc, log_scale = planar(raw, n_targets)
         return StudentT(self._df, loc, scale_of(log_scale))
+
+    def scales(self, raw, n_targets):
+        return self.from_raw(raw, n_targets).scale.reshape(len(raw), -1)
 
     def start(self, y, sample_weight=None):
         loc = quantile(columns(y), 0.5, sample_weight)

@@ -13,6 +13,8 @@ from fastmlp.distributions._parameters import Rule, first
 
 # Scales of located families are held above this share of the spread of the targets.
 LEAST_SCALE = 1e-6
+# A scale below this share of the median row's is that of a spike at a single target.
+SPIKE = 1e-3
 # Means of counts and odds are kept within what a float64 holds, squares included.
 MOST_LOG = 300.0
 # Shares and means that a network starts at are kept away from 0 by so much.
@@ -43,6 +45,11 @@ class Family:
     log_scales : bool
         Whether the raw outputs of a target are its location and then logarithms of scales: then a
         network can be rewritten for other units.
+    std_factor : float or None
+        Where the raw outputs are a location, which is the mean, and a log scale: the standard
+        deviation in units of the scale.
+    needs_residuals : bool
+        Whether ``complete`` has something to learn.
     support : tuple of str and callable
         Which targets it has, in words, and the mask of those among y.
     """
@@ -54,6 +61,8 @@ class Family:
     located: bool = False
     unit: float | None = None
     log_scales: bool = False
+    std_factor: float | None = None
+    needs_residuals: bool = False
     support: Rule = ("finite", np.isfinite)
 
     def from_raw(self, raw: np.ndarray, n_targets: int) -> Distribution:
@@ -72,6 +81,22 @@ class Family:
             Of shape (n,) for one target, (n, n_targets) for several.
         """
         raise NotImplementedError
+
+    def distribution(
+        self,
+        raw: np.ndarray,
+        n_targets: int,
+        y_scales: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> Distribution:
+        """``from_raw``, in the units of targets from which a mean was taken and that were divided.
+
+        ``y_scales`` is that mean and scale, each of shape (n_targets,), or None.
+        """
+        dist = self.from_raw(raw, n_targets)
+        if y_scales is None:
+            return dist
+        mean, scale = y_scales if n_targets > 1 else (part[0] for part in y_scales)
+        return dist.affine(mean, scale)
 
     def start(self, y: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """Raw outputs of the distribution of all targets, near that of the highest likelihood.
@@ -113,6 +138,10 @@ class Family:
         """
         return self
 
+    def scales(self, raw: np.ndarray, n_targets: int) -> np.ndarray | None:
+        """What may shrink to nothing around a target, (n, n_scales); None: nothing can."""
+        return None
+
     def check(self, y: np.ndarray, name: str = "y") -> None:
         """Raise ValueError for the first row of targets outside the support."""
         words, holds = self.support
@@ -150,3 +179,9 @@ def moments(y: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray
 def scale_of(log_scale: np.ndarray) -> np.ndarray:
     """Scales from their logarithms, held above the least one and below what has no square."""
     return np.exp(np.clip(log_scale, np.log(LEAST_SCALE), MOST_LOG))
+
+
+def collapsed(scales: np.ndarray) -> np.ndarray:
+    """Rows some scale of which is the least one, or far from what the other rows have."""
+    bound = np.maximum(LEAST_SCALE * (1 + 1e-9), SPIKE * np.median(scales, axis=0))
+    return (scales <= bound).any(axis=1)

@@ -1,6 +1,7 @@
 """scikit-learn's manners over the network and its solvers."""
 
 from fastmlp.estimators._classifier import MLPClassifier
+from fastmlp.estimators._distribution import MLPDistributionRegressor
 from fastmlp.estimators._regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPDistributionRegressor", "MLPRegressor"]

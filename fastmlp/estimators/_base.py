@@ -28,6 +28,7 @@ from fastmlp.estimators._explain import explained
 from fastmlp.estimators._fitted import FittedNetwork
 from fastmlp.estimators._judge import Judge
 from fastmlp.estimators._scoring import scorer_score
+from fastmlp.losses import resolve_loss
 from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, EvidenceState, Status
 from fastmlp.solvers._minibatch_loop import MiniBatchState
@@ -84,12 +85,14 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     _extra_rules: dict[str, _params.Rule]
     _numeric_targets: bool
     _score_name: str  # of the default score
+    _trained_by = "loss"  # the parameter that says what is minimised
 
     @abstractmethod
-    def _encode(self, y, fresh, incremental, classes):
+    def _encode(self, y, sample_weight, fresh, incremental, classes):
         """Check y, set what the fitted estimator knows of it; return it as the network takes it.
 
-        ``classes`` are those of the first call of a classifier's ``partial_fit``.
+        ``sample_weight`` is the user's; ``classes`` are those of the first call of a classifier's
+        ``partial_fit``.
 
         Returns
         -------
@@ -109,7 +112,22 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
 
     @abstractmethod
     def _default_score(self, targets, sample_weight):
-        """A function that gives the score of the network's outputs for these targets."""
+        """A function that gives the score of outputs for these targets; None: minus the loss."""
+
+    def _marginal(self, targets, sample_weight):
+        """Raw outputs near the best constant ones; None: the loss knows them."""
+        return None
+
+    def _starts_at_constant(self, network):
+        """Whether the output biases start at the best constant: those of a likelihood do."""
+        return network.n_raw > network.n_targets
+
+    def _complete(self, network, result, X, targets, data, validation):
+        """Learn what the trained network is needed for."""
+
+    def _prediction_head(self):
+        """Raw outputs per target, and what is made of the first of them to predict."""
+        return resolve_loss(self._fitted_loss()).raws_per_target, self.out_activation_
 
     def _weights(self, y, sample_weight, fresh, incremental, classes):
         """Sample weights that the loss takes; the classifier multiplies its class weights in."""
@@ -153,7 +171,9 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             given = X, y
             checked = X, y = self._check_data(X, y, fresh)
             sample_weight = _data.check_weights(sample_weight, X.shape[0], may_vanish=incremental)
-            targets, n_targets, balance = self._encode(y, fresh, incremental, classes)
+            targets, n_targets, balance = self._encode(
+                y, sample_weight, fresh, incremental, classes
+            )
             sample_weight = self._weights(y, sample_weight, fresh, incremental, classes)
             if incremental and sample_weight is not None and not sample_weight.any():
                 return None
@@ -205,7 +225,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             }
             judge = Judge(self, network, X, targets, data, validation, score)
             if fresh and isinstance(self.init, str):
-                _start_outputs(network, theta0, judge)
+                self._start_outputs(network, theta0, judge)
             fit = {
                 **data,
                 "solver": solver,
@@ -232,6 +252,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             if diverged and not (validation is not None and _has_best(result)):
                 what = _report.describe_divergence(network, result)
                 raise _report.divergence(self, solver, what)
+            self._complete(network, result, X, targets, data, validation)
             self._store(network, result, fresh, validating=validation is not None)
             self._generator = _warm_start.left_by(self, rng)
             if judged is not None:
@@ -252,7 +273,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         def starts():
             for k in range(self.n_starts):
                 theta = theta0 if k == 0 else network.init(rng, self.init)
-                _start_outputs(network, theta, fit["judge"])
+                self._start_outputs(network, theta, fit["judge"])
                 yield theta, np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
 
         best, results = train_starts(
@@ -266,6 +287,11 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         )
         self.starts_ = [_report.plain_result(result) for result in results]
         return results[best]
+
+    def _start_outputs(self, network, theta, judge):
+        """Let output biases start at the best constant, the marginal distribution of targets."""
+        if self._starts_at_constant(network) and judge.constant is not None:
+            theta[-network.n_raw :] = judge.constant[0]
 
     def _progress(self, incremental):
         """What prints the table of this fit, or False."""
@@ -351,7 +377,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             targets, weights = _data.take(rows, targets, weights)
         if self.scoring is None:
             score = self._default_score(targets, weights)
-            return lambda theta, objective: score(objective.predict(theta))
+            return score and (lambda theta, objective: score(objective.predict(theta)))
         given = tuple(map(_data.rows_as_given, given, checked, (rows, rows)))
         checked = checked if rows is None else _data.take(rows, *checked)
         return scorer_score(self, network, checked, given, weights, theta0)
@@ -478,9 +504,3 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _start_outputs(network, theta, judge):
-    """Let a likelihood's output biases start at the marginal distribution of the targets."""
-    if network.n_raw > network.n_targets and judge.constant is not None:
-        theta[-network.n_raw :] = judge.constant[0]

@@ -427,7 +427,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 )
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
-    def _encode(self, y, fresh, incremental, classes):
+    def _encode(self, y, sample_weight, fresh, incremental, classes):
         if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
             y = column_or_1d(y, warn=True)
         kind = type_of_target(y)

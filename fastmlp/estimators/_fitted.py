@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp.estimators import _interop, _picture, _prediction, _weights
 from fastmlp.estimators._diagnosis import Diagnosis, diagnose
 from fastmlp.estimators._explain import explained
+from fastmlp.losses import resolve_loss
 from fastmlp.network import Network
 
 _CHUNK_BYTES = 1 << 24
@@ -31,7 +32,7 @@ class FittedNetwork(_weights.FittedWeights):
         coefs, _ = self.coefs_, self.intercepts_
         loss = self._fitted_loss()
         return Network(
-            _prediction.layers_of(coefs, loss),
+            _prediction.layers_of(coefs, resolve_loss(loss).raws_per_target),
             activation=self.activations_,
             output_activation=self.out_activation_,
             loss=loss,

@@ -59,7 +59,8 @@ class Judge:
         targets, weights, rows = self._targets, self._data["sample_weight"], self._data["rows"]
         if rows is not None:
             targets, weights = _data.take(rows, targets, weights)
-        return best_constant(self._network, targets, weights)
+        guess = self._estimator._marginal(targets, weights)
+        return best_constant(self._network, targets, weights, guess)
 
     def _urgent(self, result):
         if self.constant is None:

@@ -153,10 +153,11 @@ def check_params(estimator, extra: dict[str, Rule]) -> None:
                 f"{type(estimator).__name__}: {name}={shown(value)} is not valid; it must be "
                 f"{rule.wanted}.{hint}"
             )
-    if is_custom_loss(estimator.loss) and is_mini_batch(estimator.solver):
+    given = estimator._trained_by
+    if is_custom_loss(getattr(estimator, given)) and is_mini_batch(estimator.solver):
         raise InvalidParameterError(
-            f"{type(estimator).__name__}: a loss of your own needs a solver that sees all rows at "
-            f"once, and {shown(estimator.solver)} runs mini-batches without Python: set "
+            f"{type(estimator).__name__}: a {given} of your own needs a solver that sees all rows "
+            f"at once, and {shown(estimator.solver)} runs mini-batches without Python: set "
             "solver='lbfgs' (or 'gd'; with hess or curv also 'newton', 'lm' and 'newton-cg')."
         )
 

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 
 from fastmlp._core.row import outputs_of_row
 from fastmlp._names import shown
-from fastmlp.losses import resolve_loss
 from fastmlp.network import Network
 from fastmlp.plan import Plan
 from fastmlp.predictor import Predictor
@@ -113,15 +112,21 @@ def output(estimator, X):
     return predict(kept.network, theta, X, scales, estimator.n_threads)
 
 
+def packed_network(estimator):
+    """The network that predicts, and its parameters."""
+    network = _network(*_shape_of(estimator))
+    return network, network.pack(*fitted_arrays(estimator))
+
+
 def compiled(estimator, decision, classes, threshold):
     """A Predictor with the scales of inputs and targets."""
-    network = _network(*_shape_of(estimator))
+    network, theta = packed_network(estimator)
     loss = estimator._fitted_loss()
     named = isinstance(loss, str | tuple)
     y_mean = getattr(estimator, "y_mean_", None)
     return Predictor(
         network,
-        network.pack(*fitted_arrays(estimator)),
+        theta,
         decision,
         classes,
         threshold,
@@ -203,9 +208,8 @@ def fitted_dtype(estimator):
     return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
 
 
-def layers_of(coefs, loss):
-    """The widths of the network that these weights make with a loss, as Network takes them."""
-    raws = resolve_loss(loss).raws_per_target
+def layers_of(coefs, raws):
+    """The widths of the network that these weights make, as Network takes them."""
     return (*(coef.shape[0] for coef in coefs), max(1, coefs[-1].shape[1] // raws))
 
 
@@ -222,13 +226,12 @@ class _AnyLoss:
 def _shape_of(estimator):
     """What the network of the estimator's arrays is made of: hashable, to be compared."""
     coefs, _ = fitted_arrays(estimator)
-    loss = _AnyLoss(resolve_loss(estimator._fitted_loss()).raws_per_target)
+    raws, output = estimator._prediction_head()
     activations = tuple(
         one if isinstance(one, str) else (one[0], tuple(one[1].items()))
         for one in estimator.activations_
     )
-    layers, dtype = layers_of(coefs, loss), fitted_dtype(estimator)
-    return layers, activations, estimator.out_activation_, loss, dtype
+    return layers_of(coefs, raws), activations, output, _AnyLoss(raws), fitted_dtype(estimator)
 
 
 def _network(layers, activations, output_activation, loss, dtype):

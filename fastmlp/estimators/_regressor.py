@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self, get_args
+from typing import Any, get_args
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
-from sklearn.utils.metaestimators import available_if
 
 from fastmlp import _types
-from fastmlp._scales import exchange_y_scales
 from fastmlp.estimators import _data, _params
-from fastmlp.estimators._base import BaseMLP, is_mini_batch
+from fastmlp.estimators._base_regressor import BaseRegressor
 from fastmlp.estimators._scoring import r2
 from fastmlp.losses import resolve_loss, resolve_output
 from fastmlp.solvers import Record
@@ -30,7 +25,7 @@ def _is_loss(value):
     return _params.is_custom_loss(name)
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(BaseRegressor):
     """Multilayer perceptron regressor.
 
     scikit-learn's ``MLPRegressor``, trained by a compiled core: same parameters, same fitted
@@ -244,10 +239,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     array([0.2])
     """
 
-    y_mean_: np.ndarray | None
-    y_scale_: np.ndarray | None
-
-    _numeric_targets = True
     _score_name = "R2"
     _extra_rules = {
         "loss": _params.Rule(
@@ -330,105 +321,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_threads = n_threads
         self.n_starts = n_starts
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Fit the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples; float32 is kept, other types become float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative.
-        X_val, y_val : array-like, default=None
-            Validation data. It turns early stopping on, for every solver and whatever
-            ``early_stopping`` says, and is used instead of a part of X.
-        sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of the validation data.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data make no sense, or if the fit diverged; the estimator is
-            then as it was before.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastmlp import MLPRegressor
-        >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
-        >>> y = np.sin(3 * X).ravel()
-        >>> model = MLPRegressor(hidden_layer_sizes=5, activation="tanh", solver="lm")
-        >>> model = model.set_params(random_state=0)
-        >>> model.fit(X, y).score(X, y) > 0.99
-        True
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
-
-    @available_if(is_mini_batch)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Make one pass over the given data, from where the last one ended.
-
-        The optimiser's state is kept between calls, also through a pickle.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative. A batch without any weight is checked and skipped.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            A batch is not as those before; a parameter or the data make no sense.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastmlp import MLPRegressor
-        >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
-        >>> y = np.sin(3 * X).ravel()
-        >>> model = MLPRegressor(hidden_layer_sizes=(5,), random_state=0)
-        >>> model.partial_fit(X[:25], y[:25]).partial_fit(X[25:], y[25:]).t_
-        50
-        """
-        return self._fit(X, y, sample_weight, incremental=True)
-
     def _loss_name(self):
         """The name of the loss, or None for the user's own."""
         name = self.loss[0] if _params.is_named(self.loss) else self.loss
         return name if isinstance(name, str) else None
-
-    def _encode(self, y, fresh, incremental, classes):
-        targets = self._encode_validation(y, "y")
-        return targets, (1 if targets.ndim == 1 else targets.shape[1]), {}
-
-    def _encode_validation(self, y, name="y_val"):
-        if sp.issparse(y):
-            raise ValueError(f"Sparse {name} is not supported; pass {name}.toarray().")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return y.astype(np.float64, copy=False)
 
     def _network_loss(self):
         name = self._loss_name()
@@ -442,20 +338,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.standardize and resolve_loss(self.loss).shiftable:
             columns = targets.reshape(len(targets), -1)
             _data.learn_scales(self, "y", columns, sample_weight, rows)
-
-    def _follow_target_scales(self, targets, sample_weight, network, theta):
-        if self.y_mean_ is not None:
-            columns = targets.reshape(len(targets), -1)
-            exchange_y_scales(
-                network, theta, *_data.follow_scales(self, "y", columns, sample_weight)
-            )
-
-    def _scale_targets(self, targets):
-        if self.y_mean_ is None:
-            return targets
-        scaled = targets - self.y_mean_
-        scaled /= self.y_scale_
-        return scaled
 
     def _decision(self):
         return "number", None, 0.0
@@ -499,8 +381,3 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             np.multiply(output, self.y_scale_, out=output, casting="same_kind")
             np.add(output, self.y_mean_, out=output, casting="same_kind")
         return output.ravel() if output.shape[1] == 1 else output
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

@@ -62,7 +62,7 @@ def judges(estimator, solver, data, validation):
     validation : tuple or None
         The same of the validation data, or the rows that are set aside.
     """
-    names = ("loss", "alpha", "quantile", "scoring")
+    names = ("loss", "distribution", "alpha", "quantile", "scoring")
     losses = [repr(getattr(estimator, name, None)) for name in names]
     rule = [repr(getattr(estimator, name)) for name in ("tol", "n_iter_no_change")]
     return {

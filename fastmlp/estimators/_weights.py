@@ -82,7 +82,8 @@ class FoldedList(list):
 def scales_of(estimator) -> Scales | None:
     """The scales between the estimator's data and its network's, or None."""
     state = vars(estimator)
-    scales = Scales(*(state.get(f"{name}_") for name in Scales._fields))
+    names = Scales._fields if estimator._folds_y else Scales._fields[:2]
+    scales = Scales(*(state.get(f"{name}_") for name in names), *(None,) * (4 - len(names)))
     return None if scales.x_mean is None and scales.y_mean is None else scales
 
 
@@ -134,6 +135,8 @@ def in_users_units(estimator) -> tuple[Any, Any]:
 
 class FittedWeights:
     """The attributes ``coefs_`` and ``intercepts_``; an estimator inherits them from here."""
+
+    _folds_y = True  # whether they are in the units of y, too
 
     @property
     def coefs_(self) -> list[np.ndarray]:
