@@ -8,6 +8,7 @@
 
 from fastmlp.distributions._averaged import Averaged, average
 from fastmlp.distributions._base import Distribution
+from fastmlp.distributions._check import check_family
 from fastmlp.distributions._classes import Bernoulli, Categorical
 from fastmlp.distributions._counts import NegativeBinomial, Poisson
 from fastmlp.distributions._families import resolve_family
@@ -33,5 +34,6 @@ __all__ = [
     "Quantiles",
     "StudentT",
     "average",
+    "check_family",
     "resolve_family",
 ]

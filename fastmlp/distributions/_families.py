@@ -33,6 +33,7 @@ from fastmlp.distributions._pairs import LaplaceFamily, LogNormalFamily
 from fastmlp.distributions._real import Normal, StudentT
 
 MOST_CLASSES = 1000
+MOST_STEPS = 30
 
 
 class NormalFamily(Family):
@@ -142,10 +143,16 @@ class StudentTFamily(Family):
         return self.from_raw(raw, n_targets).scale.reshape(len(raw), -1)
 
     def start(self, y, sample_weight=None):
-        loc = quantile(columns(y), 0.5, sample_weight)
-        deviation = quantile(np.abs(columns(y) - loc), 0.5, sample_weight)
-        scale = deviation / special.stdtrit(self._df, 0.75)
+        """By the EM algorithm (Lange, Little & Taylor 1989), from the median on."""
         spread = np.sqrt(moments(y, sample_weight)[1])
+        y, w = columns(y), np.ones(1) if sample_weight is None else sample_weight[:, None]
+        loc = quantile(y, 0.5, sample_weight)
+        scale = quantile(np.abs(y - loc), 0.5, sample_weight) / special.stdtrit(self._df, 0.75)
+        for _ in range(MOST_STEPS):
+            scale = np.where(scale > LEAST_SCALE * spread, scale, spread)
+            counted = w * (self._df + 1) / (self._df + ((y - loc) / scale) ** 2)
+            loc = (counted * y).sum(axis=0) / counted.sum(axis=0)
+            scale = np.sqrt(average(counted / w.mean() * (y - loc) ** 2))
         return np.r_[loc, np.log(np.where(scale > LEAST_SCALE * spread, scale, spread))]
 
 

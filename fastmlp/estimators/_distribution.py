@@ -481,7 +481,7 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         >>> y = np.random.default_rng(0).normal(X.ravel(), 0.1)
         >>> model = MLPDistributionRegressor("normal", (), solver="lm", random_state=0).fit(X, y)
         >>> mean, std = model.compile().predict(X[150], return_std=True)
-        >>> mean.round(1), std.round(1)
+        >>> round(float(mean), 1), round(float(std), 1)
         (0.5, 0.1)
         """
         check_is_fitted(self)
@@ -498,19 +498,6 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
 
     def _decision(self):
         return "number", None, 0.0
-
-    def to_sklearn(self):
-        """Refuse: scikit-learn has no network that predicts distributions.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
-        raise ValueError(
-            "scikit-learn has no MLP that predicts distributions; fastmlp's MLPRegressor, which "
-            "predicts means, has to_sklearn()."
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

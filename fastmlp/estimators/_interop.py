@@ -35,6 +35,11 @@ def to_sklearn(estimator, loss):
     ValueError
         Naming the activation or loss that scikit-learn has not.
     """
+    if estimator._trained_by == "distribution":
+        raise ValueError(
+            "scikit-learn has no MLP that predicts distributions; fastmlp's MLPRegressor, which "
+            "predicts means, has to_sklearn()."
+        )
     name = "MLPClassifier" if is_classifier(estimator) else "MLPRegressor"
     kind = getattr(neural_network, name)
     known = signature(kind.__init__).parameters

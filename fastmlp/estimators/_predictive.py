@@ -155,9 +155,9 @@ class PredictiveMixin:
         >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
         >>> y = np.random.default_rng(0).normal(X.ravel(), 0.1)
         >>> model = MLPDistributionRegressor("normal", (), solver="lm", random_state=0).fit(X, y)
-        >>> model.predict_quantiles([[0.0], [0.5]], [0.1, 0.5, 0.9]).round(1)
-        array([[-0.1, -0. ,  0.1],
-               [ 0.4,  0.5,  0.6]])
+        >>> model.predict_quantiles([[0.2], [0.5]], [0.1, 0.5, 0.9]).round(1)
+        array([[0.1, 0.2, 0.3],
+               [0.4, 0.5, 0.6]])
         """
         return self._dist(X).quantiles(q)
 

@@ -5,7 +5,7 @@ import warnings
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPDistributionRegressor, MLPRegressor
 
 ESTIMATORS = [
     MLPClassifier(max_iter=100),
@@ -14,6 +14,9 @@ ESTIMATORS = [
     MLPRegressor(max_iter=100),
     MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs"),
     MLPRegressor(hidden_layer_sizes=(), solver="newton", alpha=0.1, standardize=True),
+    MLPDistributionRegressor(max_iter=100),
+    MLPDistributionRegressor("student_t", (), solver="lm", alpha=1.0, standardize=True),
+    MLPDistributionRegressor(("normal", {"scale": "constant"}), (5,), solver="lbfgs"),
 ]
 
 

@@ -20,7 +20,7 @@ import fastmlp.metrics
 import fastmlp.predictor
 import fastmlp.solvers
 import fastmlp.trace
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPDistributionRegressor, MLPRegressor
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "docstrings.py"
 NAMES = "config displays distributions losses metrics network predictor solvers trace"
@@ -31,7 +31,10 @@ def public():
     """Every public class and function, and their public methods, by name."""
     doors = [(fastmlp, fastmlp.__all__), (fastmlp.solvers, fastmlp.solvers.__all__)]
     doors += [(fastmlp.losses, ["check_grad"]), (fastmlp.config, ["get_config"])]
-    doors += [(fastmlp.predictor, ["Predictor"]), (fastmlp.trace, ["Trace"])]
+    doors += [
+        (fastmlp.predictor, ["DistributionPredictor", "Predictor"]),
+        (fastmlp.trace, ["Trace"]),
+    ]
     rooms = (fastmlp.distributions, fastmlp.metrics, fastmlp.displays)
     doors += [(room, room.__all__) for room in rooms]
     found = {}
@@ -69,7 +72,7 @@ def test_shared_descriptions_agree():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, MLPDistributionRegressor])
 def test_editors_see_every_parameter(kind):
     """In the source, since editors do not run it."""
     source = Path(inspect.getfile(kind)).read_text(encoding="utf-8")

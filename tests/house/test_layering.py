@@ -119,7 +119,7 @@ def test_imports_go_down_only():
     ("room", "others"),
     [
         ("solvers", ()),
-        ("distributions", ("qp",)),
+        ("distributions", ("fastmlp._custom", "qp")),
         ("metrics", ("fastmlp.distributions",)),
         (
             "displays",

@@ -11,16 +11,19 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fastmlp import MLPClassifier, MLPRegressor, Network, _types
+from fastmlp import MLPClassifier, MLPDistributionRegressor, MLPRegressor, Network, _types
 from fastmlp._core import kernels
 from fastmlp.activations import HIDDEN_NAMES, OUTPUT_NAMES
+from fastmlp.distributions._families import FAMILIES
 from fastmlp.initialisation import NAMES as INITS
 from fastmlp.losses import NAMES as LOSSES
 from fastmlp.solvers import SOLVERS, LevenbergMarquardt
 from fastmlp.solvers._differences import STEPS
 from fastmlp.solvers._newton_cg import CURVATURES
 
-KINDS = [MLPClassifier, MLPRegressor]
+KINDS = [MLPClassifier, MLPRegressor, MLPDistributionRegressor]
+
+pytestmark = pytest.mark.filterwarnings("ignore:The scale has collapsed")
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,7 @@ KINDS = [MLPClassifier, MLPRegressor]
         (_types.Activation, HIDDEN_NAMES),
         (_types.OutputActivation, OUTPUT_NAMES),
         (_types.Loss, LOSSES),
+        (_types.Distribution, FAMILIES),
         (_types.Solver, SOLVERS),
         (_types.Init, INITS),
         (_types.Curvature, CURVATURES),
@@ -52,7 +56,16 @@ def test_the_package_says_that_it_is_typed():
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_in_signatures_are_literals(kind):
     hints = typing.get_type_hints(kind.__init__)
-    for name in ("activation", "solver", "learning_rate", "loss", "init", "batch_size", "verbose"):
+    trained_by = kind._trained_by
+    for name in (
+        "activation",
+        "solver",
+        "learning_rate",
+        trained_by,
+        "init",
+        "batch_size",
+        "verbose",
+    ):
         assert "Literal[" in str(hints[name]), name
         assert str not in typing.get_args(hints[name]), name
 
