@@ -73,10 +73,6 @@ FOREIGN = {
     "norm": "normal",
     "binomial": "bernoulli",
     "multinomial": "categorical",
-    "negbin": "negative_binomial",
-    "nbinom": "negative_binomial",
-    "log_normal": "lognormal",
-    "mdn": "mixture",
     # solvers
     "adamw": "AdamW()",
     "gradient_descent": "gd",

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from fastmlp import MLPClassifier, MLPRegressor, Network
 from fastmlp._names import FOREIGN, suggestion
 from fastmlp.activations import OUTPUT_NAMES
+from fastmlp.distributions._families import FAMILIES
 from fastmlp.initialisation import NAMES as STARTS
 from fastmlp.losses import NAMES
 from fastmlp.solvers import LBFGS, SOLVERS, Adam, GradientDescent, NewtonCG
@@ -16,7 +17,7 @@ Y = (X[:, 0] > 0).astype(int)
 
 
 def test_the_table_leads_to_names_that_exist():
-    known = {*OUTPUT_NAMES, *NAMES, *SOLVERS, *STARTS, "invscaling"}
+    known = {*OUTPUT_NAMES, *NAMES, *SOLVERS, *STARTS, *FAMILIES, "invscaling"}
     assert {meant for meant in FOREIGN.values() if not meant.endswith(")")} <= known
     assert not set(FOREIGN) & known - {"adamw"}
 
