@@ -43,7 +43,9 @@ RegressorLoss = Literal[
 DistributionLoss = Literal["normal_natural"]  # whose raw outputs alone make no prediction
 Loss = Literal[ClassifierLoss, RegressorLoss, DistributionLoss]
 
-Distribution = Literal["normal", "student_t", "poisson", "bernoulli", "categorical"]
+Distribution = Literal[
+    "normal", "student_t", "laplace", "lognormal", "poisson", "bernoulli", "categorical"
+]
 
 Solver = Literal["gd", "sgd", "adam", "lbfgs", "newton", "lm", "newton-cg"]
 Init = Literal["glorot", "he", "lecun", "nguyen-widrow", "zeros"]

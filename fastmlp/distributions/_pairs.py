@@ -19,10 +19,14 @@ class LaplaceFamily(Family):
     name = loss = "laplace"
     raws_per_target = 2
     located = log_scales = True
+    std_factor = np.sqrt(2.0)
 
     def from_raw(self, raw, n_targets):
         loc, log_scale = planar(raw, n_targets)
         return Laplace(loc, scale_of(log_scale))
+
+    def scales(self, raw, n_targets):
+        return self.from_raw(raw, n_targets).scale.reshape(len(raw), -1)
 
     def start(self, y, sample_weight=None):
         loc = quantile(columns(y), 0.5, sample_weight)
@@ -41,6 +45,9 @@ class LogNormalFamily(Family):
         mu, log_sigma = planar(raw, n_targets)
         sigma = scale_of(np.minimum(log_sigma, _MOST_LOG_SIGMA))
         return LogNormal(np.clip(mu, -MOST_LOG, MOST_LOG), sigma)
+
+    def scales(self, raw, n_targets):
+        return self.from_raw(raw, n_targets).sigma.reshape(len(raw), -1)
 
     def start(self, y, sample_weight=None):
         mean, variance = moments(np.log(columns(y)), sample_weight)

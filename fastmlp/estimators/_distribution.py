@@ -47,6 +47,8 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
           with ``"parametrization": "natural"`` the outputs are mean / sigma^2 and r, where
           1 / sigma^2 = softplus(r): the likelihood is then concave in them;
         - "student_t": ``df`` = 4 degrees of freedom, or as in ``("student_t", {"df": 10.0})``;
+        - "laplace": the location and the logarithm of the scale are outputs;
+        - "lognormal": targets above 0, whose logarithms are normal;
         - "poisson": whole numbers from 0 on; their standard deviation is the root of the mean;
         - "bernoulli": 0 or 1, with several columns of y for several labels;
         - "categorical": any numbers of which there are few, such as grades; their probabilities.
@@ -411,7 +413,7 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         weights, rows = data["sample_weight"], data["rows"]
         if self._family.needs_residuals and validation is not None:
             X, targets, weights, rows = validation
-        if not (self._family.needs_residuals or self._family.located):
+        if not (self._family.needs_residuals or self._family.raws_per_target > 1):
             return
         objective = network.objective(
             X, targets, sample_weight=weights, rows=rows, scales=data["scales"]

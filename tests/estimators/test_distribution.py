@@ -22,6 +22,8 @@ COUNTS = RNG.poisson(np.exp(1 + X[:, 0])).astype(float)
 TARGETS = {
     "normal": Y,
     "student_t": Y,
+    "laplace": Y,
+    "lognormal": np.exp(Y / 20),
     "poisson": COUNTS,
     "bernoulli": (COUNTS > 2).astype(float),
     "categorical": np.minimum(COUNTS, 3) * 10,
@@ -84,11 +86,13 @@ def test_arguments_of_predict_that_exclude_each_other():
         make().predict_dist(X)
 
 
-@pytest.mark.parametrize("name", ["normal", "student_t"])
+@pytest.mark.parametrize("name", ["normal", "student_t", "laplace", "lognormal"])
 def test_the_score_is_scipys_log_density(name):
     model = fit(name)
     frozen = model.predict_dist(X).frozen()
-    assert np.isclose(model.score(X, Y), frozen.logpdf(Y).mean(), rtol=1e-10)
+    assert np.isclose(
+        model.score(X, TARGETS[name]), frozen.logpdf(TARGETS[name]).mean(), rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("name", ["normal", CONSTANT, "student_t"])
@@ -180,7 +184,7 @@ def test_output_biases_start_at_the_distribution_of_all_targets(name, n_starts):
     raw = model.intercepts_[-1] - (name == "categorical") * model.intercepts_[-1].mean()
     wanted = best.intercepts_[-1] - (name == "categorical") * best.intercepts_[-1].mean()
     np.testing.assert_allclose(raw, wanted, atol=0.1)
-    assert np.abs(wanted).max() > 0.2 or name in ("normal", "student_t")
+    assert np.abs(wanted).max() > 0.2 or name in ("normal", "student_t", "laplace")
 
 
 @pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"standardize": True}])
@@ -260,7 +264,7 @@ def test_early_stopping_is_by_the_likelihood(name, solver):
     losses = np.array(model.validation_loss_curve_)
     np.testing.assert_allclose(model.validation_scores_, -losses)
     assert np.isclose(model.best_validation_score_, -losses.min())
-    if name in ("normal", "student_t"):  # whole log-densities
+    if name in ("normal", "student_t", "laplace"):  # whole log-densities
         held = model.score(X[80:], TARGETS[name][80:])
         assert np.isclose(held, model.best_validation_score_ - np.log(model.y_scale_[0]), atol=1e-6)
 
