@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._marginal import log_shares, spread_normals, stacked_quantiles
 from fastmlp._weighted import average, quantile
 from fastmlp.losses import resolve_output
 
 # Shares of a class are kept away from 0, where the logarithm ends.
 _LEAST_SHARE = 1e-12
+# Of many raw outputs per target, by the rule of losses.def: the targets of a column, the parameters
+# of the loss, the weights -> the raw outputs.
+_MARGINALS = {
+    "SPREAD": lambda y, p, w: spread_normals(y, p["components"], p["floor"], w),
+    "SHARES": lambda y, p, w: log_shares(y, p["bins"], w),
+    "LEVELS": lambda y, p, w: stacked_quantiles(y, p["levels"], w),
+}
 # Of Fisher scoring: iterations at most, and the step at which it is there.
 _MOST_STEPS, _SMALL_STEP = 100, 1e-9
 
@@ -29,7 +37,8 @@ def best_constant(
     Parameters
     ----------
     network : Network
-        With this loss; for "huber" the better of mean and median stands for the best.
+        With this loss; for "huber" the better of mean and median stands for the best, for many raw
+        outputs per target a good one.
     targets : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Targets as the network takes them.
     sample_weight : ndarray of shape (n_samples,), optional
@@ -54,6 +63,10 @@ def best_constant(
     if rule in ("UNKNOWN", "ZERO") or network._output != canonical:
         return None
     columns = targets.reshape(len(targets), -1)
+    if rule in _MARGINALS:
+        parts = [_MARGINALS[rule](column, loss.params, sample_weight) for column in columns.T]
+        raw = np.ravel(parts, order="F")
+        return raw, _of_constants(network, columns, sample_weight, [raw])[2][0]
     if loss.raws_per_target > 1:
         return _marginal(network, columns, sample_weight, rule, canonical.name)
     if loss.row["targets"] == "UNIT":

@@ -66,10 +66,66 @@ class Interval:
         below = number <= self.high if self.closed in ("both", "right") else number < self.high
         return above and below
 
+    cast = staticmethod(float)
+
+    @property
+    def wanted(self) -> str:
+        """What a number has to be, in words."""
+        return f"in {self}"
+
     def __str__(self) -> str:
         opening = "[" if self.closed in ("both", "left") else "("
         closing = "]" if self.closed in ("both", "right") else ")"
         return f"{opening}{self.low:g}, {self.high:g}{closing}"
+
+
+@dataclass(frozen=True)
+class Count:
+    """Integers from low to high."""
+
+    low: int
+    high: int
+
+    cast = staticmethod(int)
+
+    def __contains__(self, value: Any) -> bool:
+        return is_integer(value) and self.low <= value <= self.high
+
+    @property
+    def wanted(self) -> str:
+        """What a number has to be, in words."""
+        return f"an integer from {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One to ``most`` finite numbers that ``accepts``, given all of them, takes."""
+
+    most: int
+    words: str
+    accepts: Callable[[np.ndarray], bool]
+
+    @staticmethod
+    def cast(value: Any) -> tuple[float, ...]:
+        """As plain numbers, which never change."""
+        return tuple(float(entry) for entry in value)
+
+    def __contains__(self, value: Any) -> bool:
+        if isinstance(value, str | bytes):
+            return False
+        try:
+            entries = list(value)
+        except TypeError:
+            return False
+        numbers = [finite(entry) for entry in entries]
+        if None in numbers or not 1 <= len(numbers) <= self.most:
+            return False
+        return bool(self.accepts(np.array(numbers)))
+
+    @property
+    def wanted(self) -> str:
+        """What a sequence has to be, in words."""
+        return f"1 to {self.most} {self.words}"
 
 
 def is_integer(value: Any) -> bool:

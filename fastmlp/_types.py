@@ -40,7 +40,9 @@ RegressorLoss = Literal[
     "laplace",
     "lognormal",
 ]
-DistributionLoss = Literal["normal_natural"]  # whose raw outputs alone make no prediction
+DistributionLoss = Literal[  # whose raw outputs alone make no prediction
+    "normal_natural", "mixture", "histogram", "histogram_crps", "quantiles"
+]
 Loss = Literal[ClassifierLoss, RegressorLoss, DistributionLoss]
 
 Distribution = Literal[
@@ -87,7 +89,7 @@ class CustomFamily(HasValueGrad, Protocol):
         """A distribution of ``fastmlp.distributions`` for rows of raw outputs."""
 
 
-LossSpec: TypeAlias = Loss | tuple[Loss, Mapping[str, float]] | CustomLoss
+LossSpec: TypeAlias = Loss | tuple[Loss, Mapping[str, Any]] | CustomLoss
 Start: TypeAlias = Init | tuple[Any, Any]  # (coefs, intercepts)
 Verbose: TypeAlias = bool | int | Literal["bar"]
 BatchSize: TypeAlias = int | Literal["auto"]

@@ -101,16 +101,24 @@ def named(spec: Any, known: tuple[str, ...], what: str) -> tuple[str, Mapping[st
     return name, params
 
 
-def settle(name: str, given: Mapping, table: Mapping, what: str) -> dict[str, float]:
-    """Defaults overridden by what is given, every value within its range."""
+def settle(name: str, given: Mapping, table: Mapping, what: str) -> dict[str, Any]:
+    """Defaults overridden by what is given, every value within its range.
+
+    A default of None stays so: there is none, or other parameters decide.
+    """
     foreign = [key for key in given if key not in table]
     if foreign:
         has = ", ".join(table) if table else "none"
         raise ValueError(f"{what} {name!r} has no parameter {shown(foreign[0])}; it has: {has}.")
     settled = {}
-    for key, (default, interval) in table.items():
+    for key, (default, domain) in table.items():
         value = given.get(key, default)
-        if value not in interval:
-            raise ValueError(f"{key} of {what} {name!r} must be in {interval}, got {shown(value)}.")
-        settled[key] = float(value)
+        if value is None and default is None:
+            settled[key] = None
+        elif value not in domain:
+            raise ValueError(
+                f"{key} of {what} {name!r} must be {domain.wanted}, got {shown(value)}."
+            )
+        else:
+            settled[key] = domain.cast(value)
     return settled

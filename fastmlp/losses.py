@@ -11,17 +11,31 @@ import numpy as np
 from fastmlp import _custom
 from fastmlp._core.kernels import LOSSES
 from fastmlp._names import shown
-from fastmlp._numbers import is_integer
-from fastmlp.activations import OUTPUT_NAMES, Activation, Interval, named, resolve, settle
+from fastmlp._numbers import Count, Interval, Sequence, is_integer
+from fastmlp.activations import OUTPUT_NAMES, Activation, named, resolve, settle
 from fastmlp.data import plain
 
 NAMES = tuple(LOSSES)
 
-# loss: parameter -> (default, interval of its values)
-PARAMETERS: dict[str, dict[str, tuple[float, Interval]]] = {
+# By the kind of a parameter in losses.def: its default, and the domain of its values. A row has no
+# room for a sequence: quartiles and what lies well outside; None: as many ones.
+_DOMAINS: dict[str, Callable[[float, float, float], tuple[Any, Any]]] = {
+    "REAL": lambda default, low, high: (default, Interval(low, high, "neither")),
+    "COUNT": lambda default, low, high: (int(default), Count(int(low), int(high))),
+    "LEVELS": lambda _, __, most: ((0.05, 0.25, 0.5, 0.75, 0.95), Sequence(int(most), *_LEVELS)),
+    "WIDTHS": lambda _, __, most: (None, Sequence(int(most), *_WIDTHS)),
+}
+_LEVELS = (
+    "increasing numbers between 0 and 1",
+    lambda q: (np.diff(q) > 0).all() and 0 < q[0] and q[-1] < 1,
+)
+_WIDTHS = "positive numbers", lambda h: (h > 0).all()
+
+# loss: parameter -> (default, domain of its values)
+PARAMETERS: dict[str, dict[str, tuple[Any, Any]]] = {
     loss: {
-        name: (default, Interval(low, high, "neither"))
-        for name, (default, low, high) in row["parameters"].items()
+        name: _DOMAINS[kind](default, low, high)
+        for name, (kind, default, low, high) in row["parameters"].items()
     }
     for loss, row in LOSSES.items()
 }
@@ -34,12 +48,14 @@ _WITHIN = {
     "UNIT": {"UNIT"},
 }
 
-# What losses say of their targets: which are wrong, and the rule in words.
-_TARGETS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
-    "UNIT": (lambda y: (y < 0) | (y > 1), "from 0 to 1"),
-    "COUNT": (lambda y: y < 0, "at least 0"),
-    "POSITIVE": (lambda y: y <= 0, "greater than 0"),
-    "SIGN": (lambda y: np.abs(y) != 1, "+1 or -1"),
+# What losses say of their targets, by these and the raw outputs of each: which are wrong, and the
+# rule in words.
+_TARGETS: dict[str, tuple[Callable[[np.ndarray, int], np.ndarray], str]] = {
+    "UNIT": (lambda y, _: (y < 0) | (y > 1), "from 0 to 1"),
+    "COUNT": (lambda y, _: y < 0, "at least 0"),
+    "POSITIVE": (lambda y, _: y <= 0, "greater than 0"),
+    "SIGN": (lambda y, _: np.abs(y) != 1, "+1 or -1"),
+    "BINS": (lambda y, k: (y < 0) | (y > k), "from 0 to {}, the number of bins"),
 }
 
 # What holds for every loss that a user wrote.
@@ -51,6 +67,7 @@ _CUSTOM_ROW = {
     "forms": "BOTH",
     "constant": "UNKNOWN",
     "noise": "FIXED",
+    "counted": False,
 }
 
 
@@ -62,11 +79,12 @@ class Loss:
     ----------
     name : str
         A row of ``losses.def``, or "custom".
-    params : dict of str to float
+    params : dict of str to float, int or tuple of float
         Its parameters: their defaults and ranges stand in ``losses.def``.
     raws_per_target : int
         Raw outputs for each column of the targets: raw k of target j is column
-        ``k * n_targets + j``. The prediction is the output activation of the first.
+        ``k * n_targets + j``. The prediction is the output activation of the first, but for losses
+        whose domain is "NONE".
     value_grad : callable, optional
         Custom: ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw).
     hess : callable, optional
@@ -79,7 +97,7 @@ class Loss:
     """
 
     name: str
-    params: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     raws_per_target: int = 1
     value_grad: Callable | None = None
     hess: Callable | None = None
@@ -116,12 +134,28 @@ class Loss:
     @property
     def unit_free(self) -> bool:
         """Whether differences of it do not depend on the unit of the targets."""
-        return self.row["targets"] == "POSITIVE" or self.raws_per_target > 1
+        return self.row["targets"] == "POSITIVE" or self.is_likelihood
+
+    @property
+    def is_likelihood(self) -> bool:
+        """Whether it is minus the logarithm of a density with a scale of its own."""
+        return self.raws_per_target > 1 and self.row["noise"] != "SCORE"
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the first raw output of a target is a prediction."""
+        return self.row["domain"] != "NONE"
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The parameters in the order of the C table."""
-        return tuple(self.params.values())
+        """The parameters that are numbers, in the order of the C table."""
+        return tuple(v for v in self.params.values() if not isinstance(v, tuple))
+
+    @property
+    def table(self) -> np.ndarray | None:
+        """The parameter that is a sequence, one number for each raw output of a target."""
+        (found,) = [v for v in self.params.values() if isinstance(v, tuple)] or [None]
+        return None if found is None else np.array(found)
 
     @property
     def spec(self) -> Any:
@@ -148,8 +182,7 @@ def resolve_loss(spec: Any) -> Loss:
             spec = spec.custom
     if isinstance(spec, (str, tuple)):
         name, params = named(spec, NAMES, "loss")
-        settled = settle(name, params, PARAMETERS[name], "loss")
-        return Loss(name, settled, LOSSES[name]["raws"])
+        return _built_in(name, params)
     value_grad = getattr(spec, "value_grad", spec)
     if not callable(value_grad) or isinstance(spec, type):
         raise TypeError(
@@ -169,6 +202,29 @@ def resolve_loss(spec: Any) -> Loss:
         curv=getattr(spec, "curv", None),
         custom=spec,
     )
+
+
+def _built_in(name: str, params: Mapping[str, Any]) -> Loss:
+    row, kinds = LOSSES[name], PARAMETERS[name]
+    raws = row["raws"]
+    if not row["counted"]:
+        return Loss(name, settle(name, params, kinds, "loss"), raws)
+    count, *others = kinds
+    sized = [key for key in others if isinstance(kinds[key][1], Sequence)]
+    for key in sized:  # a sequence says how many there are
+        given = params.get(key)
+        if count not in params and given is not None and given in kinds[key][1]:
+            params = {count: len(list(given)), **params}
+    settled = settle(name, params, kinds, "loss")
+    n = settled[count] if isinstance(settled[count], int) else len(settled[count])
+    for key in sized:
+        settled[key] = (1.0,) * n if settled[key] is None else settled[key]
+        if len(settled[key]) != n:
+            raise ValueError(
+                f"{key} of loss {name!r} must be {n} numbers, one for each of the {count}; got "
+                f"{len(settled[key])}."
+            )
+    return Loss(name, settled, raws * n)
 
 
 def targets_of(spec: Any) -> str:
@@ -280,9 +336,9 @@ def check_targets(
     y = y.reshape(n, n_targets)
     if not np.isfinite(y).all():
         raise ValueError(f"y holds NaN or infinity, first in row {_first(~np.isfinite(y))}.")
-    wrong, rule = _TARGETS.get(loss.row["targets"], (None, ""))
-    if wrong is not None and wrong(y).any():
-        row = _first(wrong(y))
+    is_wrong, rule = _TARGETS.get(loss.row["targets"], (None, ""))
+    if is_wrong is not None and (wrong := is_wrong(y, loss.raws_per_target)).any():
+        row, rule = _first(wrong), rule.format(loss.raws_per_target)
         raise ValueError(
             f"Targets of loss {loss.name!r} must be {rule}; row {row} of y is {y[row].tolist()}."
         )

@@ -45,19 +45,31 @@ class Network:
     loss : str, tuple or object, default="squared_error"
         squared_error, log_loss, poisson, gamma, absolute_error, huber (epsilon=1.35), quantile
         (quantile=0.5), perceptron; normal, normal_natural, student_t (df=4), laplace, lognormal:
-        minus the log-likelihood of targets with a distribution of their own in every row; or an
-        object with ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw),
-        for curvature ``hess(raw, y)`` of shape (n, n_raw, n_raw), and ``raws_per_target`` if that
-        is not 1. squared_error is half the squared error, summed over outputs; poisson and gamma
-        are half deviances.
+        minus the log-likelihood of targets with a distribution of their own in every row; mixture
+        (components=3, floor=1e-6), histogram (bins=20), histogram_crps (bins=20, widths=None),
+        quantiles (levels=(0.05, 0.25, 0.5, 0.75, 0.95)), see below; or an object with
+        ``value_grad(raw, y) -> (value, grad)`` on arrays of shapes (n,) and (n, n_raw), for
+        curvature ``hess(raw, y)`` of shape (n, n_raw, n_raw), and ``raws_per_target`` if that is
+        not 1. squared_error is half the squared error, summed over outputs; poisson and gamma are
+        half deviances.
 
-        Likelihoods have two raw outputs per target, column j of raw and column n_targets + j. Of
-        normal, student_t and laplace they are the location of target j, in its units, and the
-        logarithm of its scale (for normal: mean and standard deviation); of lognormal those of the
-        normal distribution of log y; of normal_natural eta and r, the precision being softplus(r)
-        and the mean eta / precision, in which the density is log-concave. The second counts as
-        -300 (float32: -40) where it is less. :meth:`predict` gives the location, of lognormal the
-        median; of normal_natural, eta, it is no prediction.
+        Likelihoods have two raw outputs per target, column j of raw and column n_targets + j, but
+        for the last four. Of normal, student_t and laplace they are the location of target j, in
+        its units, and the logarithm of its scale (for normal: mean and standard deviation); of
+        lognormal those of the normal distribution of log y; of normal_natural eta and r, the
+        precision being softplus(r) and the mean eta / precision, in which the density is
+        log-concave. The second counts as -300 (float32: -40) where it is less. :meth:`predict`
+        gives the location, of lognormal the median; normal_natural has no prediction.
+
+        The raw outputs of the last four come in blocks of n_targets columns, and make no
+        prediction. mixture is minus the log-likelihood of a mixture of normals: logits of the
+        weights, means, and log(scale - floor), so that no component is narrower than
+        ``floor``, in the units of y. histogram and histogram_crps take where targets lie among
+        bins, the number of the bin and how far into it, from 0 to ``bins``; the raw outputs are
+        the logits of the bins, the losses minus the logarithm of the bin's probability, and the
+        continuous ranked probability score of the density that is even within each bin, of the
+        given ``widths`` (by default 1). quantiles is the sum of the quantile losses of ``levels``;
+        the raw outputs are the lowest quantile and, through softplus, the gap of each to the next.
     dtype : {numpy.float64, numpy.float32}, default=numpy.float64
         Of parameters, values and gradients. Jacobians and curvature are computed in float64.
 
@@ -100,7 +112,7 @@ class Network:
         self._layers = Layers(
             self._widths,
             [(g.code, g.values) for g in self._hidden],
-            (self._loss.code, self._loss.values),
+            (self._loss.code, self._loss.raws_per_target, self._loss.values, self._loss.table),
             (self._output.code, self._output.values),
             self._n_targets,
         )
@@ -449,7 +461,15 @@ class Network:
         >>> net.predict([0.0, 0.0, 0.0], [[1.0, 1.0]])
         array([[0.5]])
         """
+        self._check_predicts()
         return self._forward(theta, X, scales, True, plan)
+
+    def _check_predicts(self):
+        if not self._loss.predicts:
+            raise ValueError(
+                f"Loss {self._loss.name!r} has no point prediction: its {self.n_raw} raw outputs "
+                "are the parameters of distributions; Network.raw gives them."
+            )
 
     def _forward(self, theta: Any, X: Any, scales: Any, apply_output: bool, plan: Any):
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
@@ -674,6 +694,8 @@ class Network:
         >>> net.input_jacobian([1.0, 2.0, 3.0], [[4.0, 5.0]])
         array([[[1., 2.]]])
         """
+        if apply_output:
+            self._check_predicts()
         jacobian = self._jacobian(theta, X, True, plan)
         if not apply_output:
             return jacobian

@@ -9,6 +9,7 @@ static const int outputs[N_OUTPUTS] = {FM_identity, FM_logistic, FM_exp, FM_tanh
 /* Whether check_losses asks for this pair: the loss's domain has the output's range. */
 static int is_pair(int loss, int output) {
     const fm_loss_row *const row = fm_loss_at(loss);
+    if (row->counted) return 0;
     if (row->raws == 2 || strcmp(row->domain, "REAL") == 0)
         return row->raws == 1 || output == FM_identity;
     if (strcmp(row->forms, "RAW") == 0) return output == FM_logistic;
@@ -32,7 +33,7 @@ static void widen(wide *to, const real *from, int n, ptrdiff_t stride) {
  * raw outputs of a target otherwise; its raws are as many apart as a row has units. */
 static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t rows, ptrdiff_t n_raw,
                        const real *y, int weighted) {
-    const int softmax = loss->output.kind == FM_softmax, raws = fm_loss_at(loss->kind)->raws;
+    const int softmax = loss->output.kind == FM_softmax, raws = loss->raws;
     const int n = softmax ? (int)n_raw : raws;
     const ptrdiff_t size = rows * n_raw, square = n_raw * n_raw, units = n_raw / n;
     const long label = pair(rows, n_raw);
@@ -110,20 +111,23 @@ static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t row
 static void check_losses(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_targets) {
     for (int l = 0; l < FM_N_LOSSES; l++)
         for (int o = 0; o < N_OUTPUTS; o++, free_taken()) {
-            const double parameter = fm_loss_at(l)->raws == 2 ? 3 : 0.3;
-            const fm_loss_t loss = {
-                .kind = l, .param = {parameter}, .output = {.kind = outputs[o]}};
+            const int raws = fm_loss_at(l)->raws;
+            const fm_loss_t loss = {.kind = l,
+                                    .raws = raws,
+                                    .param = {raws == 2 ? 3 : 0.3},
+                                    .output = {.kind = outputs[o]}};
             if (!is_pair(l, outputs[o])) continue;
             real *y = filled(rows * n_targets);
             for (ptrdiff_t i = 0; i < rows * n_targets; i++) y[i] = (real)target_for(l);
-            check_loss(k, &loss, rows, n_targets * fm_loss_at(l)->raws, y, o != 2);
+            check_loss(k, &loss, rows, n_targets * raws, y, o != 2);
         }
 }
 
 static void check_softmax(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_raw) {
     for (int l = 0; l < FM_N_LOSSES; l++, free_taken()) {
-        const fm_loss_t loss = {.kind = l, .param = {0.3, 0}, .output = {.kind = FM_softmax}};
-        if (fm_loss_at(l)->raws == 2) continue;
+        const fm_loss_t loss = {
+            .kind = l, .raws = 1, .param = {0.3, 0}, .output = {.kind = FM_softmax}};
+        if (fm_loss_at(l)->raws == 2 || fm_loss_at(l)->counted) continue;
         real *y = made_of(0, rows * n_raw);
         for (ptrdiff_t r = 0; r < rows; r++) y[r * n_raw + r % n_raw] = 1;
         if (l != FM_LOSS_log_loss)
@@ -139,8 +143,10 @@ static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
                                    {FM_LOSS_normal, FM_identity}};
     const ptrdiff_t ld = k->padded(n);
     for (int i = 0; i < (n == 1 ? 1 : n % 2 ? 2 : 3); i++, free_taken()) {
-        const fm_loss_t loss = {.kind = cases[i][0], .output = {.kind = cases[i][1]}};
-        real *raw = filled(rows * n), *y = filled(rows * n / fm_loss_at(loss.kind)->raws);
+        const fm_loss_t loss = {.kind = cases[i][0],
+                                .raws = fm_loss_at(cases[i][0])->raws,
+                                .output = {.kind = cases[i][1]}};
+        real *raw = filled(rows * n), *y = filled(rows * n / loss.raws);
         real *w = filled(rows), *delta = filled(rows * n);
         real *apart = made_of(NAN, rows * ld), *delta_apart = filled(rows * ld);
         for (ptrdiff_t j = 0; j < rows * n; j++) apart[j / n * ld + j % n] = raw[j];

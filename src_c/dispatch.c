@@ -29,13 +29,27 @@ const fm_activation_row *fm_activation_at(int k) {
 }
 
 static const fm_loss_row loss_rows[] = {
-#define NONE {NULL, 0, 0, 0}
-#define PARAMETER(name, value, low, high) {#name, value, low, high}
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, constant, noise, parameter) \
-    {#name,      raws,   #targets,  #domain, #curvature,                                           \
-     #canonical, #forms, #constant, #noise,  parameter},
+#define NONE {NULL, NULL, 0, 0, 0}
+#define PARAMETER(name, value, low, high) {#name, "REAL", value, low, high}
+#define COUNT(name, value, low, high) {#name, "COUNT", value, low, high}
+#define LEVELS(name, most) {#name, "LEVELS", NAN, 1, most}
+#define WIDTHS(name, most) {#name, "WIDTHS", NAN, 1, most}
+#define RAWS_1 1, 0
+#define RAWS_2 2, 0
+#define RAWS_1_EACH 1, 1
+#define RAWS_3_EACH 3, 1
+#define LOSS(name, raws, targets, domain, curvature, canonical, forms, constant, noise, ...)     \
+    {#name,      RAWS_##raws, #targets,  #domain, #curvature,                                    \
+     #canonical, #forms,      #constant, #noise,  {__VA_ARGS__}},
 #include "losses.def"
 #undef LOSS
+#undef RAWS_3_EACH
+#undef RAWS_1_EACH
+#undef RAWS_2
+#undef RAWS_1
+#undef WIDTHS
+#undef LEVELS
+#undef COUNT
 #undef PARAMETER
 #undef NONE
 };

@@ -44,10 +44,17 @@ typedef struct {
     double param[2];
 } fm_activation_t;
 
+/* The most raw outputs of one target: of losses that work row by row, and of those that work on as
+ * many rows at once as a vector has lanes. Their scratch lies on the stack. */
+#define FM_MOST_BINS 2048
+#define FM_MOST_ACROSS 512
+
 /* A loss with its parameters and output activation. */
 typedef struct {
     int kind;
-    double param[2];
+    int raws; /* per target */
+    double param[2];     /* those that are numbers */
+    const double *table; /* the one that is a sequence, of `raws` numbers, or NULL */
     fm_activation_t output;
 } fm_loss_t;
 
@@ -106,13 +113,14 @@ typedef struct {
 } fm_activation_row;
 typedef struct {
     const char *name; /* NULL: there is none */
+    const char *kind;
     double value, low, high;
 } fm_parameter;
 typedef struct {
     const char *name;
-    int raws;
+    int raws, counted; /* counted: for each that the first parameter counts */
     const char *targets, *domain, *curvature, *canonical, *forms, *constant, *noise;
-    fm_parameter parameter;
+    fm_parameter parameters[2];
 } fm_loss_row;
 typedef struct {
     const char *name;

@@ -29,6 +29,8 @@
 
 #include "roots_body.h"
 
+#include "many_body.h"
+
 #include "panels_body.h"
 
 #include "csr_body.h"

@@ -160,6 +160,8 @@ typedef struct {
 #define FM_PAIR_1_AT(name)
 #define FM_PAIR_1_RAW(name)
 #define FM_PAIR_1_BOTH(name)
+#define FM_PAIR_1_EACH_RAW(name)
+#define FM_PAIR_3_EACH_RAW(name)
 #define FM_PAIR_2_RAW(name)                                                                      \
     case FM_LOSS_##name: {                                                                       \
         const real constant = log_norm_##name(p), most = (real)MOST_##name;                      \

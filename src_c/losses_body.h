@@ -1,7 +1,7 @@
 /* Losses in raw space: value, gradient, second derivative per row. losses.def says of each which
  * functions it has here, raw_NAME or at_NAME.
  *
- * Three families of one raw output per target, and that of likelihoods_body.h:
+ * Three families of one raw output per target, and those of likelihoods_body.h and many_body.h:
  *   canonical pairs (logistic + log_loss, exp + poisson, exp + gamma) evaluated from raw, stably;
  *   any other element-wise output activation a = g(raw): the loss as a function of a, and the
  *     chain rule  dl/draw = l' g',  d2l/draw2 = l'' g'^2 + l' g''  (exact),  l'' g'^2 (GGN);
@@ -125,10 +125,14 @@ typedef struct {
 #define FM_FROM_RAW_1_RAW(name) FM_LOSS_CASE(name, raw_##name, e->raw)
 #define FM_FROM_RAW_1_BOTH(name) FM_FROM_RAW_1_RAW(name)
 #define FM_FROM_RAW_2_RAW(name)
+#define FM_FROM_RAW_1_EACH_RAW(name)
+#define FM_FROM_RAW_3_EACH_RAW(name)
 #define FM_FROM_A_1_AT(name) FM_LOSS_CASE(name, at_##name, from)
 #define FM_FROM_A_1_RAW(name)
 #define FM_FROM_A_1_BOTH(name) FM_FROM_A_1_AT(name)
 #define FM_FROM_A_2_RAW(name)
+#define FM_FROM_A_1_EACH_RAW(name)
+#define FM_FROM_A_3_EACH_RAW(name)
 
 /* One loop for each loss and set of constants; from: where the predictions are. */
 static inline __attribute__((always_inline)) double
@@ -153,14 +157,17 @@ evaluate(real *out, const real *rraw, const entries *e, const real *from, const 
 }
 
 enum { FM_FORM_AT, FM_FORM_RAW, FM_FORM_BOTH };
+enum { FM_RAWS_1, FM_RAWS_2, FM_RAWS_1_EACH, FM_RAWS_3_EACH };
 static const struct {
     int raws, canonical, form;
 } heads[] = {
 #define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    {raws, FM_##canonical, FM_FORM_##forms},
+    {FM_RAWS_##raws, FM_##canonical, FM_FORM_##forms},
 #include "losses.def"
 #undef LOSS
 };
+static int has_two(const fm_loss_t *loss) { return heads[loss->kind].raws == FM_RAWS_2; }
+static int has_many(const fm_loss_t *loss) { return heads[loss->kind].raws > FM_RAWS_2; }
 
 /* Whether a loss is evaluated from raw; under softmax, whether it is the cross-entropy. */
 static int is_canonical(const fm_loss_t *loss) {
@@ -194,6 +201,8 @@ static void loss_mul_block(real *rdelta, const real *rraw, const entries *e, con
 #define FM_UNDER_1_RAW(name)
 #define FM_UNDER_1_BOTH(name) FM_UNDER_1_AT(name)
 #define FM_UNDER_2_RAW(name)
+#define FM_UNDER_1_EACH_RAW(name)
+#define FM_UNDER_3_EACH_RAW(name)
 static inline point under_softmax(real a, real y, const fm_loss_t *loss) {
     FM_PARAMS(loss);
     switch (loss->kind) {
@@ -308,6 +317,12 @@ static void softmax_mul_row(real *rdelta, const real *rraw, const real *raw, con
 
 #include "likelihoods_body.h"
 
+/* many_body.h */
+static double many_loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
+                        ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *loss);
+static void many_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
+                     ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature);
+
 /* ---- the kernels --------------------------------------------------------------------------- */
 
 static void output(real *a, const real *raw, ptrdiff_t rows, ptrdiff_t n_raw,
@@ -349,8 +364,8 @@ static entries lay_out(buffers *b, const real *raw, const real *y, const real *w
 static double loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
                    ptrdiff_t n_raw, const fm_loss_t *loss) {
     double value = 0;
-    if (heads[loss->kind].raws == 2)
-        return likelihood(delta, NULL, raw, y, w, rows, n_raw, loss, PAIR_GRAD);
+    if (has_two(loss)) return likelihood(delta, NULL, raw, y, w, rows, n_raw, loss, PAIR_GRAD);
+    if (has_many(loss)) return many_loss(delta, raw, y, w, rows, n_raw, n_raw, loss);
     if (loss->output.kind == FM_softmax)
         return softmax_loss(delta, raw, y, w, rows, n_raw, n_raw, loss);
     buffers b;
@@ -365,9 +380,13 @@ static double loss(real *delta, const real *raw, const real *y, const real *w, p
 
 static void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
                      ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature) {
-    if (heads[loss->kind].raws == 2) {
+    if (has_two(loss)) {
         likelihood(rdelta, rraw, raw, y, w, rows, n_raw, loss,
                    curvature == FM_HESS ? PAIR_HESS : PAIR_GGN);
+        return;
+    }
+    if (has_many(loss)) {
+        many_mul(rdelta, rraw, raw, y, w, rows, n_raw, loss, curvature);
         return;
     }
     if (loss->output.kind == FM_softmax) {

@@ -304,11 +304,12 @@ static ptrdiff_t padded(ptrdiff_t cols) {
 static double panel_loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
                          ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *l) {
     if (l->output.kind == FM_softmax) return softmax_loss(delta, raw, y, w, rows, n_raw, ld, l);
+    if (has_many(l)) return many_loss(delta, raw, y, w, rows, n_raw, ld, l);
     if (n_raw == ld) return loss(delta, raw, y, w, rows, n_raw, l);
     /* Element-wise losses run over entries without gaps: narrow rows meet in a buffer. */
     real entry[ENTRIES], slope[ENTRIES];
     const ptrdiff_t most = n_raw < ENTRIES ? ENTRIES / n_raw : 1;
-    const ptrdiff_t n_targets = n_raw / heads[l->kind].raws;
+    const ptrdiff_t n_targets = n_raw / l->raws;
     double value = 0;
     for (ptrdiff_t first = 0; first < rows; first += most) {
         const ptrdiff_t n = rows - first < most ? rows - first : most;

@@ -20,7 +20,9 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_loss_t:
         int kind
+        int raws
         double param[2]
+        const double *table
         fm_activation_t output
 
     ctypedef struct fm_update_t:
@@ -54,6 +56,7 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_parameter:
         const char *name
+        const char *kind
         double value
         double low
         double high
@@ -65,6 +68,7 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef struct fm_loss_row:
         const char *name
         int raws
+        int counted
         const char *targets
         const char *domain
         const char *curvature
@@ -72,7 +76,7 @@ cdef extern from "fastmlp.h" nogil:
         const char *forms
         const char *constant
         const char *noise
-        fm_parameter parameter
+        fm_parameter parameters[2]
 
     const fm_table *fm_table_at(int k)
     const fm_activation_row *fm_activation_at(int k)

@@ -55,6 +55,7 @@ def _rows():
         losses[l.name.decode()] = {
             "code": len(losses),
             "raws": l.raws,
+            "counted": bool(l.counted),
             "targets": l.targets.decode(),
             "domain": l.domain.decode(),
             "curvature": l.curvature.decode(),
@@ -62,9 +63,12 @@ def _rows():
             "forms": l.forms.decode(),
             "constant": l.constant.decode(),
             "noise": l.noise.decode(),
-            "n_params": int(l.parameter.name != NULL),
-            "parameters": {} if l.parameter.name == NULL else {
-                l.parameter.name.decode(): (l.parameter.value, l.parameter.low, l.parameter.high)
+            "parameters": {
+                l.parameters[k].name.decode(): (
+                    l.parameters[k].kind.decode(), l.parameters[k].value,
+                    l.parameters[k].low, l.parameters[k].high,
+                )
+                for k in range(2) if l.parameters[k].name != NULL
             },
         }
     while (u := fm_update_at(len(updates))) != NULL:

@@ -13,6 +13,7 @@ cdef class Layers:
     cdef fm_activation_t *activation      # (n_layers,) hidden ones, then the identity of raw
     cdef bint *keeps_z                    # (n_layers,) slope needs z, not a alone
     cdef fm_loss_t loss                   # with the output activation
+    cdef object table                     # what the loss points at
 
 
 cdef class Source:

@@ -32,8 +32,9 @@ cdef class Layers:
         n_features, hidden widths, n_raw.
     activations : sequence of (code, params)
         One per hidden layer; codes are those of ``kernels.ACTIVATIONS``.
-    loss : (code, params)
-        Code -1: the loss is not one of the table's.
+    loss : (code, raws, params, table)
+        Code -1: the loss is not one of the table's. raws: of each target; params: those that are
+        numbers; table: the one that is a sequence, an array of so many float64, or None.
     output : (code, params)
         The output activation.
     n_targets : int
@@ -73,11 +74,14 @@ cdef class Layers:
                 raise ValueError("softmax is no hidden activation")
             self.activation[l] = activation_of(code, params)
             self.keeps_z[l] = l < n - 1 and row_of(ACTIVATIONS, code, params)["keeps_z"]
-        self.loss.kind, params = loss
+        self.loss.kind, self.loss.raws, params, self.table = loss
+        if self.loss.raws * n_targets != widths[n] or len(params) > 2:
+            raise ValueError(f"{widths[n]} raw outputs are not {self.loss.raws} for each target")
         if self.loss.kind != CUSTOM:
-            row_of(LOSSES, self.loss.kind, params)
-            for l, value in enumerate(params):
-                self.loss.param[l] = value
+            check_loss(list(LOSSES.values())[self.loss.kind], self.loss.raws, params, self.table)
+        for l, value in enumerate(params):
+            self.loss.param[l] = value
+        self.loss.table = NULL if self.table is None else <const double *> address(self.table)
         self.loss.output = activation_of(output[0], output[1])
         self.n_params = self.offset[n]
         self.n_features, self.n_raw = self.width[0], self.width[n]
@@ -88,6 +92,18 @@ cdef class Layers:
         free(self.offset)
         free(self.activation)
         free(self.keeps_z)
+
+
+def check_loss(row, raws, params, table):
+    """Raise ValueError unless a row of losses.def goes with these: C reads what they say."""
+    kinds = [kind for kind, *_ in row["parameters"].values()]
+    sequences = sum(kind in ("LEVELS", "WIDTHS") for kind in kinds)
+    most = next(iter(row["parameters"].values()))[3] if row["counted"] else 1
+    whole = raws % row["raws"] == 0 and 1 <= raws // row["raws"] <= most
+    if len(params) != len(kinds) - sequences or not whole or (table is None) == bool(sequences):
+        raise ValueError(f"no loss has {raws} raw outputs, parameters {params} and {table}")
+    if table is not None and (table.dtype != "f8" or table.shape != (raws,)):
+        raise ValueError(f"the table of a loss has {raws} numbers of type float64, got {table}")
 
 
 def row_of(table, int code, params):

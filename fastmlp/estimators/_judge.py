@@ -97,7 +97,7 @@ class Judge:
         tol = self._estimator.tol
         if (
             result.status not in (Status.CONVERGED, Status.NO_IMPROVEMENT)
-            or self._loss.raws_per_target > 1  # a likelihood: tol is in nats, whatever the units
+            or self._loss.is_likelihood  # tol is in nats, whatever the units
             or not tol > _LARGE_TOL * abs(constant)
             or not result.loss > _GOOD_FIT * abs(constant)
             or constant == 0

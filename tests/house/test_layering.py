@@ -18,6 +18,7 @@ MAX_LINES_OF_CODE = 400
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
     {"_names", "_numbers", "_sizes", "_types", "_memory", "_weighted", "segments"},
     {
+        "_marginal",
         "_core",
         "_limiter",
         "threads",

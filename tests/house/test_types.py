@@ -47,6 +47,7 @@ def test_literals_are_the_names_of_the_tables(literal, known):
 def test_every_loss_of_a_regressor_is_a_type():
     predicting = {name for name, row in kernels.LOSSES.items() if row["domain"] != "NONE"}
     assert set(typing.get_args(_types.RegressorLoss)) == predicting - {"log_loss", "perceptron"}
+    assert set(typing.get_args(_types.DistributionLoss)) == set(kernels.LOSSES) - predicting
 
 
 def test_the_package_says_that_it_is_typed():

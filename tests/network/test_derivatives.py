@@ -6,12 +6,15 @@ wrong term gives 1e-2. In float32 the yardstick is the problem's own conditionin
 answer moves by when every parameter and input moves by one unit in the last place.
 """
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import reference
 from cases import HIDDEN, draw_case, drawn, relative_error
 
 from fastmlp import Network
+from fastmlp._types import DistributionLoss
 
 
 def product(case, dtype=np.float64):
@@ -27,7 +30,8 @@ def check_all(case):
     """Every quantity that Network offers, against the oracle's."""
     net, twin, theta, X = product(case), case.twin, case.theta, case.X
     agree(net.raw(theta, X), twin.raw(theta, X))
-    agree(net.predict(theta, X), twin.predict(theta, X))
+    if case.twin.loss[0] not in get_args(DistributionLoss):
+        agree(net.predict(theta, X), twin.predict(theta, X))
     for extras in ({}, case.extras):
         value, grad = net.value_grad(theta, *case.data, **extras)
         expected_value, expected_grad = twin.value_grad(theta, *case.data, **extras)

@@ -12,10 +12,14 @@ LOSS_PARAMETERS = {
     "huber": {"epsilon": 0.8},
     "quantile": {"quantile": 0.3},
     "student_t": {"df": 2.5},
+    "mixture": {"components": 2, "floor": 0.2},
+    "histogram": {"bins": 5},
+    "histogram_crps": {"bins": 4, "widths": (0.5, 2.0, 1.0, 0.25)},
+    "quantiles": {"levels": (0.2, 0.7)},
 }
 
 
-def draw_targets(rng, loss, output_activation, n_samples, n_targets):
+def draw_targets(rng, loss, output_activation, n_samples, n_targets, bins=20):
     """Targets inside the domain of the loss, in the form that Network takes."""
     shape = (n_samples, n_targets)
     if loss == "log_loss" and output_activation == "softmax":
@@ -26,6 +30,8 @@ def draw_targets(rng, loss, output_activation, n_samples, n_targets):
         return rng.poisson(1.5, size=shape).astype(float)
     if loss in ("gamma", "lognormal"):
         return rng.gamma(2.0, size=shape) + 0.05
+    if loss.startswith("histogram"):
+        return rng.uniform(0, bins, size=shape)
     if loss == "perceptron":
         return rng.choice([-1.0, 1.0], size=shape)
     return rng.normal(size=shape)
@@ -92,7 +98,7 @@ def draw_case(seed, pair=None, hidden=None, n_samples=None, widest=9, deepest=3)
         arguments=arguments,
         theta=twin.pack(scale, offsets),
         X=rng.normal(size=(n_samples, layers[0])),
-        y=draw_targets(rng, loss, output, n_samples, n_targets),
+        y=draw_targets(rng, loss, output, n_samples, n_targets, reference.raws_of(*twin.loss)),
         sample_weight=sample_weight,
         l2=float(rng.choice([0.0, 0.3])),
         v=rng.normal(size=twin.n_params),

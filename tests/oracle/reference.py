@@ -233,18 +233,108 @@ def normal_natural(m, s, y):
 
 
 LIKELIHOODS = {f.__name__: f for f in (normal, student_t, laplace, lognormal, normal_natural)}
+
+
+# --- losses of many raw outputs: raw (n, k) of one target, y (n,) ---------------------------------
+# (value (n,), grad (n, k), hess (n, k, k), curv (n, k, k))
+
+
+def mixture(raw, y, components=3, floor=1e-6):
+    """-log of a sum, with curv the complete data's information given the responsibilities."""
+    n, c = len(raw), components
+    p, jac, _ = softmax(raw[:, :c])
+    m, s = raw[:, c : 2 * c], raw[:, 2 * c :]
+    sigma = floor + np.exp(s)
+    z = (y[:, None] - m) / sigma
+    terms = np.log(p) - np.log(sigma) - z**2 / 2 - np.log(2 * np.pi) / 2
+    top = terms.max(axis=1, keepdims=True)
+    value = -(top[:, 0] + np.log(np.exp(terms - top).sum(axis=1)))
+    r = np.exp(terms + value[:, None])
+    # u_c = log p_c N_c, by raw: first (n, c, 3c) and second (n, c, 3c, 3c) derivatives
+    rise = np.exp(s) / sigma  # d log sigma / ds, whose own derivative is rise (1 - rise)
+    du, d2u = np.zeros((n, c, 3 * c)), np.zeros((n, c, 3 * c, 3 * c))
+    for i in range(c):
+        j, k = c + i, 2 * c + i
+        du[:, i, :c] = np.eye(c)[i] - p
+        d2u[:, i, :c, :c] = -jac
+        du[:, i, j], du[:, i, k] = z[:, i] / sigma[:, i], (z[:, i] ** 2 - 1) * rise[:, i]
+        d2u[:, i, j, j] = -1 / sigma[:, i] ** 2
+        d2u[:, i, j, k] = d2u[:, i, k, j] = -2 * z[:, i] * rise[:, i] / sigma[:, i]
+        bend = rise[:, i] * (1 - rise[:, i])
+        d2u[:, i, k, k] = -2 * (z[:, i] * rise[:, i]) ** 2 + (z[:, i] ** 2 - 1) * bend
+    mean = np.einsum("nc,nca->na", r, du)
+    square = np.einsum("nc,nca,ncb->nab", r, du, du) - mean[:, :, None] * mean[:, None, :]
+    hess = -np.einsum("nc,ncab->nab", r, d2u) - square
+    curv = np.zeros((n, 3 * c, 3 * c))
+    curv[:, :c, :c] = jac
+    curv[:, c:, c:] = diagonal(np.concatenate([r / sigma**2, 2 * r * rise**2], axis=1))
+    return value, -mean, hess, curv
+
+
+def histogram(raw, y, bins=20):
+    chosen = np.eye(bins)[np.minimum(y, bins - 1).astype(int)]
+    p, jac, _ = softmax(raw)
+    return -np.log((p * chosen).sum(axis=1)), p - chosen, jac, jac
+
+
+def histogram_crps(raw, y, bins=20, widths=None):
+    """int (F - [x > y])^2 dx, by Simpson's rule on either side of y, exact for squares of lines."""
+    widths = np.ones(bins) if widths is None else np.asarray(widths, float)
+    p, jac, second = softmax(raw)
+    up_to = np.tril(np.ones((bins, bins)))  # the distribution function at upper edges
+    value, slope = np.zeros(len(raw)), np.zeros((len(raw), bins))
+    bend = np.zeros((len(raw), bins, bins))
+    for i in range(bins):
+        t = np.clip(y - i, 0, 1)
+        below = up_to[i] - np.eye(bins)[i]
+        for start, stop, step in ((0 * t, t, 0.0), (t, 1 + 0 * t, 1.0)):
+            for at, share in ((start, 1 / 6), ((start + stop) / 2, 4 / 6), (stop, 1 / 6)):
+                row = below + at[:, None] * np.eye(bins)[i]  # F there = row @ p
+                error = (row * p).sum(axis=1) - step
+                weight = widths[i] * share * (stop - start)
+                value += weight * error**2
+                slope += (2 * weight * error)[:, None] * row
+                bend += (2 * weight)[:, None, None] * row[:, :, None] * row[:, None, :]
+    curv = np.einsum("nja,njk,nkb->nab", jac, bend, jac)
+    hess = curv + np.einsum("nj,njab->nab", slope, second)
+    return value, np.einsum("nj,nja->na", slope, jac), hess, curv
+
+
+def quantiles(raw, y, levels=(0.05, 0.25, 0.5, 0.75, 0.95)):
+    gap, slope, bend = softplus(raw)
+    gap[:, 0], slope[:, 0], bend[:, 0] = raw[:, 0], 1.0, 0.0
+    value, first = np.zeros(len(raw)), np.zeros_like(raw)
+    for c, level in enumerate(levels):
+        v, d, _, _ = quantile(gap[:, : c + 1].sum(axis=1), y, level)
+        value += v
+        first[:, : c + 1] += d[:, None]
+    return value, first * slope, diagonal(first * bend), np.zeros((*raw.shape, raw.shape[1]))
+
+
+MANY = {f.__name__: f for f in (mixture, histogram, histogram_crps, quantiles)}
+
+
+def raws_of(loss, params):
+    """Raw outputs for each target."""
+    if loss == "mixture":
+        return 3 * params.get("components", 3)
+    if loss == "quantiles":
+        return len(params.get("levels", (0.05, 0.25, 0.5, 0.75, 0.95)))
+    return params.get("bins", 20) if loss in MANY else 1 + (loss in LIKELIHOODS)
+
+
 OUTPUTS = {
     "log_loss": "logistic",
     "poisson": "exp",
     "gamma": "exp",
     "lognormal": "exp",
 }  # canonical
-FLAT_LOSSES = ("absolute_error", "quantile", "perceptron")  # no curvature anywhere
+FLAT_LOSSES = ("absolute_error", "quantile", "perceptron", "quantiles")  # no curvature anywhere
 POSITIVE = ("exp", "softplus", "logistic", "softmax")
 PAIRS = (
     [("log_loss", "logistic"), ("log_loss", "softmax")]
     + [(loss, name) for loss in ("poisson", "gamma") for name in POSITIVE]
-    + [(loss, OUTPUTS.get(loss, "identity")) for loss in LIKELIHOODS]
+    + [(loss, OUTPUTS.get(loss, "identity")) for loss in (*LIKELIHOODS, *MANY)]
     + [
         (loss, name)
         for loss in ("squared_error", "absolute_error", "huber", "quantile", "perceptron")
@@ -283,6 +373,8 @@ def loss_terms(loss, activation, raw, y, loss_params=None, activation_params=Non
         return (ratio - np.log(y) + raw - 1).sum(axis=1), 1 - ratio, hess, hess
     if loss in LIKELIHOODS:
         return likelihood_terms(LIKELIHOODS[loss], raw, y, loss_params)
+    if loss in MANY:
+        return many_terms(MANY[loss], raw, y, loss_params)
     p, jac, second = output(activation, raw, **activation_params)
     value, first, curved, expected = LOSSES[loss](p, y, **loss_params)
     grad = np.einsum("nj,njk->nk", first, jac)
@@ -306,6 +398,20 @@ def likelihood_terms(likelihood, raw, y, params):
     return value.sum(axis=1), np.concatenate(grad, axis=1), hess, curv
 
 
+def many_terms(loss, raw, y, params):
+    """``loss_terms`` of a loss of many raw outputs per target, one target after the other."""
+    n, width = raw.shape
+    T = y.shape[1]
+    value, grad = np.zeros(n), np.zeros((n, width))
+    hess, curv = np.zeros((n, width, width)), np.zeros((n, width, width))
+    for j in range(T):
+        v, grad[:, j::T], hess[:, j::T, j::T], curv[:, j::T, j::T] = loss(
+            raw[:, j::T], y[:, j], **params
+        )
+        value += v
+    return value, grad, hess, curv
+
+
 # --- the network ---------------------------------------------------------------------------------
 
 
@@ -326,7 +432,7 @@ class Reference:
         else:
             self.hidden = [split(activation)] * n_hidden
         self.loss = split(loss)
-        self.n_raw = self.n_targets * (2 if self.loss[0] in LIKELIHOODS else 1)
+        self.n_raw = self.n_targets * raws_of(*self.loss)
         if output_activation is None:
             output_activation = OUTPUTS.get(self.loss[0], "identity")
             if output_activation == "logistic" and self.n_raw > 1:

@@ -13,6 +13,8 @@ from sklearn._loss import loss as loss_module
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import _stochastic_optimizers as optimizers
 
+from fastmlp.distributions import Histogram
+
 GRID = np.concatenate([np.linspace(-6, 6, 241) + 0.0137, [-30.0, -15.0, 15.0, 30.0]])
 
 
@@ -84,7 +86,8 @@ def test_loss_derivatives(loss, name):
     n, n_targets = 40, 3
     twin = Reference([1, n_targets], loss=loss, output_activation=name)
     k = twin.n_raw
-    raw = rng.normal(size=(n, k)) * 1.5
+    # a third to a scale: no density so narrow that differences of it do not converge
+    raw = rng.normal(size=(n, k)) * (0.5 if loss in reference.MANY else 1.5)
     y = twin.targets(draw_targets(rng, loss, name, n, n_targets))
     _, grad, hess, curv = loss_terms(loss, name, raw, y)
     assert np.abs(grad).max() > 0.1
@@ -99,7 +102,7 @@ def test_loss_derivatives(loss, name):
     assert np.linalg.eigvalsh(curv).min() > -1e-12
     if np.linalg.eigvalsh(hess).min() < -1e-9:
         # of one raw output, only another output activation makes a loss non-convex
-        assert loss in reference.LIKELIHOODS or name != "identity"
+        assert loss in {**reference.LIKELIHOODS, **reference.MANY} or name != "identity"
 
 
 def plus(s):
@@ -125,6 +128,40 @@ def test_likelihoods_agree_with_scipy(name, params, family):
     value = loss_terms(name, "identity", raw, y, params)[0]
     log_density = family(raw[:, :3], raw[:, 3:], **params).logpdf(y)
     np.testing.assert_allclose(value, -log_density.sum(axis=1), rtol=1e-12)
+
+
+def test_many_raw_outputs_agree_with_distributions():
+    """Raw output c of target j is column c n_targets + j."""
+    rng = np.random.default_rng(3)
+    raw = rng.normal(size=(40, 24))
+    logits, m, s = (part.reshape(40, 4, 2).swapaxes(1, 2) for part in np.split(raw, 3, axis=1))
+    y, share = 2 * rng.normal(size=(40, 2)), special.softmax(logits, axis=-1)
+    density = (share * stats.norm(m, 0.3 + np.exp(s)).pdf(y[:, :, None])).sum(axis=-1)
+    params = {"components": 4, "floor": 0.3}
+    value = loss_terms("mixture", "identity", raw, y, params)[0]
+    np.testing.assert_allclose(value, -np.log(density).sum(axis=1), rtol=1e-12)
+
+    at, widths = rng.uniform(0, 12, size=(40, 2)), rng.uniform(0.2, 2.0, size=12)
+    edges = np.r_[0, np.cumsum(widths)]
+    p = special.softmax(raw.reshape(40, 12, 2).swapaxes(1, 2), axis=-1)
+    dist, y = Histogram(p, edges), np.interp(at, np.arange(13), edges)
+    params = {"bins": 12, "widths": widths}
+    value = loss_terms("histogram_crps", "identity", raw, at, params)[0]
+    np.testing.assert_allclose(value, dist.crps(y).sum(axis=1), rtol=1e-12)
+    value = loss_terms("histogram", "identity", raw, at, {"bins": 12})[0]
+    spread = np.log(widths)[at.astype(int)]
+    np.testing.assert_allclose(value - -dist.logpdf(y).sum(axis=1), -spread.sum(axis=1), rtol=1e-9)
+
+    levels, y = np.arange(1, 13) / 13, rng.normal(size=(40, 2))
+    above = np.logaddexp(0, raw.reshape(40, 12, 2))
+    above[:, 0] = raw[:, :2]
+    values = np.cumsum(above, axis=1)
+    pinballs = sum(
+        metrics.mean_pinball_loss(y.ravel(), values[:, c].ravel(), alpha=q)
+        for c, q in enumerate(levels)
+    )
+    value = loss_terms("quantiles", "identity", raw, y, {"levels": levels})[0]
+    np.testing.assert_allclose(value.mean(), 2 * pinballs, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "params", "family"), LIKELIHOODS, ids=ids)
