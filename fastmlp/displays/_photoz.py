@@ -14,8 +14,8 @@ from fastmlp.distributions import Distribution
 class PhotozDisplay(Display):
     """Estimated against spectroscopic redshifts, as a density of rows, with their statistics.
 
-    The dashed lines bound the catastrophic outliers, |z_pred - z_true| = limit (1 + z_true), limit
-    = max(0.06, 3 sigma_IQR).
+    The dashed lines bound the catastrophic outliers, ``|z_pred - z_true| = limit (1 + z_true)``,
+    limit = max(0.06, 3 sigma_IQR).
 
     Parameters
     ----------

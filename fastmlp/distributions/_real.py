@@ -190,8 +190,8 @@ class StudentT(_LocationScale):
 class Laplace(_LocationScale):
     """Laplace distributions: exponential on both sides of ``loc``.
 
-    p(y) = exp(-|z|) / (2 scale), z = (y - loc) / scale;
-    CRPS = scale (|z| + exp(-|z|) - 3/4).
+    ``p(y) = exp(-|z|) / (2 scale)``, ``z = (y - loc) / scale``;
+    ``CRPS = scale (|z| + exp(-|z|) - 3/4)``.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def sigma_iqr(z_true: Any, z_pred: Any) -> float:
 
 
 def sigma_mad(z_true: Any, z_pred: Any) -> float:
-    """The spread of e_z by its median absolute deviation: 1.4826 median |e_z - median e_z|.
+    """The spread of e_z by its median absolute deviation: ``1.4826 median |e_z - median e_z|``.
 
     Known as sigma_NMAD.
 
@@ -127,7 +127,7 @@ def sigma_mad(z_true: Any, z_pred: Any) -> float:
 
 
 def outlier_rate(z_true: Any, z_pred: Any, *, threshold: float | None = None) -> float:
-    """The share of catastrophic outliers: |e_z| > max(0.06, 3 sigma_iqr).
+    """The share of catastrophic outliers: ``|e_z| > max(0.06, 3 sigma_iqr)``.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def outlier_rate(z_true: Any, z_pred: Any, *, threshold: float | None = None) ->
     z_pred : array-like of shape (n,)
         Point estimates.
     threshold : float, optional
-        A fixed limit on |e_z| in place of that one; 0.15 is common.
+        A fixed limit on ``|e_z|`` in place of that one; 0.15 is common.
 
     Returns
     -------

@@ -75,7 +75,7 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         Why the race ended.
     n_features_in_ : int
         Columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Their names, if X had names that are all strings.
 
     Examples

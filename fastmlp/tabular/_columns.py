@@ -59,7 +59,7 @@ class Columns(TransformerMixin, BaseEstimator):
         Which column each column of the result comes from.
     n_features_in_ : int
         Columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Their names, if X had names that are all strings.
 
     Examples

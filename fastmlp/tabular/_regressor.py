@@ -64,7 +64,7 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         Targets.
     n_features_in_ : int
         Columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Their names, if X had names that are all strings.
 
     Examples

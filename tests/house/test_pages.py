@@ -1,5 +1,6 @@
 """The pages of docs/ whose blocks run print what they say."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ["slides.md"]
+STARTS = sorted(path.name for path in DOCS.glob("start_*.md"))
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="not in a source tree")
 
@@ -28,6 +30,14 @@ def run(page, *options):
 @pytest.mark.parametrize("page", PAGES)
 def test_page_prints_what_it_says(page):
     done = run(DOCS / page, "--check")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", STARTS)
+def test_the_blocks_of_a_start_page_run(page, tmp_path):
+    assert "```python" in (DOCS / page).read_text(encoding="utf-8")
+    shutil.copy(DOCS / page, tmp_path)
+    done = run(tmp_path / page)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,0 +1,149 @@
+"""Sphinx: `python -m sphinx -W docs build/site` makes the site. Needs ``fastmlp[docs]``."""
+
+import ast
+import os
+import re
+import shutil
+from importlib import import_module, metadata
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+EXAMPLES = DOCS.parent / "examples"
+GALLERY = DOCS / "gallery_source"
+
+project = "fastmlp"
+author = "The fastmlp developers"
+copyright = author
+release = version = metadata.version("fastmlp")
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["gallery_source", "**/README.md"]
+nitpicky = False
+html_theme = "pydata_sphinx_theme"
+html_title = "fastmlp"
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "navbar_align": "left",
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_context = {"default_mode": "auto"}
+myst_heading_anchors = 3
+autosummary_generate = True
+autodoc_typehints = "none"
+# Methods in full, those of fastmlp's own base classes, too.
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": (
+        "BaseEstimator, RegressorMixin, ClassifierMixin, TransformerMixin, CallbackSupportMixin, "
+        "FittedWeights, Mapping, dict, list, tuple, str, Enum, BaseException"
+    ),
+    "member-order": "bysource",
+}
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+# Links to other projects' pages need their inventories, which are fetched only on request.
+if os.environ.get("FASTMLP_DOCS_ONLINE"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+    }
+
+
+def _titled(path: Path) -> str:
+    """An example whose docstring begins with a title, as the gallery wants it."""
+    source = path.read_text()
+    text = ast.get_docstring(ast.parse(source), clean=False)
+    title = re.split(r"[.:;](\s|$)", text.strip(), maxsplit=1)[0].replace("\n", " ")
+    rest = source[source.index(text) + len(text) :]
+    words = text.strip().replace("\\", "\\\\")
+    return f'"""{title}\n{"=" * len(title)}\n\n{words}\n{rest}'
+
+
+def _collect_examples() -> None:
+    shutil.rmtree(GALLERY, ignore_errors=True)
+    GALLERY.mkdir()
+    (GALLERY / "GALLERY_HEADER.rst").write_text(
+        "Examples\n========\n\nScripts of the folder ``examples``, each of which runs as a test.\n"
+    )
+    for path in sorted(EXAMPLES.glob("*.py")):
+        (GALLERY / path.name).write_text(_titled(path))
+
+
+# title -> module: the reference has all of their public names
+REFERENCE = {
+    "Estimators, the network": "fastmlp",
+    "Tables": "fastmlp.tabular",
+    "Solvers": "fastmlp.solvers",
+    "Distributions": "fastmlp.distributions",
+    "Posteriors": "fastmlp.posteriors",
+    "Metrics": "fastmlp.metrics",
+    "Displays": "fastmlp.displays",
+    "Playground": "fastmlp.playground",
+}
+ALSO = {
+    "Beneath": [
+        "fastmlp.objective.Objective",
+        "fastmlp.terms.Total",
+        "fastmlp.penalties.L2",
+        "fastmlp.plan.Plan",
+        "fastmlp.segments.Segment",
+        "fastmlp.trace.Trace",
+        "fastmlp.losses.check_grad",
+    ]
+}
+
+
+def _write_reference() -> None:
+    """All public names, a page each; constants are named in their module's page."""
+    sections = dict(ALSO)
+    at_home = set(import_module("fastmlp").__all__)
+    for title, module in REFERENCE.items():
+        home = import_module(module)
+        callables = [
+            name
+            for name in home.__all__
+            if callable(getattr(home, name)) and (module == "fastmlp" or name not in at_home)
+        ]
+        sections[title] = [f"{module}.{name}" for name in callables]
+    # scikit-learn's inherited docstrings refer to its user guide by these labels
+    labels = [".. _accuracy_score:", ".. _r2_score:", ""]
+    lines = [*labels, "API reference", "=============", ""]
+    for title in [*REFERENCE, *ALSO]:
+        lines += [title, "-" * len(title), "", ".. autosummary::", "   :toctree: generated/"]
+        lines += ["   :nosignatures:", "", *(f"   {name}" for name in sections[title]), ""]
+    text = "\n".join(lines)
+    page = DOCS / "api.rst"
+    if not page.exists() or page.read_text() != text:
+        page.write_text(text)
+
+
+_collect_examples()
+_write_reference()
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery_source",
+    "gallery_dirs": "examples",
+    "plot_gallery": False,  # tests/house/test_examples.py runs them
+    "show_memory": False,
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "abort_on_example_error": True,
+}
+
+
+def _is_inherited_from_others(app, what, name, member, skip, options):
+    module = getattr(member, "__module__", None)
+    return True if module and not module.startswith("fastmlp") else None
+
+
+def setup(app):
+    """Called by Sphinx: leave out what scikit-learn documents itself."""
+    app.connect("autodoc-skip-member", _is_inherited_from_others)
