@@ -1,4 +1,4 @@
-"""Sphinx: `python -m sphinx -W docs build/site` makes the site. Needs ``fastmlp[docs]``."""
+"""Sphinx: `sphinx-build -W docs build/site` makes the site. Needs ``fastmlp[docs]``."""
 
 import ast
 import os
