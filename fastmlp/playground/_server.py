@@ -325,11 +325,11 @@ def serve(port: int = 0, browser: bool = True) -> None:
     if port > 65535:
         raise ValueError(f"port is a number from 0 to 65535, got {port}.")
     listener = _listen(port)
-    server, address = _server(listener)
-    print(f"The playground is at {address}\nCtrl-C ends it.", flush=True)
-    if browser:
-        threading.Timer(0.5, webbrowser.open, [address]).start()
     try:
+        server, address = _server(listener)
+        print(f"The playground is at {address}\nCtrl-C ends it.", flush=True)
+        if browser:
+            threading.Timer(0.5, webbrowser.open, [address]).start()
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         pass

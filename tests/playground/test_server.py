@@ -2,12 +2,16 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+
+from fastmlp.cli import main
 
 pytest.importorskip("uvicorn")
 client = pytest.importorskip("websockets.sync.client")
@@ -178,3 +182,32 @@ def test_too_many_pages_are_told_so(open_page):
     with contextlib.ExitStack() as open_pages:
         pages = [open_pages.enter_context(open_page()) for _ in range(20)]
         assert json.loads(pages[-1].recv(timeout=10))["message"].endswith("close one.")
+
+
+def test_a_notebook_shows_the_page():
+    pytest.importorskip("IPython")
+    script = (
+        "import urllib.request, fastmlp.playground as p\n"
+        "first, again = p.show(height=400), p.show()\n"
+        "assert first.src == again.src and first.height == 400\n"
+        "page = urllib.request.urlopen(first.src, timeout=10)\n"
+        "assert page.status == 200 and b'playground' in page.read()\n"
+        "print('shown')\n"
+    )
+    command = [sys.executable, "-P", "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "shown\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["--port", "70000"], "65535"), (["--port", "-1"], "at least 0")]
+)
+def test_a_port_that_is_none(arguments, said, capsys):
+    assert main(["playground", "--no-browser", *arguments]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(address, capsys):
+    port = urlsplit(address).port
+    assert main(["playground", "--no-browser", "--port", str(port)]) == 1
+    assert f"port {port} cannot be used" in capsys.readouterr().err
