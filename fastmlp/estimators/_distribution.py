@@ -240,7 +240,7 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
     for the parameters that were fitted, where that is ``LevenbergMarquardt(evidence=True)``.
 
     ``coefs_``, ``intercepts_`` and ``network_`` are in the units of X; the raw outputs are the
-    parameters of (y - y_mean_) / y_scale_.
+    parameters of ``(y - y_mean_) / y_scale_``.
 
     Scales are held above 1e-6 of the targets' standard deviation: a likelihood without a bound
     grows for ever where a network passes through its targets. A warning says so.
