@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ NUMBERS = {
 }
 
 
+FIELDS = ("update", "batch_size", "rates", "rate_factors", *NUMBERS)
+_told = attrgetter(*FIELDS)
+
+
 def check_fields(given: Any, what: str, fields: Iterable[str]) -> None:
     """Raise TypeError unless an object has all of these attributes."""
     missing = [field for field in fields if not hasattr(given, field)]
@@ -32,16 +37,24 @@ def check_fields(given: Any, what: str, fields: Iterable[str]) -> None:
         raise TypeError(f"{what} must have {', '.join(missing)}; {shown(given)} has not.")
 
 
-def check_hyper(hyper: Any, n_samples: int, n_segments: int) -> None:
-    """Raise unless ``hyper`` is what ``NetworkObjective.epoch`` takes for so many samples."""
-    check_fields(hyper, "hyper", ("update", "batch_size", "rates", "rate_factors", *NUMBERS))
-    if not isinstance(hyper.update, str):
-        raise TypeError(f"hyper.update must be a name, got {shown(hyper.update)}.")
-    if hyper.update not in UPDATES:
-        raise ValueError(unknown("update", hyper.update, UPDATES))
-    check_integer("hyper.batch_size", hyper.batch_size, 1, MOST)
-    for name, (wanted, accepts) in NUMBERS.items():
-        check_real(f"hyper.{name}", getattr(hyper, name), wanted, accepts)
+def check_hyper(hyper: Any, n_samples: int, n_segments: int, known: tuple | None = None) -> tuple:
+    """Raise unless ``hyper`` is what ``NetworkObjective.epoch`` takes for so many samples.
+
+    Returns its fields, of which a later call need not check the same objects again, as ``known``.
+    """
+    try:
+        told = _told(hyper)
+    except AttributeError:
+        check_fields(hyper, "hyper", FIELDS)
+        raise
+    if known is None or not all(map(is_, told, known)):
+        if not isinstance(hyper.update, str):
+            raise TypeError(f"hyper.update must be a name, got {shown(hyper.update)}.")
+        if hyper.update not in UPDATES:
+            raise ValueError(unknown("update", hyper.update, UPDATES))
+        check_integer("hyper.batch_size", hyper.batch_size, 1, MOST)
+        for name, (wanted, accepts) in NUMBERS.items():
+            check_real(f"hyper.{name}", getattr(hyper, name), wanted, accepts)
     n_batches = -(-n_samples // hyper.batch_size)
     _check_numbers(hyper.rates, "rates", n_batches, "learning rate per batch")
     if hyper.rate_factors is not None:
@@ -50,6 +63,7 @@ def check_hyper(hyper: Any, n_samples: int, n_segments: int) -> None:
             raise ValueError(
                 f"hyper.rate_factors must be finite and >= 0, got {hyper.rate_factors}."
             )
+    return told
 
 
 def _check_numbers(rates: Any, what: str, n: int, meaning: str) -> None:
@@ -69,12 +83,17 @@ def _check_numbers(rates: Any, what: str, n: int, meaning: str) -> None:
         )
 
 
-def check_epoch(objective: Any, theta: Any, state: Any, order: Any, hyper: Any) -> np.ndarray:
-    """The order of an epoch, checked; raise unless all is what ``NetworkObjective.epoch`` takes."""
+def check_epoch(
+    objective: Any, theta: Any, state: Any, order: Any, hyper: Any, known: tuple | None
+) -> tuple[np.ndarray, tuple]:
+    """The order of an epoch, checked; raise unless all is what ``NetworkObjective.epoch`` takes.
+
+    known: see :func:`check_hyper`, whose answer is returned, too.
+    """
     order = check_rows_index(order, objective.n_samples, "order")
     if order is None:
         raise TypeError("order must be an array of integers, got None.")
-    check_hyper(hyper, order.size, len(objective.segments))
+    told = check_hyper(hyper, order.size, len(objective.segments), known)
     check_fields(state, "state", ("first", "second", "t"))
     check_integer("state.t", state.t, 0, MOST)
     arrays = {"theta": theta, "state.first": state.first, "state.second": state.second}
@@ -82,7 +101,7 @@ def check_epoch(objective: Any, theta: Any, state: Any, order: Any, hyper: Any) 
         del arrays["state.second"]
     for what, array in arrays.items():
         _check_in_place(array, what, objective.n_params, objective.dtype)
-    return order
+    return order, told
 
 
 def _check_in_place(array: Any, what: str, n_params: int, dtype: np.dtype) -> None:

@@ -15,7 +15,7 @@ from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
 from fastmlp._numbers import check_integer, check_strength
 from fastmlp.data import check_data, check_vector
 from fastmlp.penalties import L2, Prior, prior, weights
-from fastmlp.segments import Segment
+from fastmlp.segments import WEIGHTS, Segment
 from fastmlp.terms import CustomTerm, NetworkTerm, Total, check_term, checked_sums
 from fastmlp.threads import Threads
 
@@ -196,16 +196,16 @@ class Objective:
         sums = list(self.term.sums(want, theta, v))
         if not self._is_ours:
             sums = checked_sums(sums, want, self.n_params, "term")
+        weight = self.term.weight
         for k in range(len(sums)):
-            sums[k] /= self.weight_sum  # arrays in place
+            sums[k] /= weight  # arrays in place
         return sums
 
     def _penalised(self, theta, want):
         """Value and gradient with the penalty, and what comes with them without."""
         theta = self._checked(theta)
         value, grad, *others = self._mean(want, theta)
-        self.penalty.add_to(grad, theta)
-        return value + self.penalty.value(theta), grad, *others
+        return value + self.penalty.add_to(grad, theta), grad, *others
 
     def _with_diagonal(self, matrix):
         matrix.reshape(-1)[:: self.n_params + 1] += self.penalty.diagonal
@@ -266,6 +266,8 @@ class NetworkObjective(Objective):
         self.network, self._alpha, self.l2 = term.network, alpha, l2
         return self
 
+    _told: tuple | None = None  # the fields of hyper of the last epoch
+
     def _like(self, term) -> NetworkObjective:
         """The same loss, L2 term included, of another term."""
         other = type(self).__new__(type(self))
@@ -324,8 +326,13 @@ class NetworkObjective(Objective):
         """
         if self._alpha is None:
             raise ValueError("Mini-batches take no penalty but the L2 term of all weights.")
-        order = check_epoch(self, theta, state, order, hyper)
-        return self.term.epoch(theta, state, order, hyper, self._alpha)
+        order, self._told = check_epoch(self, theta, state, order, hyper, self._told)
+        return self.term.epoch(theta, state, order, hyper, self._strengths)
+
+    @cached_property
+    def _strengths(self) -> np.ndarray:
+        """L2 of each segment, (n_segments,), for the sum over a batch."""
+        return np.array([self._alpha * (s.group == WEIGHTS) for s in self.segments])
 
     def subset(self, positions: Any) -> NetworkObjective:
         """As :meth:`Objective.subset`."""

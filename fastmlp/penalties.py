@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastmlp._core.values import penalise
 from fastmlp.segments import WEIGHTS, Segment
-
-_BLOCK = 1 << 15  # parameters that are penalised at once
 
 
 class Groups(NamedTuple):
@@ -107,31 +106,34 @@ class L2:
     @cached_property
     def diagonal(self) -> np.ndarray:
         """Strength of each parameter, (n_params,): the diagonal of the Hessian."""
-        strengths = np.append(self.strengths, 0.0)[self.groups.index]  # -1: the last, 0
+        strengths = self._of(self.groups.index)
         return strengths if self.relative is None else strengths * self.relative
+
+    def _of(self, groups: np.ndarray) -> np.ndarray:
+        """Their strengths."""
+        return np.append(self.strengths, 0.0)[groups]  # -1: the last, 0
 
     @cached_property
     def _costs(self) -> bool:
         return bool(self.strengths.any())
 
-    @property
-    def _blocks(self):
-        """theta in parts that stay in the cache: nothing of its length is written in between."""
-        return (slice(at, at + _BLOCK) for at in range(0, len(self.diagonal), _BLOCK))
+    @cached_property
+    def _stretches(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where stretches of one strength end, and their strengths."""
+        index = self.groups.index
+        alike = index if self.relative is None else self.diagonal
+        ends = np.append(np.flatnonzero(alike[1:] != alike[:-1]) + 1, alike.size)
+        return ends, self._of(index[ends - 1]) if alike is index else alike[ends - 1]
 
     def value(self, theta: np.ndarray) -> float:
         """What theta, (n_params,), costs."""
+        return self.add_to(np.zeros_like(theta), theta) if self._costs else 0.0
+
+    def add_to(self, grad: np.ndarray, theta: np.ndarray) -> float:
+        """What theta costs; its gradient there, or its Hessian times theta, is added in place."""
         if not self._costs:
             return 0.0
-        return 0.5 * float(
-            sum(self.diagonal[b] @ np.square(theta[b], dtype=np.float64) for b in self._blocks)
-        )
-
-    def add_to(self, grad: np.ndarray, theta: np.ndarray) -> None:
-        """Add its gradient at theta, or its Hessian times a vector theta, in place."""
-        if self._costs:
-            for block in self._blocks:
-                grad[block] += self.diagonal[block] * theta[block]
+        return 0.5 * penalise(grad, np.ascontiguousarray(theta, grad.dtype), *self._stretches)
 
     def squares(self, theta: np.ndarray) -> np.ndarray:
         """``sum theta_i^2`` of each group, with the factors within groups, (n_groups,)."""

@@ -257,14 +257,16 @@ class NetworkTerm:
 
     # -- mini-batches --------------------------------------------------------------------------
 
-    def epoch(self, theta, state, order, hyper, alpha: float) -> float:
-        """All batches of an epoch, by what is checked; see :meth:`NetworkObjective.epoch`."""
+    def epoch(self, theta, state, order, hyper, strengths: np.ndarray) -> float:
+        """All batches of an epoch, by what is checked; see :meth:`NetworkObjective.epoch`.
+
+        strengths: L2 of each segment, divided by the sum of the weights of each batch.
+        """
         if self.data.index is not None:
             order = self.data.index[order]
         batch_size = hyper.batch_size
         tapes = self._sweep.batch_tapes(batch_size, self._team_size(batch_size, order.size))
         progress = _minibatch.Progress(len(hyper.rates))
-        strengths = np.array([alpha, 0.0] * (len(self.segments) // 2))  # of weights and biases
 
         def batches(team=None, most_seconds=np.inf):
             self._sweep.epoch(
@@ -350,7 +352,7 @@ class CustomTerm(NetworkTerm):
         delta = np.ascontiguousarray(delta, np.float64)
         return _curvature.LossCurvature(kind, delta, np.ascontiguousarray(Q), root)
 
-    def epoch(self, theta, state, order, hyper, alpha):
+    def epoch(self, theta, state, order, hyper, strengths):
         """Mini-batches run without Python: a loss written in it has none."""
         raise ValueError(
             "A loss written in Python works with the full-batch solvers: lbfgs and gd, with "

@@ -73,6 +73,7 @@ def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order,
                 rows = min(batch_size, n - begin)
                 step.rate(rates[batch], t + 1)
                 batch += 1
+                step.turns = batch < progress.n_batches
                 weight_sum = sum_of_weights(tape, &order[begin], rows)
                 if weight_sum <= 0:
                     continue

@@ -10,6 +10,7 @@ cdef class Step:
     cdef Py_ssize_t n_segments
     cdef const double[::1] strengths      # (n_segments,)
     cdef double weight_decay, max_norm
+    cdef bint turns                       # whether W' is wanted after the step
 
     cdef void rate(self, double rate, long long t) noexcept nogil
     cdef void scale(self, double scale, bint penalised) noexcept nogil

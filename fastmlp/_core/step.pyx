@@ -94,7 +94,8 @@ cdef double share_of_step(tape_t tape, Step step, void **grads, int share,
     cdef Py_ssize_t l, turn = 0
     cdef double penalty = 0
     for l in range(1, tape.layers.n_layers + 1):
-        penalty += update(tape, l, tape.W[l], tape.turned[l], tape.first[l], tape.second[l],
+        turned = tape.turned[l] if step.turns and l > 1 else NULL
+        penalty += update(tape, l, tape.W[l], turned, tape.first[l], tape.second[l],
                           &step.segment[2 * l - 2], &step.strengths[2 * l - 2], grads, share,
                           shares, &turn)
     return penalty
@@ -126,7 +127,7 @@ cdef double update(Tape tape, Py_ssize_t l, real *W, real *turned, real *first, 
         at += strip.weights
         penalty += strengths[1] * kernels.update(W + at, first + at, part(second, at),
                                                  grad + strip.weights, strip.biases, &u[1])
-        if l > 1 and tape.product[l] == PANELS:
+        if turned != NULL and tape.product[l] == PANELS:
             kernels.panel_turn(turned, W, fan_in, fan_out, strip.column,
                                strip.column + strip.biases)
     return penalty

@@ -1,5 +1,8 @@
 """Sweeps over the rows that count: values, gradients, outputs."""
 
+cimport numpy as cnp
+
+from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport loss as loss_rows, real
 from fastmlp._core.network cimport Layers, check_signals
 from fastmlp._core.tape cimport (
@@ -12,6 +15,11 @@ from fastmlp._core.tape cimport (
     spread,
     tape_t,
 )
+
+cnp.import_array()
+
+cdef enum:
+    BLOCK = 512    # squares that are added up in the type of theta, the rest in float64
 
 
 def value_grad(tape_t tape, Py_ssize_t begin, Py_ssize_t end, bint with_grad, deltas=None):
@@ -90,4 +98,45 @@ def loss_of(Layers layers, const real[:, ::1] raw, const real[:, ::1] y, const r
     with nogil:
         total = loss_rows(&delta[0, 0], &raw[0, 0], &y[0, 0], weights, n, layers.n_raw,
                           &layers.loss)
+    return total
+
+
+def penalise(cnp.ndarray grad, cnp.ndarray theta, const Py_ssize_t[::1] ends,
+             const double[::1] strengths):
+    """grad += strength theta, in place; returns the sum of strength theta^2.
+
+    Parameters
+    ----------
+    grad, theta : ndarray of shape (n_params,)
+        Contiguous, of the same type, float32 or float64.
+    ends, strengths : ndarray
+        Where the stretches of theta end that have a strength each; the last one with theta.
+    """
+    cdef Py_ssize_t n = ends[ends.shape[0] - 1]
+    if not (cnp.PyArray_ISCARRAY(grad) and cnp.PyArray_ISCARRAY_RO(theta)
+            and cnp.PyArray_SIZE(grad) == cnp.PyArray_SIZE(theta) == n
+            and cnp.PyArray_TYPE(grad) == cnp.PyArray_TYPE(theta)):
+        raise TypeError("a gradient and its theta are contiguous vectors of one type")
+    if cnp.PyArray_TYPE(grad) == cnp.NPY_FLOAT:
+        return penalised(<float *> cnp.PyArray_DATA(grad), <float *> cnp.PyArray_DATA(theta), ends,
+                         strengths)
+    if cnp.PyArray_TYPE(grad) == cnp.NPY_DOUBLE:
+        return penalised(<double *> cnp.PyArray_DATA(grad), <double *> cnp.PyArray_DATA(theta),
+                         ends, strengths)
+    raise TypeError(f"a gradient is float32 or float64, got {grad.dtype}")
+
+
+cdef double penalised(real *grad, const real *theta, const Py_ssize_t[::1] ends,
+                      const double[::1] strengths) noexcept nogil:
+    cdef Py_ssize_t k, at = 0, n
+    cdef double[2] sums
+    cdef double total = 0
+    for k in range(ends.shape[0]):
+        sums[0] = 0
+        while at < ends[k]:
+            n = min(BLOCK, ends[k] - at)
+            if strengths[k] != 0:
+                kernels.regularise(grad + at, sums, theta + at, n, strengths[k], 1)
+            at += n
+        total += strengths[k] * sums[0]
     return total

@@ -10,8 +10,8 @@ import numpy as np
 from fastmlp._names import shown
 
 
-def real_array(what: str, array: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """An answer of the objective as a C-contiguous float64 array of this shape.
+def real_array(what: str, array: Any, shape: tuple[int, ...], copy: bool = False) -> np.ndarray:
+    """An answer of the objective as a C-contiguous float64 array of this shape; or a copy of it.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def real_array(what: str, array: Any, shape: tuple[int, ...]) -> np.ndarray:
         array = _converted(what, array)
     if array.shape != shape:
         raise ValueError(f"{what} must have shape {shape}; got an array of shape {array.shape}.")
-    return np.asarray(array, dtype=np.float64, order="C")
+    return (np.array if copy else np.asarray)(array, dtype=np.float64, order="C")
 
 
 def _converted(what, array):
@@ -66,7 +66,7 @@ def value_and_grad(answer: Any, theta: np.ndarray) -> tuple[float, np.ndarray]:
     A copy, since the objective may write its next gradient into the same buffer.
     """
     loss, grad = pair(answer, "value_grad(theta) must return (loss, gradient)")
-    grad = np.array(real_array("The gradient of value_grad(theta)", grad, theta.shape))
+    grad = real_array("The gradient of value_grad(theta)", grad, theta.shape, copy=True)
     return real_number("The loss of value_grad(theta)", loss), grad
 
 
