@@ -22,10 +22,10 @@ def test_value_and_gradient(rng, dtype, groups, relative):
     theta, grad = (rng.normal(size=net.n_params).astype(dtype) for _ in range(2))
     expected = grad + penalty.diagonal * theta.astype(float)
     value = 0.5 * float(penalty.diagonal @ theta.astype(float) ** 2)
-    assert value > 0
+    assert value > 0  # a sum of two thousand: rounding grows with its root
     eps = float(np.finfo(dtype).eps)
-    assert penalty.value(theta) == pytest.approx(value, rel=8 * eps)
-    assert penalty.add_to(grad, theta) == pytest.approx(value, rel=8 * eps)
+    assert penalty.value(theta) == pytest.approx(value, rel=64 * eps)
+    assert penalty.add_to(grad, theta) == pytest.approx(value, rel=64 * eps)
     np.testing.assert_allclose(grad, expected, rtol=4 * eps, atol=4 * eps)
     assert grad.dtype == dtype
 
