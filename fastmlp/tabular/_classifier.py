@@ -73,6 +73,10 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         The ensemble, over these numbers.
     status_ : str
         Why the race ended.
+    feature_importances_ : ndarray of shape (n_columns,)
+        The rise of the log-loss, on rows not seen, when a column's values change places.
+    base_value_ : ndarray of shape (n_classes,)
+        What ``explain`` starts from.
     n_features_in_ : int
         Columns.
     feature_names_in_ : ndarray of shape (n_columns,)
@@ -165,6 +169,21 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         logs = np.log(np.clip(np.concatenate(predictions), TINY, 1.0))
         self.temperature_ = _temperature(logs, codes[rows], weights)
 
+    def _calibrated(self, answer):
+        return softmax(np.log(np.clip(answer, TINY, 1.0)) / self.temperature_, axis=1)
+
+    def _answer_and_jacobian(self, Z):
+        answer, jacobian = self.race_.answer_and_jacobian(Z)
+        proba = self._calibrated(answer)
+        # Logarithms by probabilities; 0 where these are clipped.
+        slopes = np.where(answer > TINY, 1 / (self.temperature_ * np.maximum(answer, TINY)), 0.0)
+        of_logs = slopes[..., np.newaxis] * jacobian
+        mean = np.einsum("nk,nkj->nj", proba, of_logs)
+        return proba, proba[..., np.newaxis] * (of_logs - mean[:, np.newaxis])
+
+    def _shaped(self, answers):
+        return answers
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probability of each class.
 
@@ -194,8 +213,7 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         >>> model.predict_proba(X[:1]).round()
         array([[1., 0., 0.]])
         """
-        answer = self._answers(X).mean(axis=0)
-        return softmax(np.log(np.clip(answer, TINY, 1.0)) / self.temperature_, axis=1)
+        return self._calibrated(self._answers(X).mean(axis=0))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels: the most probable ones.

@@ -20,7 +20,7 @@ from fastmlp._names import shown
 from fastmlp._numbers import is_integer
 from fastmlp.estimators._data import check_weights
 from fastmlp.solvers import STOP, Status
-from fastmlp.tabular import _selection
+from fastmlp.tabular import _gradients, _selection
 from fastmlp.tabular._leaderboard import Leaderboard
 from fastmlp.threads import available_cpus, blas_threads, each_once, threads_in_force
 
@@ -388,6 +388,7 @@ class Race(BaseEstimator):
         return Entry(candidate, members, predictions, losses, seconds, status)
 
     def _loss(self, predictions, targets):
+        """Losses of rows, (n,): targets are divided by their deviations, or codes."""
         if self._range is None:
             return _selection.log_loss(predictions, targets)
         return _selection.squared(predictions / self._scale, targets)
@@ -457,11 +458,31 @@ class Race(BaseEstimator):
         """The ensemble of each fold's members, (n_folds, n, n_outputs)."""
         check_is_fitted(self)
         n_folds = len(next(iter(self.members_.values())))
-        return np.stack([
-            sum(share * self._answer(self.members_[name][fold], X)
-                for name, share in self.weights_.items())
-            for fold in range(n_folds)
-        ])  # fmt: skip
+        return np.stack([self.fold_answer(fold, X) for fold in range(n_folds)])
+
+    def fold_answer(self, fold, X):
+        """The ensemble of members that have not seen a fold, (n, n_outputs)."""
+        shares = self.weights_.items()
+        return sum(share * self._answer(self.members_[name][fold], X) for name, share in shares)
+
+    def answer_and_jacobian(self, X):
+        """The answer, (n, n_outputs), and d answer / d x, (n, n_outputs, n_features)."""
+        answer = self.fold_answers(X).mean(axis=0)
+        jacobian = np.zeros((*answer.shape, X.shape[1]))
+        for name, share in self.weights_.items():
+            members = self.members_[name]
+            for member in members:
+                slopes = _gradients.of_member(member, X)
+                if self._range is None:
+                    at = np.searchsorted(self.classes_, member.classes_)
+                    jacobian[:, at] += share / len(members) * slopes
+                    continue
+                if self.clip:  # what is held at an end does not move
+                    plain = np.asarray(member.predict(X)).reshape(answer.shape)
+                    low, high = self._range
+                    slopes = slopes * ((plain >= low) & (plain <= high))[..., np.newaxis]
+                jacobian += share / len(members) * slopes
+        return answer, jacobian
 
     def _checked_X(self, X):
         check_is_fitted(self)

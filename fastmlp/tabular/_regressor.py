@@ -60,6 +60,10 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         The ensemble, over these numbers.
     status_ : str
         Why the race ended.
+    feature_importances_ : ndarray of shape (n_columns,)
+        The fall of R2, on rows not seen, when a column's values change places.
+    base_value_ : float or ndarray of shape (n_outputs,)
+        What ``explain`` starts from.
     n_outputs_ : int
         Targets.
     n_features_in_ : int
@@ -132,6 +136,13 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
     def _conclude(self, y, weights):
         folds, predictions = self.race_.out_of_fold()
         self._conformal = Conformal.of(folds, y, predictions)
+
+    def _answer_and_jacobian(self, Z):
+        return self.race_.answer_and_jacobian(Z)
+
+    def _shaped(self, answers):
+        """(n, n_outputs, ...) as the user's y is."""
+        return answers[:, 0] if self._conformal.flat else answers
 
     def _point(self, X):
         """The answers of each fold's members, and their mean."""
