@@ -35,18 +35,15 @@ def of_member(member, X):
         coef = np.atleast_2d(member.coef_)
         return np.broadcast_to(coef, (len(X), *coef.shape))
     if hasattr(member, "coef_"):
-        coef = (
-            member.coef_
-            if len(member.classes_) > 2
-            else np.vstack([0 * member.coef_, member.coef_])
-        )
+        coef = member.coef_
+        coef = coef if len(coef) > 1 else np.vstack([0 * coef, coef])
         proba = member.predict_proba(X)
         return proba[..., np.newaxis] * (coef - (proba @ coef)[:, np.newaxis])
     if hasattr(member, "class_prior_"):  # a constant
         return np.zeros((len(X), len(member.classes_), X.shape[1]))
     raise TypeError(
-        f"explain needs candidates whose derivatives are known: networks of fastmlp, linear models; "
-        f"{type(member).__name__} is neither."
+        "explain needs candidates whose derivatives are known, networks of fastmlp and linear "
+        f"models; {type(member).__name__} is neither."
     )
 
 
