@@ -25,13 +25,17 @@ SAYS = {
     "universal_approximation.py": ["hidden units for eps", "|x|", "not reached with 3 units"],
     "quiescent.py": ["simulated galaxies", "slope height", "the published box"],
     "features.py": ["photographs", "pixels", "colours"],
+    "sine.py": ["error of mean", "the truth"],
+    "photoz.py": ["simulated galaxies", "CDE loss"],
     "bayesian_line.py": ["slope", "Hamiltonian", "BayesianRidge", "deviation at x"],
 }
 # These draw pictures where matplotlib is installed; the first few take a minute unless told not to.
 ARGUMENTS = dict.fromkeys(
     ["plot_solvers.py", "universal_approximation.py", "features.py"],
     ["--quick", "--out", "pictures"],
-) | dict.fromkeys(["quiescent.py", "bayesian_line.py"], ["--out", "pictures"])
+) | dict.fromkeys(
+    ["quiescent.py", "bayesian_line.py", "sine.py", "photoz.py"], ["--out", "pictures"]
+)
 
 
 def table(printed):
@@ -69,8 +73,28 @@ def bayesian_line(rows):
     np.testing.assert_allclose(rows["curve: hidden layer"], rows["curve: Laplace"], rtol=0.1)
 
 
+def sine(rows):
+    slow, fast, truth = (
+        rows[name] for name in ("adam, 500 epochs", "lm with evidence", "the truth")
+    )
+    assert slow[0] > 2 and fast[0] < 0.35 and fast[1] < 0.15
+    assert truth[2] < fast[2] < truth[2] + 0.05 < slow[2]
+
+
+def photoz(rows):
+    assert 0.86 < rows["90 % intervals hold"][0] < 0.94
+    assert rows["mean error of the surer half"][0] < 0.6 * rows["of the other half"][0]
+    assert rows["a distribution"][1] < 0.01 and len(rows["a distribution"]) == 5
+
+
 # What an example is about.
-NUMBERS = {"quiescent.py": quiescent, "features.py": features, "bayesian_line.py": bayesian_line}
+NUMBERS = {
+    "quiescent.py": quiescent,
+    "features.py": features,
+    "bayesian_line.py": bayesian_line,
+    "sine.py": sine,
+    "photoz.py": photoz,
+}
 
 
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="examples are not installed")
