@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastmlp.config import show_config
-    from fastmlp.estimators import MLPClassifier, MLPDistributionRegressor, MLPRegressor
+    from fastmlp.estimators import (
+        MLPClassifier,
+        MLPDistributionRegressor,
+        MLPRegressor,
+        average,
+    )
     from fastmlp.network import Network
     from fastmlp.solvers import STOP, fit_curve
     from fastmlp.tabular import TabularMLPClassifier, TabularMLPRegressor
@@ -21,6 +26,7 @@ _HOMES = {
     "STOP": "fastmlp.solvers",
     "TabularMLPClassifier": "fastmlp.tabular",
     "TabularMLPRegressor": "fastmlp.tabular",
+    "average": "fastmlp.estimators",
     "fit_curve": "fastmlp.solvers",
     "show_config": "fastmlp.config",
 }
@@ -56,6 +62,7 @@ __all__ = [
     "Network",
     "TabularMLPClassifier",
     "TabularMLPRegressor",
+    "average",
     "fit_curve",
     "show_config",
 ]

@@ -3,9 +3,11 @@
 import warnings
 
 import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastmlp import MLPClassifier, MLPDistributionRegressor, MLPRegressor
+from fastmlp.estimators import AverageClassifier, AverageRegressor
 
 ESTIMATORS = [
     MLPClassifier(max_iter=100),
@@ -17,6 +19,8 @@ ESTIMATORS = [
     MLPDistributionRegressor(max_iter=100),
     MLPDistributionRegressor("student_t", (), solver="lm", alpha=1.0, standardize=True),
     MLPDistributionRegressor(("normal", {"scale": "constant"}), (5,), solver="lbfgs"),
+    AverageRegressor([("a", Ridge()), ("b", Ridge(10.0))], cv=2),
+    AverageClassifier([("a", LogisticRegression()), ("b", LogisticRegression(C=0.1))], cv=2),
 ]
 
 
