@@ -25,10 +25,18 @@ from hostile import anything, one_in  # noqa: E402
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from fastmlp import MLPClassifier, MLPRegressor, Network, solvers  # noqa: E402
+from fastmlp import (  # noqa: E402
+    MLPClassifier,
+    MLPDistributionRegressor,
+    MLPRegressor,
+    Network,
+    solvers,
+)
 from fastmlp.activations import HIDDEN_NAMES, OUTPUT_NAMES  # noqa: E402
+from fastmlp.distributions import check_family  # noqa: E402
+from fastmlp.distributions._families import FAMILIES  # noqa: E402
 from fastmlp.losses import NAMES  # noqa: E402
-from fastmlp.predictor import Predictor  # noqa: E402
+from fastmlp.predictor import DistributionPredictor, Predictor  # noqa: E402
 
 EXAMPLES = int(os.environ.get("FASTMLP_FUZZ", "0"))
 
@@ -240,14 +248,20 @@ REAL = (
 OTHER = (
     "hidden_layer_sizes activation solver batch_size learning_rate shuffle random_state warm_start "
     "nesterovs_momentum early_stopping validation_fraction n_iter_no_change max_fun loss init "
-    "class_weight standardize scoring callback n_threads"
+    "distribution class_weight standardize scoring callback n_threads"
 ).split()
+
+
+families = st.tuples(
+    st.sampled_from(list(FAMILIES)),
+    st.dictionaries(st.sampled_from(["scale", "df", "parametrization"]), anything, max_size=2),
+)
 
 
 @st.composite
 def estimators(draw):
     """An estimator of which at most two parameters are odd."""
-    kind = draw(st.sampled_from([MLPClassifier, MLPRegressor]))
+    kind = draw(st.sampled_from([MLPClassifier, MLPRegressor, MLPDistributionRegressor]))
     parameters = {
         "hidden_layer_sizes": draw(st.sampled_from([(), (3,), (4, 2)])),
         "solver": draw(
@@ -262,7 +276,9 @@ def estimators(draw):
         if name in kind().get_params():
             sizes = st.lists(st.sampled_from(hostile.SIZES), max_size=2)
             bad = sizes if name == "hidden_layer_sizes" else anything
-            parameters[name] = draw(bad)
+            parameters[name] = draw(bad | families if name == "distribution" else bad)
+        elif kind is MLPDistributionRegressor:
+            parameters["distribution"] = draw(st.sampled_from(list(FAMILIES)))
     return kind(**parameters)
 
 
@@ -297,11 +313,32 @@ def test_estimator(data):
         if name == "predict" or isinstance(model, MLPClassifier):
             call(lambda X, name=name: getattr(model, name)(X), X)
     call(model.score, X, y)
+    if isinstance(model, MLPDistributionRegressor):
+        for name, argument in (
+            ("predict_dist", None),
+            ("predict_quantiles", hostile.arrays(3, values=[0.1, 0.5]) | anything),
+            ("predict_interval", anything),
+        ):
+            arguments = () if argument is None else (data.draw(argument),)
+            call(lambda *given, name=name: getattr(model, name)(*given), X, *arguments)
+        call(model.predict, X, data.draw(st.booleans()), data.draw(anything), data.draw(anything))
     if hasattr(model, "_coefs"):
         compiled = call(model.compile)
         if compiled is not None:
             call(compiled.predict, X)
+            if isinstance(compiled, DistributionPredictor):
+                call(compiled.predict, X, return_std=True)
+                call(compiled.predict_dist, X)
     assert all(before[key] is value for key, value in vars(model).items())
+
+
+@given(st.data())
+@fuzz(20)
+def test_check_family(data):
+    family = data.draw(one_in(3, st.sampled_from(list(FAMILIES)), anything | families))
+    raw = data.draw(st.none() | hostile.arrays(4, 2) | anything)
+    y = data.draw(st.none() | hostile.arrays(4, values=[0.0, 1.0]) | anything)
+    call(check_family, family, raw, y, data.draw(one_in(3, st.just(1e-5), anything)))
 
 
 SOLVERS = [
@@ -427,7 +464,10 @@ def test_pickles_with_bytes_changed(freed, data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(np.ones((5, 3)), np.arange(5.0))
-    given_object = data.draw(st.sampled_from([net, Predictor(net, net.init(0)), model]))
+        other = MLPDistributionRegressor("student_t", (4,), max_iter=1, random_state=0)
+        other.fit(np.ones((5, 3)), np.arange(5.0))
+    models = [net, Predictor(net, net.init(0)), model, other, other.compile()]
+    given_object = data.draw(st.sampled_from(models))
     blob = bytearray(pickle.dumps(given_object, protocol=4))
     for _ in range(data.draw(st.integers(1, 3))):
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
@@ -440,7 +480,7 @@ def test_pickles_with_bytes_changed(freed, data):
         try:
             if isinstance(again, Network):
                 again.predict(np.ones(21), np.ones((2, 3)))
-            elif isinstance(again, (Predictor, MLPRegressor)):
+            elif hasattr(again, "predict"):
                 again.predict(np.ones((2, 3)))
         except Exception as error:
             assert str(error)
