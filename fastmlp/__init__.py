@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastmlp.config import show_config
     from fastmlp.estimators import (
+        BayesianMLPClassifier,
+        BayesianMLPRegressor,
         MLPClassifier,
         MLPDistributionRegressor,
         MLPRegressor,
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from fastmlp.tabular import TabularMLPClassifier, TabularMLPRegressor
 
 _HOMES = {
+    "BayesianMLPClassifier": "fastmlp.estimators",
+    "BayesianMLPRegressor": "fastmlp.estimators",
     "MLPClassifier": "fastmlp.estimators",
     "MLPDistributionRegressor": "fastmlp.estimators",
     "MLPRegressor": "fastmlp.estimators",
@@ -56,6 +60,8 @@ _MODULES = (
 
 __all__ = [
     "STOP",
+    "BayesianMLPClassifier",
+    "BayesianMLPRegressor",
     "MLPClassifier",
     "MLPDistributionRegressor",
     "MLPRegressor",

@@ -49,6 +49,11 @@ class NormalFamily(Family):
     parametrization : {"moments", "natural"}, default="moments"
         Of "row": mean and log sigma, or eta1 = mean / sigma^2 and r with
         1 / sigma^2 = softplus(r), in which the log-likelihood is concave.
+
+    Attributes
+    ----------
+    of_rows, natural : bool
+        Whether the scale is an output; whether parameters are natural.
     """
 
     name = "normal"
@@ -68,28 +73,28 @@ class NormalFamily(Family):
                 )
         else:
             self.unit = check_positive("scale of distribution 'normal'", scale)
-        self._natural = parametrization == "natural"
-        if self._natural and scale != "row":
+        self.natural = parametrization == "natural"
+        if self.natural and scale != "row":
             raise ValueError(
                 "parametrization='natural' is for scale='row'; a scale that is no output has "
                 f"none: got scale={shown(scale)}."
             )
-        self._of_rows = isinstance(scale, str) and scale == "row"
+        self.of_rows = isinstance(scale, str) and scale == "row"
         self.needs_residuals = isinstance(scale, str) and scale == "constant"
         self._sigma = np.ones(1)  # in units of the network, where it is no output
-        self.raws_per_target = 2 if self._of_rows else 1
-        self.log_scales = not self._natural
+        self.raws_per_target = 2 if self.of_rows else 1
+        self.log_scales = not self.natural
         self.loss = "squared_error"
-        if self._of_rows:
-            self.loss = "normal_natural" if self._natural else "normal"
-            self.std_factor = None if self._natural else 1.0
+        if self.of_rows:
+            self.loss = "normal_natural" if self.natural else "normal"
+            self.std_factor = None if self.natural else 1.0
 
     def from_raw(self, raw, n_targets):
         parts = planar(raw, n_targets)
-        if not self._of_rows:
+        if not self.of_rows:
             sigma = self._sigma[0] if n_targets == 1 else self._sigma
             return Normal(parts[0], sigma)
-        if not self._natural:
+        if not self.natural:
             return Normal(parts[0], scale_of(parts[1]))
         eta, r = parts
         log_precision = np.where(r < -40, r, np.log(softplus(np.maximum(r, -40))))
@@ -98,9 +103,9 @@ class NormalFamily(Family):
 
     def start(self, y, sample_weight=None):
         mean, variance = moments(y, sample_weight)
-        if not self._of_rows:
+        if not self.of_rows:
             return mean
-        if not self._natural:
+        if not self.natural:
             return np.r_[mean, 0.5 * np.log(variance)]
         precision = 1 / variance
         # softplus^-1(p) = p + ln(1 - e^-p)

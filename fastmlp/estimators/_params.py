@@ -142,9 +142,9 @@ RULES = {
 }
 
 
-def check_params(estimator, extra: dict[str, Rule]) -> None:
-    """Raise InvalidParameterError for the first parameter of an estimator that breaks its rule."""
-    for name, rule in {**RULES, **extra}.items():
+def check_rules(estimator, rules: dict[str, Rule]) -> None:
+    """Raise InvalidParameterError for the first of these parameters that breaks its rule."""
+    for name, rule in rules.items():
         value = getattr(estimator, name)
         if not rule.accepts(value):
             meant = suggestion(value[0] if is_named(value) else value, rule.names)
@@ -153,6 +153,11 @@ def check_params(estimator, extra: dict[str, Rule]) -> None:
                 f"{type(estimator).__name__}: {name}={shown(value)} is not valid; it must be "
                 f"{rule.wanted}.{hint}"
             )
+
+
+def check_params(estimator, extra: dict[str, Rule]) -> None:
+    """Raise InvalidParameterError for the first parameter of an estimator that breaks its rule."""
+    check_rules(estimator, {**RULES, **extra})
     given = estimator._trained_by
     if is_custom_loss(getattr(estimator, given)) and is_mini_batch(estimator.solver):
         raise InvalidParameterError(

@@ -10,4 +10,12 @@ from fastmlp.posteriors.laplace import Laplace
 from fastmlp.posteriors.mcmc import MCMC
 from fastmlp.posteriors.variational import Variational
 
-__all__ = ["Ensemble", "Laplace", "MCMC", "Posterior", "RawMixture", "Variational"]
+# What ``posterior=`` of the Bayesian estimators names.
+POSTERIORS: dict[str, type[Posterior]] = {
+    "laplace": Laplace,
+    "ensemble": Ensemble,
+    "variational": Variational,
+    "mcmc": MCMC,
+}
+
+__all__ = ["MCMC", "POSTERIORS", "Ensemble", "Laplace", "Posterior", "RawMixture", "Variational"]

@@ -93,17 +93,115 @@ class Posterior(Parameters, ABC):
         self
         """
 
+    def grouping(self, objective: Any) -> str:
+        """What shares a strength of the prior where training finds it: "single", "layer", "ard"."""
+        return "single"
+
     @abstractmethod
     def draw(self, n: int, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Draws of theta, (n, n_params), and of the noise, (n,), which belong together."""
+        """Draws of theta and of the noise, which belong together.
+
+        Parameters
+        ----------
+        n : int
+            At least 1.
+        random_state : None, int, RandomState or Generator
+            Of the draws.
+
+        Returns
+        -------
+        thetas : ndarray of shape (n, n_params)
+        noise : ndarray of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            n is less than 1.
+        TypeError
+            An argument is of another kind.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.posteriors import Laplace
+        >>> net = Network([1, 1])
+        >>> objective = net.objective(np.arange(4.0)[:, None], np.array([0.0, 1.1, 1.9, 3.0]))
+        >>> posterior = Laplace().fit(objective, np.array([1.0, 0.0]))
+        >>> thetas, noise = posterior.draw(3, random_state=0)
+        >>> thetas.shape, noise.shape
+        ((3, 2), (3,))
+        """
 
     def sample(self, n: int, random_state: Any = None) -> np.ndarray:
-        """Draws of theta, (n, n_params)."""
+        """Draws of theta.
+
+        Parameters
+        ----------
+        n : int
+            At least 1.
+        random_state : None, int, RandomState or Generator
+            Of the draws.
+
+        Returns
+        -------
+        ndarray of shape (n, n_params)
+
+        Raises
+        ------
+        ValueError
+            n is less than 1.
+        TypeError
+            An argument is of another kind.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.posteriors import Laplace
+        >>> net = Network([1, 1])
+        >>> objective = net.objective(np.arange(4.0)[:, None], np.array([0.0, 1.1, 1.9, 3.0]))
+        >>> posterior = Laplace().fit(objective, np.array([1.0, 0.0]))
+        >>> posterior.sample(3, random_state=0).shape
+        (3, 2)
+        """
         n, rng = check_integer("n", n), check_random_state(random_state)
         return self.draw(n, rng)[0]
 
     def functions(self, X: Any, n: int, random_state: Any = None) -> np.ndarray:
-        """Raw outputs of n networks that are drawn, (n, n_samples, n_raw)."""
+        """Raw outputs of n networks that are drawn.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            In the units of the network.
+        n : int
+            At least 1.
+        random_state : None, int, RandomState or Generator
+            Of the draws.
+
+        Returns
+        -------
+        ndarray of shape (n, n_samples, n_raw)
+
+        Raises
+        ------
+        ValueError
+            n is less than 1; X is not as the network takes it.
+        TypeError
+            An argument is of another kind.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.posteriors import Laplace
+        >>> net = Network([1, 1])
+        >>> objective = net.objective(np.arange(4.0)[:, None], np.array([0.0, 1.1, 1.9, 3.0]))
+        >>> posterior = Laplace().fit(objective, np.array([1.0, 0.0]))
+        >>> posterior.functions([[0.5], [1.5]], 3, random_state=0).shape
+        (3, 2, 1)
+        """
         thetas = self.sample(n, random_state)
         return np.stack([self.network.raw(theta, X) for theta in thetas])
 
@@ -111,6 +209,37 @@ class Posterior(Parameters, ABC):
         """What it says of raw outputs at X: by n draws where there is nothing better.
 
         What a row gets depends on that row alone, and on ``random_state``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            In the units of the network.
+        n : int
+            At least 1.
+        random_state : None, int, RandomState or Generator
+            Of the draws.
+
+        Returns
+        -------
+        RawMixture
+
+        Raises
+        ------
+        ValueError
+            n is less than 1; X is not as the network takes it.
+        TypeError
+            An argument is of another kind.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.posteriors import Laplace
+        >>> net = Network([1, 1])
+        >>> objective = net.objective(np.arange(4.0)[:, None], np.array([0.0, 1.1, 1.9, 3.0]))
+        >>> posterior = Laplace().fit(objective, np.array([1.0, 0.0]))
+        >>> posterior.raws([[0.5], [1.5]], 1).mean.shape
+        (1, 2, 1)
         """
         n, rng = check_integer("n", n), check_random_state(random_state)
         thetas, noise = self.draw(n, rng)

@@ -27,6 +27,8 @@ STRENGTHS = get_args(_types.PosteriorStrengths)
 MOST_FULL = 3000
 # Of the strengths at a fixed theta: the change at which they have settled, and updates at most.
 SETTLED, MOST_UPDATES = 1e-3, 50
+# Times the spread of the targets, the least noise.
+LEAST_NOISE = 1e-6
 _BLOCK_BYTES = 1 << 25  # of J at a time
 SMALLER = "structure='layer' or 'diagonal' takes less, as weights='last' does: the last layer's."
 
@@ -48,12 +50,15 @@ class Laplace(Posterior):
     weights : {"auto", "all", "last"}, default="auto"
         The parameters that are uncertain: all, or those of the last layer, behind features that are
         fixed. "auto" is "all" up to 3000 parameters, then "last".
-    strengths : {"single", "layer", "ard"}, default="layer"
+    strengths : {"single", "layer", "ard"}, optional
         What shares a precision of the prior: all parameters, each layer's weights or biases, or
-        besides the weights of each input feature. The biases of the outputs have none.
-    n_starts : int, default=1
+        besides the weights of each input feature. The biases of the outputs have none. By default
+        "layer" for squared error; "single" for losses without a noise of their own, whose outputs
+        may be of different kinds.
+    n_starts : int, optional
         Modes: trained from so many initial weights (with ``train``), each with its own
-        approximation; all have equal shares.
+        approximation; all have equal shares. By default 5 up to 3000 parameters, then one; and one
+        of a network without hidden layers, which has no other.
 
     Attributes
     ----------
@@ -95,8 +100,8 @@ class Laplace(Posterior):
         self,
         structure: _types.PosteriorStructure = "auto",
         weights: _types.PosteriorWeights = "auto",
-        strengths: _types.PosteriorStrengths = "layer",
-        n_starts: int = 1,
+        strengths: _types.PosteriorStrengths | None = None,
+        n_starts: int | None = None,
     ):
         self.structure = structure
         self.weights = weights
@@ -113,11 +118,52 @@ class Laplace(Posterior):
         n_threads: int | None = None,
         state: EvidenceState | None = None,
     ) -> Self:
-        """As :meth:`Posterior.fit`; ``state`` is what the evidence said in training."""
+        """Find the posterior of the parameters of an objective.
+
+        Parameters
+        ----------
+        objective : NetworkObjective
+            Data and loss; see :meth:`fastmlp.Network.objective`. Its penalty plays a part in
+            ``train`` alone.
+        theta : ndarray of shape (n_params,)
+            Where to start; without ``train`` the trained parameters.
+        train : callable, optional
+            ``train(objective, theta, random_state) -> Result``: minimises an objective from theta.
+        random_state : None, int, RandomState or Generator
+            Of the initial weights of further starts.
+        n_threads : int, optional
+            Threads, at most; None: the cores of this process.
+        state : EvidenceState, optional
+            What the evidence said in training (``Result.state``), where there is no ``train``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            A parameter out of its range; the loss has no curvature.
+        MemoryError
+            The matrix does not fit; the text names its size and what takes less.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.posteriors import Laplace
+        >>> net = Network([1, 1])
+        >>> objective = net.objective(np.arange(4.0)[:, None], np.array([0.0, 1.1, 1.9, 3.0]))
+        >>> posterior = Laplace().fit(objective, np.array([1.0, 0.0]))
+        >>> posterior.sample(3, random_state=0).shape
+        (3, 2)
+        """
         check_choice("structure", self.structure, STRUCTURES)
         check_choice("weights", self.weights, WEIGHTS)
-        check_choice("strengths", self.strengths, STRENGTHS)
-        n_starts = check_integer("n_starts", self.n_starts)
+        check_choice("strengths", self.strengths, (None, *STRENGTHS))
+        n_starts = 5 if objective.n_params <= MOST_FULL else 1
+        if self.n_starts is not None:
+            n_starts = check_integer("n_starts", self.n_starts)
         rng = check_random_state(random_state)
         if train is None:
             ends = [Result(np.asarray(theta), np.nan, 0, None, state=state)]
@@ -129,7 +175,8 @@ class Laplace(Posterior):
         # n^3 / 3 for each of some factorisations and inverses
         most = worth_of_blas(objective.n_params**3 / 10)
         with blas_threads(min(most, n_threads or most)):
-            found = [self._around(objective, end) for end in ends]
+            grouping = self.grouping(objective)
+            found = [self._around(objective, end, grouping) for end in ends]
         merits = [evidence.log_evidence for _, evidence in found]
         best = int(np.argmax(np.nan_to_num(merits, nan=-np.inf)))
         self.modes = [mode for mode, _ in found]
@@ -138,6 +185,12 @@ class Laplace(Posterior):
         self.network, self.theta = objective.network, mode.whole(mode.mode[None])[0]
         self.noise, self.log_marginal_likelihood = mode.noise, merits[best]
         return self
+
+    def grouping(self, objective: Any) -> str:
+        """As :meth:`Posterior.grouping`: what ``strengths`` says."""
+        if self.strengths is not None:
+            return self.strengths
+        return "layer" if objective.has_noise else "single"
 
     def moments(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance of the raw outputs, linear in theta, over all modes.
@@ -152,6 +205,22 @@ class Laplace(Posterior):
         mean : ndarray of shape (n_samples, n_raw)
         cov : ndarray of shape (n_samples, n_raw, n_raw)
             Epistemic: without noise.
+
+        Raises
+        ------
+        ValueError
+            X is not as the network takes it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.posteriors import Laplace
+        >>> net = Network([1, 1])
+        >>> objective = net.objective(np.arange(4.0)[:, None], np.array([0.0, 1.1, 1.9, 3.0]))
+        >>> mean, cov = Laplace().fit(objective, np.array([1.0, 0.0])).moments([[1.5], [9.0]])
+        >>> mean.ravel(), bool(cov[1, 0, 0] > 10 * cov[0, 0, 0])
+        (array([1.5, 9. ]), True)
         """
         _, means, covs, _ = self.raws(X)
         mean = means.mean(axis=0)
@@ -188,13 +257,13 @@ class Laplace(Posterior):
         k = len(self.modes)
         return [(mode, slice(i, None, k)) for i, mode in enumerate(self.modes[:n])]
 
-    def _around(self, objective, end):
+    def _around(self, objective, end, grouping):
         """The Gaussian around where a run ended, and what the evidence says there."""
         theta = np.asarray(end.theta)
         state = end.state if isinstance(end.state, EvidenceState) else None
         front = embed = None
         if state is not None and state.linear:
-            objective, theta, state, embed = self._line(objective, theta)
+            objective, theta, state, embed = _line(objective, theta, grouping)
         weights = self.weights
         if weights == "auto":
             weights = "all" if objective.n_params <= MOST_FULL else "last"
@@ -202,23 +271,16 @@ class Laplace(Posterior):
             objective, theta, front = _last_layer(objective, theta)
             state = None
         curvature = self._curvature(objective, theta)
-        state = self._settle(objective, theta, state, curvature)
-        precision = objective.weight_sum / state.noise**2
+        state = _settle(objective, theta, state, curvature, grouping)
+        noise = max(state.noise, _least_noise(objective)) if objective.has_noise else 1.0
+        precision = objective.weight_sum / noise**2
         if isinstance(curvature, DiagonalLaplace):
             factor = DiagonalFactor(precision * curvature.total())
         else:
             factors = [block.factor() for block in curvature.blocks]
             factor = Factor(curvature.parts, factors, precision)
-        noise = state.noise if objective.has_noise else 1.0
         wide = theta.astype(np.float64)
         return Gaussian(objective.network, wide, factor, noise, front, embed), state
-
-    def _line(self, objective, theta):
-        """The linear function that explains the data better than the network did."""
-        line, as_network = objective.linear(theta)
-        solver = LevenbergMarquardt(evidence=_as_evidence(self.strengths))
-        result = minimize(line, np.zeros(line.n_params, line.dtype), solver=solver, tol=1e-8)
-        return line, result.theta, result.state, as_network.without_data(result.theta)
 
     def _curvature(self, objective, theta):
         """The Gauss-Newton matrix of the data, mean loss, in the structure that is kept."""
@@ -243,22 +305,35 @@ class Laplace(Posterior):
             blocks[-1][-n_raw:, -n_raw:] += 1 / objective.weight_sum
         return BlockLaplace(blocks)
 
-    def _settle(self, objective, theta, state, curvature):
-        """Strengths and noise of the largest marginal likelihood at theta; curvature holds them."""
-        evidence = Evidence(
-            Adapted(objective), theta, _fitting(state, self.strengths), self.strengths
-        )
-        if evidence.state is None:
-            evidence.begin(WEAK)
-        loss = float(evidence.objective.value(theta))
-        before = np.nan
-        for _ in range(MOST_UPDATES):
-            evidence.renew(theta, loss, np.zeros(theta.size), curvature)
-            after = np.log(evidence.l2)
-            if evidence.settled and np.abs(after - before).max() <= SETTLED:
-                break
-            before = after
-        return evidence.state
+
+def _line(objective, theta, grouping):
+    """The linear function that explains the data better than the network did."""
+    line, as_network = objective.linear(theta)
+    solver = LevenbergMarquardt(evidence=_as_evidence(grouping))
+    result = minimize(line, np.zeros(line.n_params, line.dtype), solver=solver, tol=1e-8)
+    return line, result.theta, result.state, as_network.without_data(result.theta)
+
+
+def _settle(objective, theta, state, curvature, grouping):
+    """Strengths and noise of the largest marginal likelihood at theta; curvature holds them."""
+    evidence = Evidence(Adapted(objective), theta, _fitting(state, grouping), grouping)
+    if evidence.state is None:
+        evidence.begin(WEAK)
+    loss = float(evidence.objective.value(theta))
+    before = np.nan
+    for _ in range(MOST_UPDATES):
+        evidence.renew(theta, loss, np.zeros(theta.size), curvature)
+        after = np.log(evidence.l2)
+        if evidence.settled and np.abs(after - before).max() <= SETTLED:
+            break
+        before = after
+    return evidence.state
+
+
+def _least_noise(objective):
+    """What noise is held above: less would say that there is none."""
+    spread = float(np.std(objective.term.data.selected[0]))
+    return LEAST_NOISE * (spread if spread > 0 else 1.0)
 
 
 def _as_evidence(strengths):

@@ -10,6 +10,7 @@ from fastmlp.solvers._full_batch import QUIET
 from fastmlp.solvers._protocol import Adapted
 
 TINY = np.finfo(np.float64).tiny
+HUGE = 1e300  # where there is no noise at all
 EPS = np.finfo(np.float64).eps
 
 NEEDS = (
@@ -302,9 +303,10 @@ class Evidence:
         typical = self._prior.typical
         shape = np.where(typical > 0, determined.sum(), 0.0)
         spread = np.maximum(norm2 + 2 * shape / np.maximum(typical, TINY), TINY)
-        alpha = np.minimum(np.maximum(determined + 2 * shape, EPS) / spread, most / unit)
+        alpha = np.maximum(determined + 2 * shape, EPS) / spread
+        alpha = np.minimum(alpha, min(most, HUGE * unit) / unit)
         # log|beta J'J + alpha D|: G is that matrix times noise^2 / W
-        log_det += n_params * np.log(1 / unit)
+        log_det -= n_params * np.log(unit)
         log_evidence = (
             -sum_loss / noise2
             - 0.5 * float(alpha @ norm2)

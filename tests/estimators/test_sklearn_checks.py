@@ -6,8 +6,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastmlp import MLPClassifier, MLPDistributionRegressor, MLPRegressor
+from fastmlp import (
+    BayesianMLPClassifier,
+    BayesianMLPRegressor,
+    MLPClassifier,
+    MLPDistributionRegressor,
+    MLPRegressor,
+)
 from fastmlp.estimators import AverageClassifier, AverageRegressor
+from fastmlp.posteriors import Laplace
 
 ESTIMATORS = [
     MLPClassifier(max_iter=100),
@@ -21,6 +28,8 @@ ESTIMATORS = [
     MLPDistributionRegressor(("normal", {"scale": "constant"}), (5,), solver="lbfgs"),
     AverageRegressor([("a", Ridge()), ("b", Ridge(10.0))], cv=2),
     AverageClassifier([("a", LogisticRegression()), ("b", LogisticRegression(C=0.1))], cv=2),
+    BayesianMLPClassifier((5,), posterior=Laplace(n_starts=1), max_iter=30),
+    BayesianMLPRegressor(hidden_layer_sizes=(), posterior=Laplace("layer")),
 ]
 
 

@@ -17,6 +17,7 @@ import fastmlp.displays
 import fastmlp.distributions
 import fastmlp.losses
 import fastmlp.metrics
+import fastmlp.posteriors
 import fastmlp.predictor
 import fastmlp.solvers
 import fastmlp.trace
@@ -35,6 +36,7 @@ def public():
         (fastmlp.predictor, ["DistributionPredictor", "Predictor"]),
         (fastmlp.trace, ["Trace"]),
     ]
+    doors += [(fastmlp.posteriors, ["Laplace"])]
     rooms = (fastmlp.distributions, fastmlp.metrics, fastmlp.displays)
     doors += [(room, room.__all__) for room in rooms]
     found = {}
@@ -58,6 +60,8 @@ PUBLIC = {
     for name, thing in public().items()
     # What ``minimize`` calls, and what the loop calls on a record.
     if not name.endswith((".run", "Record.close"))
+    # What a method of a base has described.
+    and not (inspect.getdoc(thing) or "").startswith("As :meth:`Posterior.")
 }
 WITHOUT = {name: ["Raises"] for name in PUBLIC if name.endswith(".get_params")}
 # skl2onnx's business.

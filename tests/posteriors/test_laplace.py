@@ -252,6 +252,7 @@ def test_several_modes_are_a_mixture():
     def train(objective, theta, random_state):
         return minimize(objective, theta, solver=SOLVER)
 
+    assert len(Laplace().fit(objective, net.init(0), train=train, random_state=0).modes) == 5
     posterior = Laplace(n_starts=3).fit(objective, net.init(0), train=train, random_state=0)
     assert len(posterior.modes) == 3
     new = np.random.default_rng(0).uniform(-2, 2, (5, 2))
