@@ -1,7 +1,7 @@
-"""RAIL's face of fastmlp: a network whose output is a mixture of Normals in redshift.
+"""RAIL's face of fastmlp: a network whose output is a distribution of the redshift.
 
 Inputs are those of SklNeurNet: the reference magnitude, the colours, and what was not detected.
-p(z) is cut at zmin and zmax and given on a grid of nzbins points.
+p(z) is cut at zmin and zmax and given in nzbins bins.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ class FastMLPInformer(CatInformer):
     config_options = CatInformer.config_options.copy()
     config_options.update(
         **dict.fromkeys(("redshift_col", "hdf5_groupname", *BANDS), SHARED_PARAMS),
-        components=Param(int, 5, msg="Normals in the mixture"),
+        distribution=Param(str, "mixture", msg="family of p(z): mixture, student_t, normal ..."),
         hidden_layer_sizes=Param(list, [32, 32], msg="units of the hidden layers"),
         max_iter=Param(int, 200, msg="epochs, at most; validation data stop training before"),
         seed=Param(int, 0, msg="of the initial weights"),
@@ -48,7 +48,7 @@ class FastMLPInformer(CatInformer):
         if config.hdf5_groupname:
             table = table[config.hdf5_groupname]
         self.model = MLPDistributionRegressor(
-            distribution=("mixture", {"components": config.components}),
+            distribution=config.distribution,
             hidden_layer_sizes=tuple(config.hidden_layer_sizes),
             standardize=True,
             early_stopping=True,
@@ -68,9 +68,11 @@ class FastMLPEstimator(CatEstimator):
 
     def _process_chunk(self, start, end, data, first):
         config = self.config
-        grid = np.linspace(config.zmin, config.zmax, config.nzbins)
-        density = self.model.predict_dist(features(data, config))[:, None].pdf(grid)
-        density = np.maximum(density, 1e-300)  # a row all of whose redshifts are outside
-        ensemble = qp.Ensemble(qp.interp, data={"xvals": grid, "yvals": density})
-        ensemble.set_ancil({"zmode": grid[density.argmax(axis=1)][:, None]})
+        edges = np.linspace(config.zmin, config.zmax, config.nzbins + 1)
+        dist = self.model.predict_dist(features(data, config))
+        shares = np.maximum(np.diff(dist[:, None].cdf(edges)), 1e-300)  # never all zero
+        shares /= shares.sum(axis=1, keepdims=True)
+        ensemble = qp.Ensemble(qp.hist, data={"bins": edges, "pdfs": shares / np.diff(edges)})
+        best = shares.argmax(axis=1)
+        ensemble.set_ancil({"zmode": (edges[best] + edges[best + 1])[:, None] / 2})
         self._do_chunk_output(ensemble, start, end, first, data=data)
