@@ -125,25 +125,19 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         the slopes of tanh or logistic units over inputs from -1 to 1, which "lm" gains from. A pair
         is in the units of X and y, as ``coefs_`` and ``intercepts_`` are.
     standardize : bool, default=False
-        Whether each feature (and, in a regressor whose loss can be shifted, each target) is brought
-        to mean 0 and standard deviation 1 inside; sparse features are only divided, not shifted.
-        The scales are learned, in float64, from the training rows of the first fit, and applied to
-        rows as they are read, without a copy of X. ``partial_fit`` lets them follow the stream: the
-        first and the last layer are rewritten with them, so that the model remains the same
-        function, until a scale has doubled or halved; beyond that the weights stay of the size at
-        which training works, and the function moves with the data. ``predict`` takes and
-        returns the original units, and ``coefs_`` and ``intercepts_`` are in them, too; ``loss_``
-        and the loss curves belong to the scaled data.
+        Whether each feature is brought to mean 0 and standard deviation 1 inside; sparse features
+        are only divided, not shifted. The scales are learned, in float64, from the training rows of
+        the first fit, and applied to rows as they are read, without a copy of X; ``partial_fit``
+        lets them follow the stream. (Targets are standardised in any case, where the distribution
+        can be shifted; where a scale is given they are divided by it, and shifted under
+        ``standardize=True`` alone.)
     scoring : str, callable or None, default=None
-        What early stopping maximises: None for accuracy or R2, "loss" for minus the validation
-        loss, a scorer of scikit-learn or its name, or a function ``scorer(estimator, X, y)`` that
-        returns a number. Your function gets the rows set aside, or ``X_val`` and ``y_val``, as you
-        passed them (frames and series stay such), after each epoch, and the estimator with the
-        weights of this epoch, and besides ``sample_weight`` if it has a parameter of this name and
-        there are weights; what it raises ends the fit. scikit-learn's scorers know ``classes_``,
-        and are tried before training starts: where the validation data lack a class that they
-        cannot do without, a warning says so, and the loss decides. With a scorer, the split keeps
-        the shares of the classes.
+        What early stopping maximises: None or "loss" for the likelihood of the validation data; a
+        scorer of scikit-learn or its name, which judges the means; or a function
+        ``scorer(estimator, X, y)`` that returns a number, and is called after each epoch with the
+        rows set aside, or ``X_val`` and ``y_val``, as you passed them, and the estimator with the
+        weights of this epoch (and besides ``sample_weight`` if it has a parameter of this name and
+        there are weights); what it raises ends the fit.
     callback : callable, default=None
         ``callback(epoch, record)`` after each epoch, counted from 1. ``record`` is a dict of this
         epoch's entries of ``history_``, with the attributes ``theta``, the parameters at present
@@ -173,12 +167,13 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
     scale_ : ndarray of shape (n_outputs,) or None
         The learned sigma of ``("normal", {"scale": "constant"})``, in the units of y.
     coefs_, intercepts_ : list of ndarray
-        Weights (n_in, n_out) and biases (n_out,) of each layer, in the units of X and y. They may
-        be edited: ``predict`` uses them as they are. With ``standardize=True`` the scales are
-        folded into the first and the last layer, in float64; these arrays are read-only: change
-        copies, and assign the whole list.
+        Weights (n_in, n_out) and biases (n_out,) of each layer, in the units of X; the outputs are
+        the parameters of (y - y_mean_) / y_scale_. They may be edited: ``predict`` uses them as
+        they are. With ``standardize=True`` the scales of X are folded into the first layer, in
+        float64; these arrays are read-only: change copies, and assign the whole list.
     network_ : Network
-        The network, in the units of X and y: ``network_.predict(theta_, X)`` gives the predictions.
+        The network, in the units of X: ``network_.raw(theta_, X)`` gives the parameters of the
+        distribution of (y - y_mean_) / y_scale_.
     theta_ : ndarray of shape (n_params,)
         ``coefs_`` and ``intercepts_`` as one vector; a copy.
     loss_ : float
@@ -219,7 +214,7 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
     n_layers_ : int
         Layers, the input included.
     n_outputs_ : int
-        Neurons of the output layer.
+        Targets; for "categorical" the values of y.
     n_features_in_ : int
         Features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -348,8 +343,15 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
             family = resolve_family(self.distribution)
             family.check(targets)
             self._family = family.learn(targets, sample_weight)
+            self._fitted_distribution = self.distribution
             self.scale_ = None
         else:
+            if repr(self.distribution) != repr(self._fitted_distribution):
+                raise ValueError(
+                    f"The fit that would go on was of distribution {self._fitted_distribution!r}, "
+                    f"and this one is {self.distribution!r}: set warm_start=False, or clone the "
+                    "estimator."
+                )
             self._same_columns(targets, "y")
             self._family.check(targets)
         if incremental and self._family.needs_residuals:

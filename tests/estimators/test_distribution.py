@@ -305,6 +305,14 @@ def test_a_warm_start_goes_on():
     assert model.loss_ < before and len(model.loss_curve_) > 20
 
 
+def test_a_fit_goes_on_with_its_own_distribution_alone():
+    model = fit(solver="adam", warm_start=True).set_params(distribution="laplace")
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match="was of distribution 'normal', and this one is 'lapl"):
+            method(X, Y)
+    assert model.set_params(distribution="normal").partial_fit(X, Y).score(X, Y) > -10
+
+
 def test_several_starts():
     model = fit(n_starts=3)
     assert len(model.starts_) == 3
