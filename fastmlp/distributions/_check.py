@@ -103,10 +103,13 @@ def check_family(
     family = resolve_family(family)
     tol = check_positive("tol", tol)
     rng = np.random.default_rng(random_state if raw is None or y is None else 0)
+    if y is not None:
+        y = numbers("y", y)
+        family = family.learn(y)
     raw = _raw_of(family, raw, rng)
     n = len(raw)
     dist = family.from_raw(raw, 1)
-    y = dist.sample(random_state=rng)[0] if y is None else numbers("y", y)
+    y = dist.sample(random_state=rng)[0] if y is None else y
     if y.shape != (n,):
         raise ValueError(f"y must have shape ({n},), one target for each row; got {y.shape}.")
     family.check(y)
@@ -119,7 +122,7 @@ def check_family(
         moved = dist.affine(3.0, 2.0).logpdf(3.0 + 2.0 * y) + np.log(2.0)
         _compare("affine(3, 2).logpdf(3 + 2 y) + ln 2", moved, "logpdf(y)", dist.logpdf(y), tol)
     for weights in (None, np.arange(1.0, n + 1)):
-        family.start(y, weights)
+        family.start(family.encode(y), weights)
         if isinstance(family, CustomFamily):
             family.start(np.c_[y, y], weights)
     return error

@@ -224,6 +224,8 @@ class CategoricalFamily(Family):
         return np.searchsorted(self._values, y.ravel()).astype(np.intp)
 
     def n_outputs(self, n_targets):
+        if self._values is None:
+            raise ValueError("distribution 'categorical' has to learn its values from y.")
         return len(self._values)
 
     def from_raw(self, raw, n_targets):

@@ -395,9 +395,13 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
                 self.y_mean_ = np.zeros(self._n_targets)
 
     def _follow_target_scales(self, targets, sample_weight, network, theta):
-        """Only a location and logarithms of scales can be rewritten for other units."""
-        if self._family.log_scales and self._family.unit is None:
+        """Only locations and logarithms of scales can be rewritten: others move with the data."""
+        if self.y_mean_ is None or self._family.unit is not None:
+            return
+        if self._family.log_scales:
             super()._follow_target_scales(targets, sample_weight, network, theta)
+        else:
+            _data.follow_scales(self, "y", targets.reshape(len(targets), -1), sample_weight)
 
     def _marginal(self, targets, sample_weight):
         return self._family.start(targets, sample_weight)

@@ -23,7 +23,10 @@ def test_right_families_pass():
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_families_that_are_there_pass(name):
-    if name == "categorical":  # has to know its values first
+    if name == "categorical":
+        with pytest.raises(ValueError, match="has to learn its values from y"):
+            check_family(name)
+        assert check_family(name, RNG.normal(size=(3, 3)), [0.0, 1.0, 2.0]) < 1e-6
         return
     assert check_family(name) < 1e-6
 

@@ -29,6 +29,7 @@ TARGETS = {
     "categorical": np.minimum(COUNTS, 3) * 10,
 }
 CONSTANT = ("normal", {"scale": "constant"})
+NATURAL = ("normal", {"parametrization": "natural"})
 
 
 def make(distribution="normal", **options):
@@ -95,7 +96,7 @@ def test_the_score_is_scipys_log_density(name):
     )
 
 
-@pytest.mark.parametrize("name", ["normal", CONSTANT, "student_t"])
+@pytest.mark.parametrize("name", ["normal", CONSTANT, NATURAL, "student_t", "laplace"])
 @pytest.mark.parametrize("solver", ["lm", "lbfgs", "adam"])
 def test_units_of_targets(name, solver):
     """y -> a + b y shifts and scales the distribution, and moves the score by ln b."""
@@ -210,6 +211,19 @@ def test_compiled(name, options, dtype):
         compiled.predict(np.full((1, 2), np.nan), return_std=True)
 
 
+def test_natural_parameters_are_another_way_to_the_same_distributions():
+    """Linear in x they are not the same models; without x, and compiled, they are."""
+    X0 = np.zeros((N, 2))
+    options = {"hidden_layer_sizes": (), "max_iter": 100}
+    natural, plain = fit(NATURAL, X0, Y, **options), fit("normal", X0, Y, **options)
+    found = natural.predict(X0[:1], return_std=True)
+    np.testing.assert_allclose(found, plain.predict(X0[:1], return_std=True), rtol=1e-4)
+    np.testing.assert_allclose(found, ([Y.mean()], [Y.std()]), rtol=1e-4)
+    compiled = fit(NATURAL, X, Y).compile()
+    expected = fit(NATURAL, X, Y).predict(X, return_std=True)
+    np.testing.assert_allclose(compiled.predict(X, return_std=True), expected, rtol=1e-10)
+
+
 def test_several_targets():
     y = np.c_[Y, Y[::-1] * 3]
     model = fit("normal", y=y)
@@ -228,7 +242,7 @@ def test_several_targets():
 
 
 @pytest.mark.parametrize(
-    "distribution", ["normal", CONSTANT, "student_t", "poisson", "categorical"]
+    "distribution", ["normal", CONSTANT, NATURAL, "student_t", "poisson", "categorical"]
 )
 def test_the_input_jacobian_is_that_of_the_mean(distribution):
     y = TARGETS[distribution] if isinstance(distribution, str) else Y
@@ -288,8 +302,9 @@ def test_partial_fit_where_it_makes_no_sense():
         model.partial_fit(X, np.full(N, 7.0))
 
 
-def test_the_first_block_of_a_stream_does_not_fix_the_units():
-    model = make("normal", solver="adam", learning_rate_init=0.01).partial_fit(X[:1], Y[:1])
+@pytest.mark.parametrize("distribution", ["normal", NATURAL])
+def test_the_first_block_of_a_stream_does_not_fix_the_units(distribution):
+    model = make(distribution, solver="adam", learning_rate_init=0.01).partial_fit(X[:1], Y[:1])
     for _ in range(60):
         model.partial_fit(X, Y)
     assert model.y_scale_[0] > 3
@@ -389,7 +404,7 @@ def test_distributions_that_are_none(spec, words):
         make(spec).fit(X, Y)
 
 
-@pytest.mark.parametrize("distribution", ["normal", CONSTANT, "student_t"])
+@pytest.mark.parametrize("distribution", ["normal", CONSTANT, NATURAL, "student_t"])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "lm"])
 @pytest.mark.parametrize("n", [1, 20])
 def test_targets_without_a_spread(distribution, solver, n):
