@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from typing import Any, Self
 
 import numpy as np
 
 from fastmlp._names import unknown
-from fastmlp._numbers import check_integer, check_random_state
+from fastmlp._numbers import check_integer, check_positive, check_random_state
 from fastmlp.posteriors._base import Posterior, RawMixture, Train
 from fastmlp.posteriors._parallel import generators, n_workers, new_start, side_by_side
 from fastmlp.solvers import EvidenceState, LevenbergMarquardt, Result, Status, minimize
@@ -25,6 +27,8 @@ class Ensemble(Posterior):
     rows : {"all", "bootstrap"}, default="all"
         What a member is trained on: all rows; or as many as there are, drawn with replacement, so
         that a row counts 0, 1, 2, ... times. About a third is out of each member's bag.
+    max_time : float or None, default=None
+        Seconds after which no further member is begun.
 
     Attributes
     ----------
@@ -60,9 +64,10 @@ class Ensemble(Posterior):
     (3, 60, 1)
     """
 
-    def __init__(self, n_members: int = 5, rows: str = "all"):
+    def __init__(self, n_members: int = 5, rows: str = "all", max_time: float | None = None):
         self.n_members = n_members
         self.rows = rows
+        self.max_time = max_time
 
     def fit(
         self,
@@ -91,10 +96,18 @@ class Ensemble(Posterior):
             A parameter of the wrong kind or out of range.
         KeyboardInterrupt
             Ctrl-C before a member was there; later the members that were begun are kept.
+
+        Warns
+        -----
+        RuntimeWarning
+            Ctrl-C or the time left some out.
         """
         check_integer("n_members", self.n_members)
         if self.rows not in ROWS:
             raise ValueError(unknown("rows", self.rows, ROWS))
+        end = np.inf
+        if self.max_time is not None:
+            end = time.perf_counter() + check_positive("max_time", self.max_time)
         sources = generators(random_state, self.n_members)
         workers = n_workers(n_threads, self.n_members)
         train = _trained if train is None else train
@@ -103,6 +116,8 @@ class Ensemble(Posterior):
         stopped: list[Any] = []
 
         def one(k):
+            if k > 0 and time.perf_counter() > end:
+                return
             rng, counts = sources[k], None
             if self.rows == "bootstrap":
                 n = objective.n_samples
@@ -128,6 +143,12 @@ class Ensemble(Posterior):
         self.oob_prediction = self.oob_loss = None
         if bags:
             self._look_out_of_bags(objective, [bags[k] for k in order])
+        if len(order) < self.n_members:
+            warnings.warn(
+                f"Ended early: {len(order)} of {self.n_members} members were trained.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self.theta = self.thetas[0]
         self.noise = float(np.sqrt(np.mean(self.noises**2)))
         return self

@@ -90,7 +90,7 @@ def test_the_mixture_is_that_of_the_members():
     assert np.array_equal(noise, posterior.noises[at]) and len(set(at)) == 3
 
 
-def test_ctrl_c_keeps_the_members_that_were_begun():
+def test_ctrl_c_and_time_keep_the_members_that_were_begun():
     net, X, y = problem()
     made = []
 
@@ -101,10 +101,14 @@ def test_ctrl_c_keeps_the_members_that_were_begun():
             result = type(result)(**{**vars(result), "status": Status.INTERRUPTED})
         return result
 
-    posterior = Ensemble(5).fit(
-        net.objective(X, y), net.init(random_state=0), train=train, random_state=0, n_threads=1
-    )
+    start = net.init(random_state=0)
+    with pytest.warns(RuntimeWarning, match="Ended early: 2 of 5 members"):
+        posterior = Ensemble(5).fit(
+            net.objective(X, y), start, train=train, random_state=0, n_threads=1
+        )
     assert len(posterior.thetas) == 2
+    with pytest.warns(RuntimeWarning, match="Ended early: 1 of 3 members"):
+        Ensemble(3, max_time=1e-9).fit(net.objective(X, y), start, train=by_adam, n_threads=1)
 
     def never(objective, theta, random_state):
         raise KeyboardInterrupt

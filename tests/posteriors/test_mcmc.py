@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fastmlp._core.trajectory import Stretch
 from scipy import stats
+from sklearn.linear_model import BayesianRidge
 
 from fastmlp import Network
 from fastmlp.penalties import L2, Groups
@@ -123,7 +124,9 @@ def test_linear_regression_with_given_noise_has_its_normal_posterior():
     net, X, y = problem((3, 1))
     noise, strength = 0.4, 3.0
     objective = held(net.objective(X, y), strength * noise**2)
-    posterior = MCMC(groups=None, fixed_noise=noise).fit(objective, np.zeros(4), random_state=0)
+    posterior = MCMC(2, 300, 600, groups=None, fixed_noise=noise).fit(
+        objective, np.zeros(4), random_state=0
+    )
     A = np.c_[X, np.ones(len(X))]
     cov = np.linalg.inv(A.T @ A / noise**2 + strength * np.diag([1, 1, 1, 0]))
     mean = cov @ A.T @ y / noise**2
@@ -138,7 +141,7 @@ def test_logistic_regression_by_quadrature():
     net, X, _ = problem((1, 1), n=12, loss="log_loss")
     y = (X[:, 0] + 0.5 * np.sin(9 * X[:, 0]) > 0).astype(float)
     objective = held(net.objective(X, y), 0.5)
-    posterior = MCMC(groups=None).fit(objective, np.zeros(2), random_state=1)
+    posterior = MCMC(2, 300, 600, groups=None).fit(objective, np.zeros(2), random_state=1)
     grid = np.stack(np.meshgrid(np.linspace(-4, 14, 400), np.linspace(-8, 8, 400)), -1)
     energy = np.logaddexp(0, -(2 * y - 1) * (grid[..., :1] * X[:, 0] + grid[..., 1:])).sum(-1)
     p = np.exp(-energy - 0.25 * grid[..., 0] ** 2)
@@ -151,9 +154,7 @@ def test_logistic_regression_by_quadrature():
 def test_noise_and_strength_by_quadrature():
     """Given both, theta is integrated in closed form; what is left is a grid of two dimensions."""
     net, X, y = problem((2, 1), n=15, noise=0.5)
-    posterior = MCMC(groups="single", n_draws=1000).fit(
-        net.objective(X, y), np.zeros(3), random_state=2
-    )
+    posterior = MCMC(2, 300, 800).fit(net.objective(X, y), np.zeros(3), random_state=2)
     A = np.c_[X, np.ones(len(X))]
     log_alpha, log_beta = np.meshgrid(np.linspace(-12, 9, 64), np.linspace(-2, 5, 48))
     log_p = np.empty_like(log_alpha)
@@ -175,6 +176,29 @@ def test_noise_and_strength_by_quadrature():
     ):
         mean = (p * grid).sum()
         within(found, mean, np.sqrt((p * (grid - mean) ** 2).sum()))
+
+
+def test_a_linear_network_has_the_posterior_of_bayesian_ridge():
+    """Which takes the likeliest noise and strength: with many rows these are as good as known."""
+    net, X, y = problem((3, 1), n=400, noise=0.5)
+    ridge = BayesianRidge().fit(X, y)
+    posterior = MCMC(2, 200, 500).fit(net.objective(X, y), np.zeros(4), random_state=0)
+    draws = posterior.draws.reshape(-1, 4)[:, :3]
+    sd = np.sqrt(np.diag(ridge.sigma_))
+    assert (np.abs(draws.mean(0) - ridge.coef_) < 0.25 * sd).all()
+    assert np.allclose(np.cov(draws.T), ridge.sigma_, atol=0.2 * sd.max() ** 2)
+    assert posterior.noise == pytest.approx(ridge.alpha_**-0.5, rel=0.02)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_functions_spread_where_there_are_no_data():
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.uniform(-2, -1, 20), rng.uniform(1, 2, 20)][:, None]
+    y = np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=40)
+    net = Network([1, 6, 1], activation="tanh")
+    posterior = MCMC(2, 200, 200).fit(net.objective(X, y), net.init(random_state=0), random_state=0)
+    spread = posterior.functions([[-1.5], [0.0], [1.5]], 200, 0)[..., 0].std(0)
+    assert spread[1] > 2.5 * max(spread[0], spread[2])
 
 
 class Squared:
@@ -297,7 +321,7 @@ def test_time_and_ctrl_c_keep_what_there_is():
     assert time.perf_counter() - begin < 20
     assert np.isfinite(posterior.draws).all() and posterior.draws.shape[1] >= 1
 
-    timer = threading.Timer(1.0, _thread.interrupt_main)
+    timer = threading.Timer(0.6, _thread.interrupt_main)
     timer.start()
     with pytest.warns(RuntimeWarning, match="Ended early"):
         posterior = MCMC(2, 10, 1_000_000).fit(objective, theta, random_state=0)
@@ -349,7 +373,7 @@ def drawn_chains(seed):
 
 def test_diagnostics_are_those_of_arviz():
     arviz = pytest.importorskip("arviz")
-    for seed in range(60):
+    for seed in range(30):
         x = drawn_chains(seed)
         assert np.isclose(_diagnostics.r_hat(x), arviz.rhat(x))
         assert np.isclose(_diagnostics.ess_bulk(x), arviz.ess(x, method="bulk"))
