@@ -24,6 +24,8 @@ MIXED = 1.05
 JUDGED = ("loss", "noise", "raw")
 # Fewer draws of a chain say nothing about mixing.
 LEAST_DRAWS = 4
+# More trajectories than this share must not diverge.
+MOST_DIVERGED = 0.02
 # Training rows whose outputs are looked at.
 LOOKED_AT = 32
 # Of max_time, for the starts and the warm-up.
@@ -163,7 +165,8 @@ class MCMC(Posterior):
         Warns
         -----
         RuntimeWarning
-            Chains that did not mix, with R-hat; trajectories that diverged.
+            Chains that did not mix, with R-hat; more than 2 % of the trajectories diverged; Ctrl-C or
+            the time ended it early.
         """
         self._check(objective)
         wide = objective.twin(wide=True)
@@ -298,7 +301,7 @@ class MCMC(Posterior):
                 RuntimeWarning,
                 stacklevel=4,
             )
-        if self.n_divergences:
+        if self.n_divergences > MOST_DIVERGED * n_chains * n_draws:
             warnings.warn(
                 f"{self.n_divergences} of {n_chains * n_draws} trajectories diverged: draws may "
                 f"miss a corner of the posterior. Raise target_accept above {self.target_accept}.",
