@@ -165,8 +165,8 @@ class MCMC(Posterior):
         Warns
         -----
         RuntimeWarning
-            Chains that did not mix, with R-hat; more than 2 % of the trajectories diverged; Ctrl-C or
-            the time ended it early.
+            Chains that did not mix, with R-hat; more than 2 % of the trajectories diverged;
+            Ctrl-C or the time ended it early.
         """
         self._check(objective)
         wide = objective.twin(wide=True)

@@ -70,7 +70,8 @@ def test_names_of_activations_losses_and_solvers_are_all_there():
 
 def test_what_the_table_names_exists():
     fitted = MLPRegressor(max_iter=5, hidden_layer_sizes=(2,)).fit([[0.0], [1.0]], [0, 1])
-    places = [fastmlp, fastmlp.solvers, fastmlp.tabular, fastmlp.Network([2, 1])]
+    places = [fastmlp, fastmlp.solvers, fastmlp.tabular, fastmlp.posteriors]
+    places += [fastmlp.Network([2, 1])]
     places += [fitted, MLPClassifier(), fastmlp.MLPDistributionRegressor()]
     known = {
         *SOLVERS,
