@@ -34,7 +34,11 @@ def ensemble(X, z):
     from fastmlp import BayesianMLPRegressor
 
     model = BayesianMLPRegressor(
-        hidden_layer_sizes=WIDTHS, posterior="ensemble", standardize=True, random_state=0
+        distribution=("normal", {"scale": "row"}),
+        hidden_layer_sizes=WIDTHS,
+        activation="relu",
+        posterior="ensemble",
+        random_state=0,
     )
     return model.fit(X, z).predict_dist
 
