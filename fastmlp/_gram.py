@@ -76,9 +76,9 @@ class Gram:
         self._depth = self.n_residuals // factors.pairs[0][0].shape[0]
         # For each segment its a (None, for a bias: one) and delta.
         self._parts = [
-            (segment, None if segment.group == BIASES else factors.pairs[k // 2][0], delta)
-            for k, segment in enumerate(segments)
-            for delta in factors.pairs[k // 2][1:]
+            (segment, None if segment.group == BIASES else a, delta)
+            for segment in segments
+            for a, delta in [factors.pairs[segment.layer - 1]]
         ]
 
     def under(self, strengths: np.ndarray, metric: np.ndarray) -> Gram:

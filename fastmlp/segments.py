@@ -41,6 +41,11 @@ class Segment(NamedTuple):
     group: str
 
     @property
+    def layer(self) -> int:
+        """From 1."""
+        return int(self.name[1:])
+
+    @property
     def end(self) -> int:
         """Where the next one begins."""
         return self.at + self.rows * self.cols

@@ -26,6 +26,7 @@ from fastmlp._names import shown
 from fastmlp._sweeps import Sweep
 from fastmlp.data import Data, check_rows_index, check_vector
 from fastmlp.plan import Plan, plan_of
+from fastmlp.segments import WEIGHTS
 from fastmlp.threads import Threads, blas_threads, with_team, worth_of_blas
 
 # By what is wanted of a term: the shapes of its sums, n standing for n_params. Curvature is
@@ -276,6 +277,7 @@ class NetworkTerm:
                 state,
                 order,
                 strengths,
+                self._decays,
                 hyper,
                 UPDATES[hyper.update]["code"],
                 progress,
@@ -287,6 +289,11 @@ class NetworkTerm:
         else:
             self._together(batches, progress, tapes)
         return progress.mean
+
+    @functools.cached_property
+    def _decays(self) -> np.ndarray:
+        """1 for segments of weights, which decay, and 0 for others, (n_segments,)."""
+        return np.array([float(segment.group == WEIGHTS) for segment in self.segments])
 
     def _team_size(self, batch_size: int, n_rows: int) -> int:
         """Shares of each batch of an epoch over so many rows."""

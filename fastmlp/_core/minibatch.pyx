@@ -41,14 +41,15 @@ cdef class Progress:
 
 
 def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order,
-          const double[::1] strengths, hyper, int update_code, Progress progress,
-          double most_seconds):
+          const double[::1] strengths, const double[::1] decays, hyper, int update_code,
+          Progress progress, double most_seconds):
     """Run the batches of ``order`` from ``progress`` on; theta and state are updated in place.
 
     In shares of a team unless that is None. No batch is begun after ``most_seconds``, but for the
     first; in how many pieces an epoch is done makes no difference to its result.
 
     strengths: L2 of each segment of theta, for each batch divided by the sum of its weights.
+    decays: 1 for each whose weights decay, else 0.
     Losses are those of the batches, L2 term included. A batch whose weights sum to zero is
     skipped.
     """
@@ -59,7 +60,7 @@ def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order,
     cdef double total = progress.total, last = 0, weight_sum
     cdef double end = INFINITY if most_seconds == INFINITY else seconds() + most_seconds
     cdef uint64_t mode
-    cdef Step step = Step(update_code, strengths, hyper)
+    cdef Step step = Step(update_code, strengths, decays, hyper)
     if team is not None:
         team.step = step
     pack_all(tape, theta, state, False)

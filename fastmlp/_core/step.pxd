@@ -8,7 +8,7 @@ cdef class Step:
     cdef fm_update_t *segment             # (n_segments,)
     cdef const double[::1] rate_factors   # (n_segments,) or None
     cdef Py_ssize_t n_segments
-    cdef const double[::1] strengths      # (n_segments,)
+    cdef const double[::1] strengths, decays    # (n_segments,)
     cdef double weight_decay, max_norm
     cdef bint turns                       # whether W' is wanted after the step
 

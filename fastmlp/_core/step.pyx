@@ -23,19 +23,19 @@ cdef class Step:
     ----------
     code : int
         Of the update, by ``kernels.UPDATES``.
-    strengths : ndarray of shape (n_segments,)
-        L2 strength of each.
+    strengths, decays : ndarray of shape (n_segments,)
+        L2 strength of each; 1 where weights decay, else 0.
     hyper
         As ``NetworkObjective.epoch`` takes it.
     """
 
-    def __cinit__(self, int code, const double[::1] strengths, hyper):
+    def __cinit__(self, int code, const double[::1] strengths, const double[::1] decays, hyper):
         cdef fm_update_t *u
         cdef Py_ssize_t k, n_segments = strengths.shape[0]
         self.segment = <fm_update_t *> calloc(n_segments, sizeof(fm_update_t))
         if not self.segment:
             raise MemoryError("no room for the steps of the segments")
-        self.n_segments, self.strengths = n_segments, strengths
+        self.n_segments, self.strengths, self.decays = n_segments, strengths, decays
         self.weight_decay, self.max_norm = hyper.weight_decay, hyper.max_norm
         self.rate_factors = hyper.rate_factors
         for k in range(n_segments):
@@ -63,7 +63,7 @@ cdef class Step:
                 factor = self.rate_factors[k]
             u = &self.segment[k]
             u.rate = factor * rate * correction
-            u.decay = 0 if k % 2 else factor * rate * self.weight_decay
+            u.decay = factor * rate * self.weight_decay * self.decays[k]
 
     cdef void scale(self, double scale, bint penalised) noexcept nogil:
         """The gradient of the step is (grad + strength theta) scale, or grad scale if it holds the

@@ -18,7 +18,7 @@ from fastmlp.solvers._evidence import Evidence, EvidenceState
 from fastmlp.solvers._fixed_points import best_fixed_point
 from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
 from fastmlp.solvers._laplace import DenseLaplace, DualLaplace
-from fastmlp.solvers._trust import Damping, Proposal, loss_of, pursue
+from fastmlp.solvers._trust import Damping, Proposal, descend_bounded, loss_of
 
 SCALINGS = get_args(_types.Scaling)
 GROUPINGS = get_args(_types.EvidenceGroups)
@@ -395,7 +395,7 @@ class LevenbergMarquardt(FullBatchSolver):
     ) -> Result:
         run = Run(objective, theta0, limits, callback, validation, box=box)
         try:
-            status = self._pursue(run, evidence)
+            status = self._descend_damped(run, evidence)
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
         keys = self.history_keys if evidence is None else (*self.history_keys, *Evidence.keys)
@@ -403,7 +403,7 @@ class LevenbergMarquardt(FullBatchSolver):
         result.state = None if evidence is None else evidence.state
         return result
 
-    def _pursue(self, run, evidence):
+    def _descend_damped(self, run, evidence):
         damping = check_positive("damping", self.damping)
         check_choice("scaling", self.scaling, SCALINGS)
         objective = run.objective if evidence is None else evidence.objective
@@ -413,7 +413,7 @@ class LevenbergMarquardt(FullBatchSolver):
             unit = model.unit(local)
             return Damping(damping * unit, EPS * unit)
 
-        return pursue(run, model, make_bound, "damping")
+        return descend_bounded(run, model, make_bound, "damping")
 
     def _model(self, objective, theta, evidence, box):
         scaling = self.scaling

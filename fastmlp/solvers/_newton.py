@@ -16,7 +16,7 @@ from fastmlp.solvers._checks import real_array
 from fastmlp.solvers._full_batch import FullBatchSolver, descend
 from fastmlp.solvers._newton_trust import TrustModel
 from fastmlp.solvers._search import make_search
-from fastmlp.solvers._trust import Radius, pursue
+from fastmlp.solvers._trust import Radius, descend_bounded
 
 MODIFICATIONS = get_args(_types.Modification)
 # Curvatures below this share of the largest one are rounding as much as curvature; dividing by
@@ -186,5 +186,5 @@ class Newton(FullBatchSolver):
         check_matrices_fit(run.point.theta.size, TO_SOLVE)
         if self.modification == "trust-region":
             model = TrustModel(run.objective)
-            return pursue(run, model, lambda local: Radius(radius), "radius")
+            return descend_bounded(run, model, lambda local: Radius(radius), "radius")
         return descend(run, NewtonDescent(self.modification), search)

@@ -15,7 +15,7 @@ from fastmlp.solvers._base import Status
 from fastmlp.solvers._checks import real_array, value_and_grad
 from fastmlp.solvers._full_batch import FullBatchSolver, Point
 from fastmlp.solvers._protocol import Adapted
-from fastmlp.solvers._trust import Proposal, Radius, loss_of, pursue
+from fastmlp.solvers._trust import Proposal, Radius, descend_bounded, loss_of
 
 CURVATURES = get_args(_types.Curvature)
 # The preconditioner keeps this share of its mean everywhere: a parameter without curvature of its
@@ -308,4 +308,4 @@ class NewtonCG(FullBatchSolver):
             run.rng,
             lambda: run.out_of_time,
         )
-        return pursue(run, model, lambda local: Radius(radius), "radius")
+        return descend_bounded(run, model, lambda local: Radius(radius), "radius")

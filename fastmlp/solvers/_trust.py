@@ -89,7 +89,7 @@ class Radius:
         self.size = 0.25 * (self.size if proposal is None else min(self.size, proposal.norm))
 
 
-def pursue(run: Run, model, make_bound, bound_name: str) -> Status:
+def descend_bounded(run: Run, model, make_bound, bound_name: str) -> Status:
     """Propose a bounded step, compare the gain with the promise, until there is a reason to stop.
 
     Parameters
