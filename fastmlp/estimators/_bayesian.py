@@ -18,7 +18,6 @@ from fastmlp import _types
 from fastmlp._names import shown
 from fastmlp._sparse import sound
 from fastmlp.distributions import Distribution, resolve_family
-from fastmlp.distributions._families import NormalFamily
 from fastmlp.estimators import _data, _params, _report
 from fastmlp.estimators._explain import explained
 from fastmlp.estimators._predictive import PredictiveMixin
@@ -235,7 +234,7 @@ class BayesianMLPRegressor(PredictiveMixin, RegressorMixin, BaseBayesian):
         Of a target, given weights: a family as :class:`MLPDistributionRegressor` takes it. The
         default is a Normal of one noise level for all rows (and, standardised, for all targets),
         found by the marginal likelihood; ``("normal", {"scale": "row"})`` is one of a noise that
-        the network predicts, under "laplace" by natural parameters unless it says otherwise.
+        the network predicts.
     hidden_layer_sizes : int or array-like of int, default=(20,)
         Neurons of each hidden layer. ``()`` is Bayesian linear regression.
     activation : str, tuple (name, parameters) or list, default="tanh"
@@ -377,7 +376,7 @@ class BayesianMLPRegressor(PredictiveMixin, RegressorMixin, BaseBayesian):
         True
         """
         _params.check_rules(self, self._rules)
-        family = self._resolved()
+        family = resolve_family(self.distribution)
         if family.unit is not None:
             raise ValueError(
                 "The noise of BayesianMLPRegressor is found from the data: distribution "
@@ -415,18 +414,6 @@ class BayesianMLPRegressor(PredictiveMixin, RegressorMixin, BaseBayesian):
             _data.learn_scales(self, "y", y.reshape(len(y), -1), sample_weight)
             y = ((y.reshape(len(y), -1) - self.y_mean_) / self.y_scale_).reshape(y.shape)
         return family.encode(y)
-
-    def _resolved(self):
-        """The family; with Laplace's approximation a scale in each row is learned as a precision.
-
-        The likelihood is concave in natural parameters, and its curvature is then the Hessian.
-        """
-        family = resolve_family(self.distribution)
-        given = self.distribution[1] if isinstance(self.distribution, tuple) else {}
-        plain = isinstance(family, NormalFamily) and "parametrization" not in given
-        if plain and family.of_rows and isinstance(self._own_posterior(), Laplace):
-            family = NormalFamily("row", "natural")
-        return family
 
     def _marginal(self, X):
         raws = self._raws(self._inputs(X))

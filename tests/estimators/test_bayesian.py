@@ -16,6 +16,7 @@ from fastmlp.posteriors import MCMC, POSTERIORS, Ensemble, Laplace, Variational
 
 ONE = Laplace(n_starts=1)
 ROWS = ("normal", {"scale": "row"})
+NATURAL = ("normal", {"scale": "row", "parametrization": "natural"})
 
 
 def gap(seed, n=80, noise=0.1):
@@ -79,7 +80,9 @@ def test_spread_from_weights_falls_as_rows_grow():
     assert medians[1] < 0.75 * medians[0] and medians[2] < 0.75 * medians[1]
 
 
-@pytest.mark.parametrize("distribution", [("normal", {"scale": "constant"}), ROWS, "student_t"])
+@pytest.mark.parametrize(
+    "distribution", [("normal", {"scale": "constant"}), ROWS, NATURAL, "student_t"]
+)
 def test_parts_and_the_distribution_agree(distribution):
     X, y = gap(0)
     model = BayesianMLPRegressor(distribution, (8,), posterior=ONE, random_state=0).fit(X, y)
@@ -94,15 +97,17 @@ def test_parts_and_the_distribution_agree(distribution):
     if distribution != "student_t":
         drawn = model.sample_predict(new, 4000, random_state=0)
         error = parts.epistemic / np.sqrt(4000)
-        if distribution == ROWS:  # whose spread is of all that is drawn, not of the location alone
+        if distribution in (
+            ROWS,
+            NATURAL,
+        ):  # whose spread is of all that is drawn, not of the location alone
             assert np.abs(drawn.mean(axis=0) - parts.mean).max() < 5 * error.max()
         np.testing.assert_allclose(drawn.std(axis=0), parts.epistemic, rtol=0.06)
 
 
 def test_a_scale_in_each_row_is_integrated_as_a_quadrature_does():
     X, y = gap(0)
-    moments = ("normal", {"scale": "row", "parametrization": "moments"})
-    model = BayesianMLPRegressor(moments, (6,), posterior=ONE, random_state=0).fit(X, y)
+    model = BayesianMLPRegressor(ROWS, (6,), posterior=ONE, random_state=0).fit(X, y)
     new = np.array([[-2.0], [0.3], [2.5]])
     mean, cov = model.posterior_.moments((new - model.x_mean_) / model.x_scale_)
     at = model.predict(new) + 0.3 * model.predict(new, return_std=True)[1]
@@ -121,14 +126,16 @@ def test_a_scale_in_each_row_is_integrated_as_a_quadrature_does():
         assert found[i] == pytest.approx(exact / model.y_scale_[0], rel=1e-4)
 
 
-def test_a_noise_that_depends_on_x_is_found_and_the_gap_widens():
+@pytest.mark.parametrize("distribution", [ROWS, NATURAL])
+def test_a_noise_that_depends_on_x_is_found_and_the_gap_widens(distribution):
     errors, ratios = [], []
     for seed in range(4):
         rng = np.random.default_rng(seed)
         X, _ = gap(seed, n=400)
         sigma = 0.05 + 0.1 * np.abs(X[:, 0])
         y = np.sin(1.5 * X[:, 0]) + sigma * rng.normal(size=400)
-        model = BayesianMLPRegressor(ROWS, (8,), posterior=ONE, random_state=seed).fit(X, y)
+        model = BayesianMLPRegressor(distribution, (8,), posterior=ONE, random_state=seed)
+        model.fit(X, y)
         new = np.r_[np.linspace(-2.8, -1.2, 20), np.linspace(1.2, 2.8, 20)]
         parts = model.predict_parts(new[:, None])
         errors.append(np.mean(np.abs(np.log(parts.aleatoric / (0.05 + 0.1 * np.abs(new))))))

@@ -27,6 +27,7 @@ SAYS = {
     "features.py": ["photographs", "pixels", "colours"],
     "sine.py": ["error of mean", "the truth"],
     "photoz.py": ["simulated galaxies", "CDE loss"],
+    "gap.py": ["in the gap", "noise at x"],
     "bayesian_line.py": ["slope", "Hamiltonian", "BayesianRidge", "deviation at x"],
 }
 # These draw pictures where matplotlib is installed; the first few take a minute unless told not to.
@@ -34,7 +35,7 @@ ARGUMENTS = dict.fromkeys(
     ["plot_solvers.py", "universal_approximation.py", "features.py"],
     ["--quick", "--out", "pictures"],
 ) | dict.fromkeys(
-    ["quiescent.py", "bayesian_line.py", "sine.py", "photoz.py"], ["--out", "pictures"]
+    ["quiescent.py", "gap.py", "bayesian_line.py", "sine.py", "photoz.py"], ["--out", "pictures"]
 )
 
 
@@ -73,6 +74,14 @@ def bayesian_line(rows):
     np.testing.assert_allclose(rows["curve: hidden layer"], rows["curve: Laplace"], rtol=0.1)
 
 
+def gap(rows):
+    """Laplace widens in the gap as the draws of the posterior itself do, and noise is found."""
+    laplace, draws = rows["Laplace, one mode"], rows["Hamiltonian Monte Carlo"]
+    assert laplace[2] > 5 and draws[2] > 5
+    np.testing.assert_allclose(laplace[:2], draws[:2], rtol=0.35)
+    np.testing.assert_allclose(rows["learned"], rows["truth"], rtol=0.25)
+
+
 def sine(rows):
     slow, fast, truth = (
         rows[name] for name in ("adam, 500 epochs", "lm with evidence", "the truth")
@@ -92,6 +101,7 @@ NUMBERS = {
     "quiescent.py": quiescent,
     "features.py": features,
     "bayesian_line.py": bayesian_line,
+    "gap.py": gap,
     "sine.py": sine,
     "photoz.py": photoz,
 }
