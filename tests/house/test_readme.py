@@ -73,6 +73,7 @@ def test_what_the_table_names_exists():
     places = [fastmlp, fastmlp.solvers, fastmlp.tabular, fastmlp.posteriors]
     places += [fastmlp.Network([2, 1])]
     places += [fitted, MLPClassifier(), fastmlp.MLPDistributionRegressor()]
+    places += [fastmlp.BayesianMLPRegressor()]
     known = {
         *SOLVERS,
         "True",
