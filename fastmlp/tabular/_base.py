@@ -68,9 +68,10 @@ class TabularMLP(BaseEstimator):
         --------
         >>> import numpy as np
         >>> import pandas as pd
+        >>> from sklearn.linear_model import RidgeCV
         >>> from fastmlp import TabularMLPRegressor
         >>> X = pd.DataFrame({"x": np.linspace(0, 1, 60), "kind": ["a", "b", "c"] * 20})
-        >>> model = TabularMLPRegressor(time_limit=0.5, random_state=0).fit(X, 3 * X["x"])
+        >>> model = TabularMLPRegressor(candidates=[("ridge", RidgeCV())]).fit(X, 3 * X["x"])
         >>> model.predict(X[:1]).round(1)
         array([0.])
         """
@@ -183,9 +184,10 @@ class TabularMLP(BaseEstimator):
         Examples
         --------
         >>> import numpy as np
+        >>> from sklearn.linear_model import RidgeCV
         >>> from fastmlp import TabularMLPRegressor
         >>> X = np.random.default_rng(0).normal(size=(60, 2))
-        >>> model = TabularMLPRegressor(time_limit=0.5, random_state=0).fit(X, 3 * X[:, 0])
+        >>> model = TabularMLPRegressor(candidates=[("ridge", RidgeCV())]).fit(X, 3 * X[:, 0])
         >>> parts = model.explain(X[:4])
         >>> np.allclose(parts.sum(axis=1), model.predict(X[:4]) - model.base_value_)
         True

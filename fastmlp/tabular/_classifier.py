@@ -85,9 +85,11 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
     >>> from fastmlp import TabularMLPClassifier
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> model = TabularMLPClassifier(time_limit=0.5, random_state=0).fit(X, y)
+    >>> TabularMLPClassifier().fit(X, y).leaderboard_  # doctest: +SKIP
+    >>> model = TabularMLPClassifier(candidates=[("logistic", LogisticRegression())]).fit(X, y)
     >>> bool(model.score(X, y) > 0.95)
     True
     """
@@ -207,9 +209,10 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         Examples
         --------
         >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
         >>> from fastmlp import TabularMLPClassifier
         >>> X, y = load_iris(return_X_y=True)
-        >>> model = TabularMLPClassifier(time_limit=0.5, random_state=0).fit(X, y)
+        >>> model = TabularMLPClassifier(candidates=[("logistic", LogisticRegression())]).fit(X, y)
         >>> model.predict_proba(X[:1]).round()
         array([[1., 0., 0.]])
         """
@@ -237,9 +240,11 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         Examples
         --------
         >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
         >>> from fastmlp import TabularMLPClassifier
         >>> X, y = load_iris(return_X_y=True)
-        >>> TabularMLPClassifier(time_limit=0.5, random_state=0).fit(X, y).predict(X[[0, 149]])
+        >>> model = TabularMLPClassifier(candidates=[("logistic", LogisticRegression())])
+        >>> model.fit(X, y).predict(X[[0, 149]])
         array([0, 2])
         """
         codes = self.predict_proba(X).argmax(axis=1)

@@ -74,9 +74,11 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import RidgeCV
     >>> from fastmlp import TabularMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> model = TabularMLPRegressor(time_limit=0.5, random_state=0).fit(X, y)
+    >>> TabularMLPRegressor().fit(X, y).leaderboard_  # doctest: +SKIP
+    >>> model = TabularMLPRegressor(candidates=[("ridge", RidgeCV())]).fit(X, y)
     >>> bool(model.score(X, y) > 0.4)
     True
     >>> lower, upper = model.predict_interval(X[:3], coverage=0.8)
@@ -189,9 +191,10 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         Examples
         --------
         >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.linear_model import RidgeCV
         >>> from fastmlp import TabularMLPRegressor
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> model = TabularMLPRegressor(time_limit=0.5, random_state=0).fit(X, y)
+        >>> model = TabularMLPRegressor(candidates=[("ridge", RidgeCV())]).fit(X, y)
         >>> mean, std = model.predict(X[:5], return_std=True)
         >>> mean.shape, bool((std > 0).all())
         ((5,), True)
@@ -233,9 +236,10 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         Examples
         --------
         >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.linear_model import RidgeCV
         >>> from fastmlp import TabularMLPRegressor
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> model = TabularMLPRegressor(time_limit=0.5, random_state=0).fit(X, y)
+        >>> model = TabularMLPRegressor(candidates=[("ridge", RidgeCV())]).fit(X, y)
         >>> lower, upper = model.predict_interval(X[:5], coverage=0.8)
         >>> bool((lower < upper).all())
         True
@@ -270,9 +274,11 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         Examples
         --------
         >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.linear_model import RidgeCV
         >>> from fastmlp import TabularMLPRegressor
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> bool(TabularMLPRegressor(time_limit=0.5, random_state=0).fit(X, y).score(X, y) < 1)
+        >>> model = TabularMLPRegressor(candidates=[("ridge", RidgeCV())])
+        >>> bool(model.fit(X, y).score(X, y) < 1)
         True
         """
         return RegressorMixin.score(self, X, y, sample_weight)
