@@ -18,7 +18,7 @@ from fastmlp import _types
 from fastmlp._names import shown
 from fastmlp._sparse import sound
 from fastmlp.distributions import Distribution, resolve_family
-from fastmlp.estimators import _data, _params, _report
+from fastmlp.estimators import _data, _history, _params, _report
 from fastmlp.estimators._explain import explained
 from fastmlp.estimators._predictive import PredictiveMixin
 from fastmlp.network import Network
@@ -140,8 +140,9 @@ class BaseBayesian(BaseEstimator):
         self.posterior_, self.network_ = posterior, network
         self._family, self._n_targets = family, n_targets
         self.n_iter_ = max((run.n_iter for run in runs), default=1)
-        self.loss_ = runs[-1].loss if runs else np.nan
-        self.status_ = runs[-1].message if runs else ""
+        best = min(runs, key=lambda run: run.loss, default=None)
+        self.loss_ = np.nan if best is None else best.loss
+        self.status_ = "" if best is None else best.message
         return self
 
     def _own_posterior(self):
@@ -208,7 +209,8 @@ class BaseBayesian(BaseEstimator):
         """Raw outputs by n sets of weights, one after another, and what each was drawn around."""
         X = self._inputs(X)
         raws = self.posterior_.functions(X, n, _params.random_state(random_state))
-        around = self._raws(X).mean if isinstance(self.posterior_, Laplace) else raws
+        linear = isinstance(self.posterior_, Laplace) and getattr(self._family, "natural", False)
+        around = self._raws(X).mean if linear else raws
         return [(raw, around[i % len(around)]) for i, raw in enumerate(raws)]
 
     def __sklearn_is_fitted__(self):
@@ -273,9 +275,9 @@ class BayesianMLPRegressor(PredictiveMixin, RegressorMixin, BaseBayesian):
     n_iter_ : int
         Iterations of the longest training run.
     loss_ : float
-        The loss at the end of the last training run.
+        The lowest loss at the end of a training run.
     status_ : str
-        A sentence that says why it ended.
+        A sentence that says why that run ended.
     x_mean_, x_scale_ : ndarray of shape (n_features,)
         What was taken off the features, and what they were divided by.
     y_mean_, y_scale_ : ndarray of shape (n_outputs,) or None
@@ -382,27 +384,27 @@ class BayesianMLPRegressor(PredictiveMixin, RegressorMixin, BaseBayesian):
                 "The noise of BayesianMLPRegressor is found from the data: distribution "
                 f"{shown(self.distribution)} gives it as a number. Take scale='constant' or 'row'."
             )
-        X, y = self._validated(X, y)
-        sample_weight = _data.check_weights(sample_weight, X.shape[0])
-        if sp.issparse(y):
-            raise ValueError("Sparse y is not supported; pass y.toarray().")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        y = y.astype(np.float64, copy=False)
-        family.check(y)
-        n_counted = len(y) if sample_weight is None else np.count_nonzero(sample_weight)
-        if n_counted < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 rows with a weight to tell noise from "
-                f"signal; n_samples = {n_counted}."
-            )
-        self._learn(X, y, sample_weight, family.learn(y, sample_weight))
+        with _history.unchanged_on_error(self):
+            X, y = self._validated(X, y)
+            sample_weight = _data.check_weights(sample_weight, X.shape[0])
+            if sp.issparse(y):
+                raise ValueError("Sparse y is not supported; pass y.toarray().")
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = column_or_1d(y, warn=True)
+            y = y.astype(np.float64, copy=False)
+            family.check(y)
+            n_counted = len(y) if sample_weight is None else np.count_nonzero(sample_weight)
+            if n_counted < 2:
+                raise ValueError(
+                    f"{type(self).__name__} needs at least 2 rows with a weight to tell noise from "
+                    f"signal; n_samples = {n_counted}."
+                )
+            self._learn(X, y, sample_weight, family.learn(y, sample_weight))
         if self.posterior_.noise <= LEAST_NOISE:
             warnings.warn(
                 f"{type(self).__name__}: the noise has collapsed to zero (targets are constant, or "
                 f"the network passes through all of them); it is held at {LEAST_NOISE:g} of their "
-                "spread, and intervals say little. More rows, fewer units, or ('student_t', ...) "
-                "may help.",
+                "spread, and intervals say little. Fewer units may help, or more rows.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -564,9 +566,9 @@ class BayesianMLPClassifier(ClassifierMixin, BaseBayesian):
     n_iter_ : int
         Iterations of the longest training run.
     loss_ : float
-        The loss at the end of the last training run.
+        The lowest loss at the end of a training run.
     status_ : str
-        A sentence that says why it ended.
+        A sentence that says why that run ended.
     x_mean_, x_scale_ : ndarray of shape (n_features,)
         What was taken off the features, and what they were divided by.
     n_features_in_ : int
@@ -656,20 +658,21 @@ class BayesianMLPClassifier(ClassifierMixin, BaseBayesian):
         array([0, 0])
         """
         _params.check_rules(self, self._rules)
-        X, y = self._validated(X, y)
-        sample_weight = _data.check_weights(sample_weight, X.shape[0])
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
-        counted = y if sample_weight is None else y[sample_weight > 0]
-        classes, codes = np.unique(y, return_inverse=True)
-        n_counted = len(np.unique(counted))
-        if n_counted < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes, got {n_counted} class."
-            )
-        name = "bernoulli" if len(classes) == 2 else "categorical"
-        family = resolve_family(name).learn(codes, sample_weight)
-        self._learn(X, codes, sample_weight, family)
+        with _history.unchanged_on_error(self):
+            X, y = self._validated(X, y)
+            sample_weight = _data.check_weights(sample_weight, X.shape[0])
+            check_classification_targets(y)
+            y = column_or_1d(y, warn=True)
+            counted = y if sample_weight is None else y[sample_weight > 0]
+            classes, codes = np.unique(y, return_inverse=True)
+            n_counted = len(np.unique(counted))
+            if n_counted < 2:
+                raise ValueError(
+                    f"{type(self).__name__} needs at least 2 classes, got {n_counted} class."
+                )
+            name = "bernoulli" if len(classes) == 2 else "categorical"
+            family = resolve_family(name).learn(codes, sample_weight)
+            self._learn(X, codes, sample_weight, family)
         self.classes_ = classes
         return self
 

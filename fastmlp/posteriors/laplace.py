@@ -14,6 +14,7 @@ from fastmlp._numbers import check_integer, check_random_state
 from fastmlp.network import Network
 from fastmlp.posteriors._base import Posterior, RawMixture, Train
 from fastmlp.posteriors._gaussian import DiagonalFactor, Factor, Gaussian
+from fastmlp.posteriors._parallel import generators, n_workers, side_by_side
 from fastmlp.solvers import EvidenceState, LevenbergMarquardt, Result, minimize
 from fastmlp.solvers._evidence import WEAK, Evidence
 from fastmlp.solvers._laplace import BlockLaplace, DiagonalLaplace
@@ -164,14 +165,14 @@ class Laplace(Posterior):
         n_starts = 5 if objective.n_params <= MOST_FULL else 1
         if self.n_starts is not None:
             n_starts = check_integer("n_starts", self.n_starts)
-        rng = check_random_state(random_state)
+        if self._weights(objective) == "all":
+            self._check_fits(objective)  # before training
+        if len(objective.segments) < 3:
+            n_starts = 1  # there is one mode
         if train is None:
             ends = [Result(np.asarray(theta), np.nan, 0, None, state=state)]
         else:
-            starts = [theta]
-            if len(objective.segments) > 2:  # else there is one mode
-                starts += [_another(objective.network, theta, rng) for _ in range(n_starts - 1)]
-            ends = [train(objective, start, rng) for start in starts]
+            ends = _trained(objective, theta, train, n_starts, random_state, n_threads)
         # n^3 / 3 for each of some factorisations and inverses
         most = worth_of_blas(objective.n_params**3 / 10)
         with blas_threads(min(most, n_threads or most)):
@@ -257,6 +258,27 @@ class Laplace(Posterior):
         k = len(self.modes)
         return [(mode, slice(i, None, k)) for i, mode in enumerate(self.modes[:n])]
 
+    def _weights(self, objective):
+        """Whether "all" weights of an objective are uncertain or those of the "last" layer."""
+        weights = self.weights
+        if weights == "auto":
+            weights = "all" if objective.n_params <= MOST_FULL else "last"
+        return weights if len(objective.segments) > 2 else "all"
+
+    def _check_fits(self, objective):
+        """The structure, and the sizes of its blocks, which have to fit in memory."""
+        structure, sizes = self.structure, [objective.n_params]
+        if structure == "auto":
+            structure = "full" if objective.n_params <= MOST_FULL else "diagonal"
+        if structure == "diagonal":
+            return structure, []
+        if structure == "layer":
+            weights, biases = objective.segments[::2], objective.segments[1::2]
+            sizes = [b.end - W.at for W, b in zip(weights, biases, strict=True)]
+        for size in sizes:
+            check_matrices_fit(size, TO_SOLVE, SMALLER)
+        return structure, sizes
+
     def _around(self, objective, end, grouping):
         """The Gaussian around where a run ended, and what the evidence says there."""
         theta = np.asarray(end.theta)
@@ -264,10 +286,7 @@ class Laplace(Posterior):
         front = embed = None
         if state is not None and state.linear:
             objective, theta, state, embed = _line(objective, theta, grouping)
-        weights = self.weights
-        if weights == "auto":
-            weights = "all" if objective.n_params <= MOST_FULL else "last"
-        if weights == "last" and len(objective.segments) > 2:
+        if self._weights(objective) == "last":
             objective, theta, front = _last_layer(objective, theta)
             state = None
         curvature = self._curvature(objective, theta)
@@ -284,17 +303,10 @@ class Laplace(Posterior):
 
     def _curvature(self, objective, theta):
         """The Gauss-Newton matrix of the data, mean loss, in the structure that is kept."""
-        structure, sizes = self.structure, [objective.n_params]
-        if structure == "auto":
-            structure = "full" if objective.n_params <= MOST_FULL else "diagonal"
         data = objective.with_penalty(objective.penalty.with_strengths(0.0))
+        structure, sizes = self._check_fits(objective)
         if structure == "diagonal":
             return DiagonalLaplace(data.ggn_diagonal(theta))
-        if structure == "layer":
-            weights, biases = objective.segments[::2], objective.segments[1::2]
-            sizes = [b.end - W.at for W, b in zip(weights, biases, strict=True)]
-        for size in sizes:
-            check_matrices_fit(size, TO_SOLVE, SMALLER)
         if structure == "full":
             blocks = [data.ggn(theta)]
         else:
@@ -347,11 +359,23 @@ def _fitting(state, strengths):
     return None if finer else state
 
 
-def _another(network, theta, rng):
-    """Other initial weights; the biases of the outputs are those of theta."""
-    start = network.init(rng)
-    start[-network.n_raw :] = theta[-network.n_raw :]
-    return start
+def _trained(objective, theta, train, n_starts, random_state, n_threads):
+    """Runs from theta and from other initial weights, side by side."""
+    sources = generators(random_state, n_starts)
+    n_raw = objective.network.n_raw
+    starts = [theta, *(objective.network.init(rng) for rng in sources[1:])]
+    for start in starts[1:]:
+        start[-n_raw:] = theta[-n_raw:]  # the level of the targets
+    ends: list[Any] = [None] * n_starts
+    workers = n_workers(n_threads, n_starts)
+
+    def one(k):
+        own = objective.twin()
+        own.n_threads = n_threads if workers == 1 else 1
+        ends[k] = train(own, starts[k], sources[k])
+
+    side_by_side(one, n_starts, workers, [], 1 if workers > 1 else None)
+    return ends
 
 
 def _last_layer(objective, theta):

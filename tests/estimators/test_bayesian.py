@@ -11,12 +11,26 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import BayesianRidge
 
 from fastmlp import BayesianMLPClassifier, BayesianMLPRegressor, Network
+from fastmlp.distributions import Laplace as LaplaceDensity
 from fastmlp.distributions import Normal, NormalMixture, StudentT
 from fastmlp.posteriors import MCMC, POSTERIORS, Ensemble, Laplace, Variational
 
 ONE = Laplace(n_starts=1)
 ROWS = ("normal", {"scale": "row"})
 NATURAL = ("normal", {"scale": "row", "parametrization": "natural"})
+
+
+class Flat:
+    """Laplace's distribution as a family of one's own, without curvature."""
+
+    raws_per_target, located = 1, True
+
+    def value_grad(self, raw, y):
+        away = raw[:, 0] - y.ravel()
+        return np.abs(away) + np.log(2), np.sign(away)[:, None]
+
+    def from_raw(self, raw, n_targets):
+        return LaplaceDensity(raw[:, 0], 1.0)
 
 
 def gap(seed, n=80, noise=0.1):
@@ -340,6 +354,24 @@ def test_bad_input():
         model.sample_predict(X, 0)
     with pytest.raises(ValueError, match="NaN"):
         model.predict_dist([[np.nan]])
+
+
+def test_a_fit_that_fails_changes_nothing():
+    X, y = gap(0)
+    model = BayesianMLPRegressor(hidden_layer_sizes=3, posterior=ONE, random_state=0).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="no method curv"):
+        model.set_params(distribution=Flat(), solver="lbfgs").fit(np.column_stack([X, X]), 5 * y)
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_threads_change_no_result():
+    X, y = gap(0)
+    one, two = (
+        BayesianMLPRegressor(hidden_layer_sizes=3, random_state=0, n_threads=n).fit(X, y)
+        for n in (1, 2)
+    )
+    np.testing.assert_allclose(one.predict(X), two.predict(X), rtol=1e-6, atol=1e-8)
 
 
 def test_constant_targets_are_a_warning():
