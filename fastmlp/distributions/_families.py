@@ -229,7 +229,9 @@ class CategoricalFamily(Family):
         return len(self._values)
 
     def from_raw(self, raw, n_targets):
-        return Categorical(special.softmax(np.asarray(raw, np.float64), axis=1), self._values)
+        with np.errstate(invalid="ignore"):  # what is not finite makes NaN, which is refused
+            p = special.softmax(np.asarray(raw, np.float64), axis=1)
+        return Categorical(p, self._values)
 
     def start(self, y, sample_weight=None):
         count = np.bincount(y, sample_weight, len(self._values))

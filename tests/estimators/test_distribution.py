@@ -1,6 +1,7 @@
 """MLPDistributionRegressor: what it says is what its family says, in the units of y."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -417,6 +418,21 @@ def test_targets_without_a_spread(distribution, solver, n):
     assert np.isfinite(model.score(X[:n], y))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e308])
+def test_weights_that_make_no_distribution(name, value):
+    """An error that names the row, or probabilities: never NaN."""
+    model = fit(name)
+    model.coefs_ = [W.copy() for W in model.coefs_]
+    model.coefs_[-1][...] = value
+    try:
+        dist = model.predict_dist(X)
+    except ValueError as error:
+        assert re.search(r"row \d+ has", str(error))
+    else:
+        assert not np.isnan(dist.cdf(TARGETS[name])).any()
+        assert not np.isnan(dist.pdf(TARGETS[name])).any()
+
+
 def test_counts_and_classes_without_a_spread():
     assert np.isfinite(fit("poisson", X, np.zeros(N)).score(X, np.zeros(N)))
     assert fit("bernoulli", X, np.ones(N)).predict(X).min() > 0.99
@@ -433,4 +449,6 @@ def test_a_scale_that_collapses_is_held_and_told(distribution):
         model.fit(X[:10], y)
     std = model.predict(X[:10], return_std=True)[1]
     assert (std >= 0.999e-6 * y.std()).all()
+    compiled = model.compile().predict(X[:10], return_std=True)[1]
+    np.testing.assert_allclose(compiled, std, rtol=1e-9)
     assert np.isfinite(model.predict_dist(RNG.uniform(-50, 50, (500, 2))).pdf(0.0)).all()
