@@ -10,7 +10,7 @@ from fastmlp._core.kernels import activation_values
 from fastmlp._core.values import loss_of
 from fastmlp._names import unknown
 from fastmlp.data import as_given
-from fastmlp.posteriors._density import SHAPE, WIDTH, check_fixed_noise, check_proper
+from fastmlp.posteriors._density import check_fixed_noise, check_proper
 
 STRENGTHS = ("fixed", "single", "layer", "ard")
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
@@ -24,7 +24,7 @@ class Bound:
 
     ``E[S] / (W noise^2) + N / W ln noise + KL / W``: S the sum of the losses, N the data in its
     units, deviations softplus(rho). Strengths that are not fixed are those of the largest bound
-    given q, under the Gamma hyperpriors of :mod:`fastmlp.posteriors._density`.
+    given q, each as if one more parameter had the typical precision (1 where there is none).
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class Bound:
             self._index, self._relative = prior.penalty.groups.index, prior.penalty.diagonal
             self._n_groups = len(prior.penalty.groups.names)
             self._sizes = self._by_group(np.ones(self._n))
-            self._means = np.where(prior.typical > 0, prior.typical, WIDTH**-2)
-            self.strengths = self._means.copy()
+            self._typical = np.where(prior.typical > 0, prior.typical, 1.0)
+            self.strengths = self._typical.copy()
         else:
             self.strengths = np.empty(0)
             self._ridge = self.weight * objective.penalty.diagonal
@@ -98,7 +98,7 @@ class Bound:
         if self._learned:
             mean, rho, _ = self.parts(q)
             squares = self._by_group(self._relative * (mean**2 + special.softplus(rho) ** 2))
-            self.strengths = (self._sizes + 2 * SHAPE) / (squares + 2 * SHAPE / self._means)
+            self.strengths = (self._sizes + 1) / (squares + 1 / self._typical)
 
     def _by_group(self, v):
         return np.bincount(self._index + 1, v, self._n_groups + 1)[1:]

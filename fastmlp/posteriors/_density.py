@@ -8,11 +8,16 @@ from fastmlp._names import shown
 from fastmlp._numbers import check_positive
 from fastmlp.posteriors._nuts import FURTHEST, STOPPED, grow
 
-# Hyperpriors: precisions have Gamma densities of this shape, one degree of freedom, as in Neal,
-# Bayesian Learning for Neural Networks (1996), whose width of .05 is their scale where nothing
-# else is known: of the standardised targets for noise, of one for weights.
+# Hyperpriors. Of noise: 1 / s^2 ~ Gamma of this shape, one degree of freedom, as in Neal, Bayesian
+# Learning for Neural Networks (1996), whose width of .05 is in units of the targets' deviation.
 SHAPE = 0.5
 WIDTH = 0.05
+# Of strengths: ln alpha is Normal around that of the typical precision, 1 where none is, with this
+# deviation. Under Gamma densities that are as wide, theta would have the tails of Cauchy's law.
+LOG_SPREAD = 2.0
+# Of biases of outputs, where strengths are drawn and raw outputs have a scale of their own: vague,
+# but a softmax does not tell where all of them are.
+FLAT = 0.01
 TINY = np.finfo(np.float64).tiny
 # Of a window's draws, those at which the curvature is looked at.
 LOOKED_AT = 20
@@ -31,11 +36,11 @@ class Density:
     - ``W F / s^2 + (N + n) ln s``, F the objective, n the parameters that its penalty holds; or,
       where strengths are drawn,
     - ``S / s^2 + N ln s + sum_g alpha_g q_g / 2 - n_g / 2 ln alpha_g``, and what the hyperpriors
-      add: alpha_g ~ Gamma(1/2), its mean the typical one of :func:`fastmlp.penalties.prior`.
+      add: ln alpha_g is Normal around that of :func:`fastmlp.penalties.prior`.
 
-    Given theta, precisions are drawn from their Gamma densities; then each strength once more along
-    the line on which theta_g sqrt(alpha_g) stays the same, by a slice: where data say little of a
-    group, the first alone would creep (Yu and Meng, J. Comp. Graph. Stat. 20, 531, 2011).
+    Given theta, the noise is drawn from its Gamma density and each strength by a slice [1]_; then
+    each strength once more along the line on which theta_g sqrt(alpha_g) stays the same: where data
+    say little of a group, the first alone would creep [2]_.
 
     Parameters
     ----------
@@ -47,6 +52,11 @@ class Density:
         How the strengths are grouped; None: they are fixed.
     stop : ndarray of intc of shape (1,), optional
         Not 0: trajectories end.
+
+    References
+    ----------
+    .. [1] Neal, R. M. (2003), Slice sampling, Annals of Statistics 31.
+    .. [2] Yu, Y. and Meng, X.-L. (2011), To center or not to center, J. Comp. Graph. Stat. 20.
     """
 
     def __init__(self, objective, noise: float | None, groups: str | None, stop=None):
@@ -61,11 +71,13 @@ class Density:
         self.precision = 1.0 if noise is None else noise**-2.0
         if self.draws_strengths:
             prior = objective.prior(groups)
-            self._index, self._relative = prior.penalty.groups.index, prior.penalty.diagonal
+            self._index = prior.penalty.groups.index
+            self._relative = np.where(self._index < 0, 1.0, prior.penalty.diagonal)
             self._n_groups = len(prior.penalty.groups.names)
             self._sizes = self._by_group(np.ones(n))
-            self._means = np.where(prior.typical > 0, prior.typical, WIDTH**-2)
-            self.strengths = self._means.copy()
+            self._centres = np.log(np.where(prior.typical > 0, prior.typical, 1.0))
+            self.strengths = np.exp(self._centres)
+            self._flat = 0.0 if objective.has_noise else FLAT
             self._n_scaled = self.n_data
         else:
             self.strengths = np.empty(0)
@@ -117,7 +129,7 @@ class Density:
     def _held(self):
         if self.draws_strengths:
             # -1, of parameters in no group: the last
-            return np.append(self.strengths, 0.0)[self._index] * self._relative
+            return np.append(self.strengths, self._flat)[self._index] * self._relative
         return self.precision * self._ridge
 
     @property
@@ -150,36 +162,38 @@ class Density:
                 loss += 0.5 * float(self._ridge @ q**2)
             shape = 0.5 * self._n_scaled + SHAPE
             self.precision = rng.standard_gamma(shape) / (loss + self._least)
-        if self.draws_strengths:
-            rate = 0.5 * self._by_group(self._relative * q**2) + SHAPE / self._means
-            self.strengths = rng.standard_gamma(0.5 * self._sizes + SHAPE) / rate
-            for g in range(self._n_groups):
-                q = self._slide(q, g, rng)
+        for g in range(self.strengths.size):
+            self._weigh(q, g, rng)
+            q = self._slide(q, g, rng)
         return q
+
+    def _log_prior(self, g, by):
+        """Of ln alpha_g, that much larger than it is."""
+        return -0.5 * ((np.log(self.strengths[g]) + by - self._centres[g]) / LOG_SPREAD) ** 2
+
+    def _weigh(self, q, g, rng):
+        """Draw alpha_g anew, given theta."""
+        members = self._index == g
+        pull = 0.5 * self.strengths[g] * float(self._relative[members] @ q[members] ** 2)
+
+        def log_density(by):
+            return 0.5 * self._sizes[g] * by - pull * np.exp(by) + self._log_prior(g, by)
+
+        self.strengths[g] *= np.exp(_slice(log_density, rng))
 
     def _slide(self, q, g, rng):
         """Draw alpha_g anew, theta_g going along with alpha_g^(-1/2)."""
-        members, now = self._index == g, self.strengths[g]
+        members = self._index == g
 
         def moved(by):
             return np.where(members, q * np.exp(-0.5 * by), q)
 
         def log_density(by):
-            alpha = now * np.exp(by)
-            return SHAPE * (by - alpha / self._means[g]) - self.precision * self._loss(moved(by))
+            return self._log_prior(g, by) - self.precision * self._loss(moved(by))
 
-        level = log_density(0.0) - rng.standard_exponential()
-        low = -SLICE_WIDTH * rng.random()
-        high = low + SLICE_WIDTH
-        low = _outside(log_density, level, low, -SLICE_WIDTH)
-        high = _outside(log_density, level, high, SLICE_WIDTH)
-        for _ in range(MOST_SLICES):
-            by = rng.uniform(low, high)
-            if log_density(by) >= level:
-                self.strengths[g] = now * np.exp(by)
-                return moved(by)
-            low, high = (by, high) if by < 0 else (low, by)
-        return q
+        by = _slice(log_density, rng)
+        self.strengths[g] *= np.exp(by)
+        return moved(by)
 
     # -- at the beginning and at the end -------------------------------------------------------
 
@@ -189,8 +203,8 @@ class Density:
             loss = self._loss(theta) + self._least
             self.precision = (0.5 * self._n_scaled + SHAPE) / loss
         if self.draws_strengths:
-            rate = 0.5 * self._by_group(self._relative * theta**2) + SHAPE / self._means
-            self.strengths = (0.5 * self._sizes + SHAPE) / rate
+            squares = self._by_group(self._relative * theta**2)
+            self.strengths = (self._sizes + 1) / (squares + np.exp(-self._centres))
         self.learn(theta[None])
 
     def apart(self, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,15 +217,31 @@ class Density:
         if self.draws_noise:
             energy = energy + self._least * noise**-2 + 2 * SHAPE * np.log(noise)
         if self.draws_strengths:
-            energy = energy + SHAPE * (strengths / self._means).sum(-1)
-            energy = energy - np.log(strengths) @ (0.5 * self._sizes + SHAPE)
+            logs = np.log(strengths)
+            away = ((logs - self._centres) / LOG_SPREAD) ** 2
+            energy = energy + 0.5 * away.sum(-1) - 0.5 * logs @ self._sizes
         return energy
+
+
+def _slice(log_density, rng) -> float:
+    """One move from zero that leaves a density as it is, by widening and narrowing an interval."""
+    level = log_density(0.0) - rng.standard_exponential()
+    low = -SLICE_WIDTH * rng.random()
+    high = low + SLICE_WIDTH
+    low = _outside(log_density, level, low, -SLICE_WIDTH)
+    high = _outside(log_density, level, high, SLICE_WIDTH)
+    for _ in range(MOST_SLICES):
+        by = rng.uniform(low, high)
+        if log_density(by) >= level:
+            return by
+        low, high = (by, high) if by < 0 else (low, by)
+    return 0.0
 
 
 def _outside(log_density, level, at, width):
     """From ``at`` on the first point beyond the slice."""
     for _ in range(MOST_SLICES):
-        if log_density(at) < level:
+        if not log_density(at) >= level:
             break
         at += width
     return at

@@ -21,7 +21,7 @@ GROUPS = ("single", "layer", "ard")
 # Chains have mixed where no R-hat is larger.
 MIXED = 1.05
 # What of: strengths and densities of a group that data say little about creep, predictions do not.
-JUDGED = ("loss", "noise", "raw")
+JUDGED = ("loss", "noise", "outputs")
 # Fewer draws of a chain say nothing about mixing.
 LEAST_DRAWS = 4
 # More trajectories than this share must not diverge.
@@ -72,10 +72,10 @@ class MCMC(Posterior):
     strength_draws : ndarray of shape (n_chains, n_draws, n_groups)
         Of the precisions of the prior, in groups; n_groups is 0 where these are given.
     diagnostics : dict of str to dict
-        Of "loss", "log_density", "noise", "strengths" and "raw" (the outputs of some training
+        Of "loss", "log_density", "noise", "strengths" and "outputs" (of some training
         rows): "r_hat", "ess_bulk" and "ess_tail", the worst of them where they are many.
     r_hat : float
-        The largest of "loss", "noise" and "raw"; NaN with less than four draws.
+        The largest of "loss", "noise" and "outputs"; NaN with less than four draws.
     n_divergences : int
         Draws whose trajectory left the surface of its energy: there the steps are too long for
         the density, and draws may miss a corner of it.
@@ -265,10 +265,12 @@ class MCMC(Posterior):
         term, few = objective.term, objective.term.subset(rows)
         thetas = self.draws.reshape(-1, objective.n_params)
         shape = (*energy.shape, -1)
+        # What a softmax says, rather than raw outputs that may all move together.
+        look = few.predict if few.network.n_raw == few.network.n_targets else few.raw
         looks = {
             "loss": np.array([term.sums("value", theta)[0] for theta in thetas]).reshape(shape),
             "log_density": -energy[..., None],
-            "raw": np.array([few.raw(theta).ravel() for theta in thetas]).reshape(shape),
+            "outputs": np.array([look(theta).ravel() for theta in thetas]).reshape(shape),
         }
         if density.draws_noise:
             looks["noise"] = self.noise_draws[..., None]

@@ -13,7 +13,7 @@ from sklearn.linear_model import BayesianRidge
 from fastmlp import Network
 from fastmlp.penalties import L2, Groups
 from fastmlp.posteriors import MCMC, _diagnostics, _nuts
-from fastmlp.posteriors._density import SHAPE, WIDTH, Density
+from fastmlp.posteriors._density import LOG_SPREAD, SHAPE, WIDTH, Density
 from fastmlp.solvers import minimize
 
 SMALL = {"n_chains": 2, "n_warmup": 60, "n_draws": 60}
@@ -165,9 +165,8 @@ def test_noise_and_strength_by_quadrature():
         rest = beta * (y @ y - beta * A.T @ y @ np.linalg.solve(H, A.T @ y))
         log_p[at] = 7.5 * log_beta[at] + log_alpha[at] - 0.5 * rest
         log_p[at] += -0.5 * np.linalg.slogdet(H)[1]
-        log_p[at] += (
-            SHAPE * (log_alpha[at] - alpha * WIDTH**2) + SHAPE * log_beta[at] - least * beta
-        )
+        log_p[at] += SHAPE * log_beta[at] - least * beta
+        log_p[at] -= 0.5 * (log_alpha[at] / LOG_SPREAD) ** 2
     p = np.exp(log_p - log_p.max())
     p /= p.sum()
     for found, grid in (
@@ -199,6 +198,19 @@ def test_functions_spread_where_there_are_no_data():
     posterior = MCMC(2, 200, 200).fit(net.objective(X, y), net.init(random_state=0), random_state=0)
     spread = posterior.functions([[-1.5], [0.0], [1.5]], 200, 0)[..., 0].std(0)
     assert spread[1] > 2.5 * max(spread[0], spread[2])
+
+
+def test_classes_whose_raw_outputs_may_all_move_together():
+    """Only their differences count: a flat density of the biases would let chains walk away."""
+    _, X, _ = problem()
+    y = np.digitize(X[:, 0] + 0.5 * np.sin(7 * X[:, 1]), [-0.5, 0.5])
+    net = Network([2, 3], loss="log_loss")
+    posterior = MCMC(2, 200, 300).fit(
+        net.objective(X, np.eye(3)[y]), net.init(random_state=0), random_state=0
+    )
+    assert posterior.r_hat < 1.05
+    biases = posterior.draws[..., -3:].reshape(-1, 3)
+    assert 3 < biases.mean(1).std() < 10
 
 
 class Squared:
