@@ -56,7 +56,7 @@ class MCMC(Posterior):
         feature. See :func:`fastmlp.penalties.prior`. None: those of the objective's penalty.
     fixed_noise : float or None, default=None
         Standard deviation of the noise where the loss leaves it open; None: drawn.
-    target_accept : float, default=0.8
+    target_accept : float, default=0.95
         Mean acceptance probability, in (0, 1). Larger: shorter steps, fewer divergences.
     max_depth : int, default=8
         A trajectory has up to ``2**max_depth - 1`` steps.
@@ -118,7 +118,7 @@ class MCMC(Posterior):
         n_draws: int = 500,
         groups: str | None = "single",
         fixed_noise: float | None = None,
-        target_accept: float = 0.8,
+        target_accept: float = 0.95,
         max_depth: int = 8,
         max_time: float | None = None,
     ):

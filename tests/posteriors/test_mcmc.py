@@ -221,6 +221,7 @@ class Squared:
         return 0.5 * (away**2).sum(1), away
 
 
+@pytest.mark.filterwarnings("ignore:The chains did not mix")
 def test_losses_in_python_and_without_curvature():
     _, X, y = problem((1, 1))
     means = []
