@@ -17,6 +17,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from bench.photoz_methods import METHODS, available
 from bench.table import Table, title
@@ -67,7 +68,7 @@ def judge(z, found):
 def run(method, X, z, X_test, z_test):
     """One fit, and what it is worth."""
     start = time.process_time()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         model = METHODS[method](X, z)
     seconds = time.process_time() - start

@@ -144,6 +144,7 @@ def plain_mdn(X, z):
 
 METHODS = {
     "fastmlp normal": head("normal"),
+    "fastmlp student_t": head("student_t"),
     "fastmlp mixture": head(("mixture", {"components": COMPONENTS})),
     "fastmlp histogram": head(("histogram", {"bins": BINS})),
     "fastmlp histogram, CRPS": head(("histogram", {"bins": BINS}), loss="crps"),

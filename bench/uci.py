@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from bench.table import Table, title
 from bench.uci_methods import METHODS, OTHER_SHAPES, available
@@ -51,7 +52,7 @@ def judge(y, dist):
 def run(method, X, y, train, test):
     """One fit, judged in the target's own units."""
     start = time.perf_counter(), time.process_time()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         model = METHODS[method](X[train], y[train])
     seconds, cpu = time.perf_counter() - start[0], time.process_time() - start[1]

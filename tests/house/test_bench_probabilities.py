@@ -1,4 +1,4 @@
-"""`python -m bench.uci` on data of its own: what it prints and keeps, what the committee learns."""
+"""`bench.uci` and `bench.photoz` on data of their own: what they print, keep and learn."""
 
 import json
 from pathlib import Path
@@ -81,3 +81,30 @@ def test_committee_finds_the_spread(monkeypatch):
     dist = Committee().fit(X, y).predict_dist(X_new)
     assert np.corrcoef(np.log(dist.scale), np.log(scale))[0, 1] > 0.95
     assert metrics.interval_coverage(y_new, *dist.interval(0.9)) == pytest.approx(0.9, abs=0.04)
+
+
+def test_photoz_prints_statistics_and_draws(tmp_path, capsys, monkeypatch):
+    from bench import photoz
+
+    rng = np.random.default_rng(0)
+    fields = [(band, "f4") for band in ("u", "g", "r", "i", "z", "redshift")]
+    table = np.zeros(900, dtype=[*fields, ("spec_class", "S6")])
+    table["spec_class"] = np.where(np.arange(900) < 700, b"GALAXY", b"QSO")
+    table["redshift"] = z = rng.uniform(0, 0.4, 900)
+    for k, band in enumerate("ugriz"):
+        table[band] = 18 + 3 * z / (k + 1) + 0.02 * rng.normal(size=900)
+    (tmp_path / "sdss_photoz").mkdir()
+    np.save(tmp_path / "sdss_photoz" / "sdss_galaxy_colors.npy", table)
+    monkeypatch.setattr(photoz, "TEST_ROWS", 200)
+    kept = tmp_path / "kept.json"
+    arguments = ["--data", str(tmp_path), "--methods", "fastmlp normal", "fastmlp student_t"]
+    assert photoz.main([*arguments, "--sizes", "100", "500", "--json", str(kept)]) == 0
+    records = json.loads(kept.read_text())
+    assert [(r["method"], r["rows"]) for r in records] == [
+        (method, rows) for rows in (100, 500) for method in ("fastmlp normal", "fastmlp student_t")
+    ]
+    assert records[-1]["sigma_mad"] < 0.04 and records[-1]["pit_ks"] < 0.3
+    assert "500 rows to train on, 200 to judge by" in capsys.readouterr().out
+    pytest.importorskip("matplotlib")
+    photoz.draw(tmp_path / "picture.png", records)
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
