@@ -46,7 +46,16 @@ DistributionLoss = Literal[  # whose raw outputs alone make no prediction
 Loss = Literal[ClassifierLoss, RegressorLoss, DistributionLoss]
 
 Distribution = Literal[
-    "normal", "student_t", "laplace", "lognormal", "poisson", "bernoulli", "categorical"
+    "normal",
+    "student_t",
+    "laplace",
+    "lognormal",
+    "poisson",
+    "bernoulli",
+    "categorical",
+    "mixture",
+    "histogram",
+    "quantiles",
 ]
 
 Solver = Literal["gd", "sgd", "adam", "lbfgs", "newton", "lm", "newton-cg"]

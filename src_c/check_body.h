@@ -208,6 +208,7 @@ void CHECK(const fm_kernels *k) {
         check_gathers(k, 19, n), check_columns(k, 19, n), check_csr(k, 9, 1 + n % 14, n);
         check_losses(k, n, 1), check_losses(k, 3, n);
         if (n > 1 && n <= 20) check_softmax(k, 1 + n % 7, n);
+        if (n <= 26) check_many(k, 1 + n * 5 % 19, 1, (int)n), check_many(k, 3, 1 + n % 3, 1 + n % 9);
         check_panel_loss(k, n, 1), check_panel_loss(k, 67, n);
         check_padded(k, n);
         check_panels(k, 1 + n % 14, n, 1 + n * 7 % 70), check_panels(k, n, 3, 9);

@@ -116,10 +116,101 @@ static likelihood likelihood_at(const fm_loss_t *loss, wide m, wide s, wide y) {
 }
 
 static int is_likelihood(const fm_loss_t *loss) { return fm_loss_at(loss->kind)->raws == 2; }
+static int is_many(const fm_loss_t *loss) { return fm_loss_at(loss->kind)->counted; }
+
+/* p = softmax(x); returns the log of the sum of exponentials */
+static wide shares(wide *p, const wide *x, int n) {
+    wide total = 0;
+    for (int k = 0; k < n; k++) total += expl(x[k]);
+    for (int k = 0; k < n; k++) p[k] = expl(x[k]) / total;
+    return logl(total);
+}
+
+/* to = (diag(p) - p p') from */
+static void through(wide *to, const wide *p, const wide *from, int n) {
+    wide mean = 0;
+    for (int k = 0; k < n; k++) mean += p[k] * from[k];
+    for (int k = 0; k < n; k++) to[k] = p[k] * (from[k] - mean);
+}
+
+/* -log of a mixture's density; curv as if the component were known, by its responsibility */
+static wide mixture_at(wide *grad, wide *q, const wide *r, const wide *x, wide y, int n, wide floor) {
+    wide p[MOST], part[MOST], total = 0;
+    shares(p, x, n), through(q, p, r, n);
+    for (int k = 0; k < n; k++) {
+        const wide sigma = floor + expl(x[2 * n + k]), z = (y - x[n + k]) / sigma;
+        part[k] = p[k] * expl(-z * z / 2) / sigma / sqrtl(2 * acosl(-1)), total += part[k];
+    }
+    for (int k = 0; k < n; k++) {
+        const wide sigma = floor + expl(x[2 * n + k]), z = (y - x[n + k]) / sigma;
+        const wide share = part[k] / total, up = 1 - floor / sigma;
+        grad[k] = p[k] - share;
+        grad[n + k] = -share * z / sigma, grad[2 * n + k] = share * (1 - z * z) * up;
+        q[n + k] = share / (sigma * sigma) * r[n + k];
+        q[2 * n + k] = 2 * share * up * up * r[2 * n + k];
+    }
+    return -logl(total);
+}
+
+/* int (F - [x > y])^2 dx over bins of unit length times their widths: by Simpson's rule on either
+ * side of y, which is exact. */
+static wide crps_at(wide *grad, wide *q, const wide *r, const wide *x, wide y, int n,
+                    const double *widths) {
+    static const wide share[] = {1 / 6.0L, 4 / 6.0L, 1 / 6.0L};
+    wide p[MOST], rp[MOST], slope[MOST] = {0}, rslope[MOST] = {0}, value = 0;
+    shares(p, x, n), through(rp, p, r, n);
+    for (int k = 0; k < n; k++) {
+        const wide t = y < k ? 0 : y > k + 1 ? 1 : y - k;
+        for (int i = 0; i < 6; i++) { /* three points below y, three above */
+            const wide low = i < 3 ? 0 : t, high = i < 3 ? t : 1, at = low + (high - low) * (i % 3) / 2;
+            const wide weight = (wide)widths[k] * share[i % 3] * (high - low);
+            wide F = at * p[k] - (i >= 3), rF = at * rp[k];
+            for (int j = 0; j < k; j++) F += p[j], rF += rp[j];
+            value += weight * F * F;
+            for (int j = 0; j <= k; j++) {
+                const wide reach = j < k ? 1 : at;
+                slope[j] += 2 * weight * F * reach, rslope[j] += 2 * weight * rF * reach;
+            }
+        }
+    }
+    through(grad, p, slope, n), through(q, p, rslope, n);
+    return value;
+}
+
+/* The value, the gradient, and curv times r. */
+static wide many_at(wide *grad, wide *q, const wide *r, const fm_loss_t *loss, const wide *x, wide y) {
+    const int n = loss->raws;
+    wide p[MOST], a = x[0], value = 0;
+    const int bin = y < n - 1 ? (int)y : n - 1;
+    switch (loss->kind) {
+    case FM_LOSS_mixture: return mixture_at(grad, q, r, x, y, n / 3, (wide)loss->param[1]);
+    case FM_LOSS_histogram_crps: return crps_at(grad, q, r, x, y, n, loss->table);
+    case FM_LOSS_histogram:
+        value = shares(p, x, n) - x[bin], through(q, p, r, n);
+        for (int k = 0; k < n; k++) grad[k] = p[k] - (k == bin);
+        return value;
+    case FM_LOSS_quantiles:
+        for (int k = 0; k < n; k++) {
+            a += k ? log1pl(expl(x[k])) : 0;
+            const wide side = a > y ? 1 - (wide)loss->table[k] : -(wide)loss->table[k];
+            value += side * (a - y), grad[k] = q[k] = 0;
+            for (int j = 0; j <= k; j++) grad[j] += side * (j ? 1 / (1 + expl(-x[j])) : 1);
+        }
+        return value;
+    }
+    return NAN;
+}
 
 int smooth_at(const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
     wide a[MOST];
     output_at(a, raw, n, loss->output.kind);
+    if (is_many(loss)) {
+        for (int k = 1; k <= n && loss->kind == FM_LOSS_quantiles; k++) {
+            if (fabsl(a[0] - y[0]) < 0.01L) return 0;
+            a[0] += k < n ? log1pl(expl(raw[k])) : 0;
+        }
+        return 1;
+    }
     if (is_likelihood(loss))
         return loss->kind != FM_LOSS_laplace || fabsl(raw[0] - y[0]) > 0.01L;
     for (int k = 0; k < n; k++) {
@@ -130,7 +221,8 @@ int smooth_at(const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
 }
 
 wide loss_at(const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
-    wide a[MOST], total = 0;
+    wide a[MOST], q[MOST], total = 0;
+    if (is_many(loss)) return many_at(a, q, raw, loss, raw, y[0]);
     if (is_likelihood(loss)) return likelihood_at(loss, raw[0], raw[1], y[0]).value;
     output_at(a, raw, n, loss->output.kind);
     for (int k = 0; k < n; k++) total += entry_at(loss, a[k], y[k]).value;
@@ -169,6 +261,10 @@ static void output_mul(wide *out, const wide *v, const wide *raw, int n, int out
 /* d loss / d raw by the chain rule */
 static void chain(wide *grad, const fm_loss_t *loss, const wide *raw, const wide *y, int n) {
     wide a[MOST], inner = 0;
+    if (is_many(loss)) {
+        many_at(grad, a, raw, loss, raw, y[0]);
+        return;
+    }
     if (is_likelihood(loss)) {
         memcpy(grad, likelihood_at(loss, raw[0], raw[1], y[0]).slope, 2 * sizeof *grad);
         return;
@@ -186,6 +282,10 @@ static void chain(wide *grad, const fm_loss_t *loss, const wide *raw, const wide
 void loss_mul_at(wide *q, const wide *r, const fm_loss_t *loss, const wide *raw, const wide *y,
                  int n, int curvature) {
     wide moved[MOST] = {0}, grad[MOST], a[MOST];
+    if (curvature == FM_GGN && is_many(loss)) {
+        many_at(grad, q, r, loss, raw, y[0]);
+        return;
+    }
     if (curvature == FM_GGN && is_likelihood(loss)) {
         const likelihood l = likelihood_at(loss, raw[0], raw[1], y[0]);
         for (int k = 0; k < 2; k++) q[k] = l.curv[k] * r[k] + l.across * r[1 - k];

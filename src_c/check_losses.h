@@ -94,7 +94,8 @@ static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t row
                 const wide term = (wide)R[m * n_raw] * R[m * n_raw + c - i % n_raw];
                 sum += term, terms += fabsl(term);
             }
-            compare(q[0][i], sum, (32 + n) * EPSILON * (terms + fabsl((wide)q[0][i])));
+            /* entries of R are sums themselves, where there are many raw outputs */
+            compare(q[0][i], sum, (32 + 4 * n) * EPSILON * (terms + fabsl((wide)q[0][i])));
         }
         verdict(CHECK_loss_root, pairing, label);
         for (ptrdiff_t i = 0; i < size; i++) {
@@ -123,6 +124,26 @@ static void check_losses(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_target
         }
 }
 
+/* Losses of as many raw outputs as a count says; the count's own parameter, and a table for each. */
+static void check_many(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_targets, int count) {
+    double table[MOST];
+    for (int l = 0; l < FM_N_LOSSES; l++, free_taken()) {
+        const fm_loss_row *const row = fm_loss_at(l);
+        const int bins = strcmp(row->targets, "BINS") == 0;
+        if (!row->counted || count < row->parameters[0].low) continue;
+        for (int c = 0; c < count; c++) table[c] = bins ? 1 + (c * 5) % 3 : (c + 1.0) / (count + 1);
+        const fm_loss_t loss = {.kind = l,
+                                .raws = row->raws * count,
+                                .param = {count, 0.3},
+                                .table = table,
+                                .output = {.kind = FM_identity}};
+        real *y = filled(rows * n_targets);
+        for (ptrdiff_t i = 0; bins && i < rows * n_targets; i++)
+            y[i] = i % 7 ? (real)(count * (draw() + 2) / 4) : (real)(i % 2 * count);
+        check_loss(k, &loss, rows, n_targets * loss.raws, y, n_targets > 1);
+    }
+}
+
 static void check_softmax(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_raw) {
     for (int l = 0; l < FM_N_LOSSES; l++, free_taken()) {
         const fm_loss_t loss = {
@@ -140,12 +161,20 @@ static void check_softmax(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_raw) 
 static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
     static const int cases[][2] = {{FM_LOSS_squared_error, FM_identity},
                                    {FM_LOSS_log_loss, FM_softmax},
-                                   {FM_LOSS_normal, FM_identity}};
+                                   {FM_LOSS_normal, FM_identity},
+                                   {FM_LOSS_histogram_crps, FM_identity},
+                                   {FM_LOSS_mixture, FM_identity}};
     const ptrdiff_t ld = k->padded(n);
-    for (int i = 0; i < (n == 1 ? 1 : n % 2 ? 2 : 3); i++, free_taken()) {
+    double table[MOST];
+    for (int c = 0; c < n; c++) table[c] = 1 + c % 3;
+    for (int i = 0; i < 5; i++, free_taken()) {
+        const fm_loss_row *const row = fm_loss_at(cases[i][0]);
         const fm_loss_t loss = {.kind = cases[i][0],
-                                .raws = fm_loss_at(cases[i][0])->raws,
+                                .raws = row->counted ? (int)n : row->raws,
+                                .param = {(double)n / row->raws, 0.3},
+                                .table = table,
                                 .output = {.kind = cases[i][1]}};
+        if (n % row->raws || (i && n == 1)) continue;
         real *raw = filled(rows * n), *y = filled(rows * n / loss.raws);
         real *w = filled(rows), *delta = filled(rows * n);
         real *apart = made_of(NAN, rows * ld), *delta_apart = filled(rows * ld);
@@ -159,6 +188,6 @@ static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
             const wide expected = j % ld < n ? delta[j / ld * n + j % ld] : 0;
             compare(delta_apart[j], expected, 32 * EPSILON * (j % ld < n) * (1 + fabsl(expected)));
         }
-        verdict(CHECK_panel_loss, i == 1 ? "softmax" : "", pair(rows, n));
+        verdict(CHECK_panel_loss, row->name, pair(rows, n));
     }
 }

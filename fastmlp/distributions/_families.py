@@ -31,6 +31,7 @@ from fastmlp.distributions._family import (
 )
 from fastmlp.distributions._pairs import LaplaceFamily, LogNormalFamily
 from fastmlp.distributions._real import Normal, StudentT
+from fastmlp.distributions._shaped import HistogramFamily, MixtureFamily, QuantilesFamily
 
 MOST_CLASSES = 1000
 MOST_STEPS = 30
@@ -296,6 +297,9 @@ FAMILIES: dict[str, type[Family]] = {
         PoissonFamily,
         BernoulliFamily,
         CategoricalFamily,
+        MixtureFamily,
+        HistogramFamily,
+        QuantilesFamily,
     )
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._numbers import check_integer
+from fastmlp._numbers import check_integer, check_real
 from fastmlp.distributions import _exchange
 from fastmlp.distributions._base import Distribution
 from fastmlp.distributions._parameters import LEVEL, check, event, numbers, simplex
@@ -75,18 +75,29 @@ class _Piecewise(Distribution):
         y = np.where(q < low_mass, low, y)
         return np.where(1 - q < high_mass, high, y)
 
+    def _pieces(self):
+        """Middles and widths of the pieces, (k,) where all rows have the same."""
+        knots = self._knots
+        if knots.size and not any(knots.strides[:-1]):
+            knots = knots[(0,) * (knots.ndim - 1)]
+        return (knots[..., 1:] + knots[..., :-1]) / 2, np.diff(knots, axis=-1)
+
     def _mean(self):
         low_mass, low_scale, high_mass, high_scale = self._tails()
         knots = self._knots
-        inside = (self._masses * (knots[..., 1:] + knots[..., :-1])).sum(-1) / 2
+        inside = (self._masses * self._pieces()[0]).sum(-1)
         low, high = knots[..., 0] - low_scale, knots[..., -1] + high_scale
         return inside + low_mass * low + high_mass * high
 
     def _var(self):
         low_mass, low_scale, high_mass, high_scale = self._tails()
-        knots, mean = self._knots, self._mean()
-        away = (knots[..., 1:] + knots[..., :-1]) / 2 - mean[..., None]
-        inside = (self._masses * (away**2 + np.diff(knots, axis=-1) ** 2 / 12)).sum(-1)
+        knots, mean, masses = self._knots, self._mean(), self._masses
+        middle, width = self._pieces()
+        # about the middle of the pieces, which rows may share, then about the mean of each row
+        centre = middle.mean(-1, keepdims=True)
+        middle, about = middle - centre, mean - centre[..., 0]
+        second = (masses * (middle**2 + width**2 / 12)).sum(-1)
+        inside = second - 2 * about * (masses * middle).sum(-1) + about**2 * masses.sum(-1)
         low = low_mass * ((knots[..., 0] - low_scale - mean) ** 2 + low_scale**2)
         high = high_mass * ((knots[..., -1] + high_scale - mean) ** 2 + high_scale**2)
         return inside + low + high
@@ -137,6 +148,10 @@ class Histogram(_Piecewise):
         added).
     edges : array-like of shape (n_bins + 1,) or (..., n_bins + 1)
         Increasing edges, shared by all rows or one set for each.
+    tail : float, default=0.0
+        The probability that lies below the lowest edge, and that above the highest one, in
+        exponential tails as wide as the bins beside them; the bins share what is left, by
+        ``probas``.
 
     Raises
     ------
@@ -157,7 +172,7 @@ class Histogram(_Piecewise):
     _events = ("probas", "edges")
     _located = ("edges",)
 
-    def __init__(self, probas: Any, edges: Any) -> None:
+    def __init__(self, probas: Any, edges: Any, tail: float = 0.0) -> None:
         probas = simplex("probas", event("probas", probas, 1))
         edges = _exchange.check_edges("edges", edges)
         if edges.shape[-1] != probas.shape[-1] + 1:
@@ -165,6 +180,7 @@ class Histogram(_Piecewise):
                 f"edges must be one more than the bins: {probas.shape[-1] + 1}, got "
                 f"{edges.shape[-1]}."
             )
+        self.tail = check_real("tail", tail, "from 0 to below 0.5", lambda v: 0 <= v < 0.5)
         self._set(probas=probas, edges=edges)
 
     @property
@@ -173,7 +189,18 @@ class Histogram(_Piecewise):
 
     @property
     def _masses(self):
-        return self.probas
+        return self.probas * (1 - 2 * self.tail) if self.tail else self.probas
+
+    def _tails(self):
+        if not self.tail:
+            return super()._tails()
+        edges = self.edges
+        return (
+            self.tail,
+            edges[..., 1] - edges[..., 0],
+            self.tail,
+            edges[..., -1] - edges[..., -2],
+        )
 
     def rebin(self, edges: Any) -> Histogram:
         """A histogram with other bins.

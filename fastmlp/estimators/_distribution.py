@@ -53,6 +53,13 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         - "bernoulli": 0 or 1, with several columns of y for several labels;
         - "categorical": any numbers of which there are few, such as grades; their probabilities.
           For labels without an order there is MLPClassifier;
+        - "mixture": of normals, ``components`` = 3, none narrower than ``floor`` deviations
+          of y (by default 0.001, or half the smallest gap between targets that repeat);
+        - "histogram": over ``bins`` = 40 of equal mass over the training targets, or of equal width
+          (``edges="width"``), or of given ``edges``, with exponential tails beyond; trained by the
+          log-density or, as in ``("histogram", {"bins": 400, "loss": "crps"})``, by the CRPS;
+        - "quantiles": of ``levels`` (0.025, 0.05, 0.1, ..., 0.95, 0.975 by default), which never
+          cross, and the distribution through them; "lm" and "newton-cg" refuse it by name;
         - your own, for the full-batch solvers: see :func:`fastmlp.distributions.check_family`.
 
         Several targets are independent, given the features.

@@ -452,3 +452,49 @@ def test_a_scale_that_collapses_is_held_and_told(distribution):
     compiled = model.compile().predict(X[:10], return_std=True)[1]
     np.testing.assert_allclose(compiled, std, rtol=1e-9)
     assert np.isfinite(model.predict_dist(RNG.uniform(-50, 50, (500, 2))).pdf(0.0)).all()
+
+
+SHAPED = {
+    "mixture": ["adam", "lbfgs", "lm", "newton-cg"],
+    "histogram": ["adam", "lbfgs", "newton-cg"],
+    "quantiles": ["adam", "lbfgs"],
+}
+
+
+@pytest.mark.parametrize(
+    ("distribution", "solver"), [(d, solver) for d in SHAPED for solver in SHAPED[d]]
+)
+def test_shapes_that_are_learned(distribution, solver):
+    """Two branches: in the units of y, better than a normal; and after a pickle the same."""
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-1, 1, (500, 1))
+    y = 100 + 10 * np.where(rng.random(500) < 0.5, X[:, 0], -X[:, 0]) + rng.normal(0, 0.5, 500)
+    options = {"max_iter": 150, "learning_rate_init": 0.02, "hidden_layer_sizes": (6,)}
+    spec = ("histogram", {"bins": 16}) if distribution == "histogram" else distribution
+    normal = fit("normal", X[:400], y[:400], solver="lbfgs", max_iter=60)
+    model = fit(spec, X[:400], y[:400], solver=solver, **options)
+    assert model.score(X[400:], y[400:]) > normal.score(X[400:], y[400:]) + 0.1
+    dist = model.predict_dist(X[400:])
+    assert dist.crps(y[400:]).mean() < 5
+    lower, upper = model.predict_interval(X[400:], 0.9)
+    assert 0.75 < np.mean((lower <= y[400:]) & (y[400:] <= upper)) < 0.99
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    compiled = model.compile().predict(X[400:], return_std=True)
+    np.testing.assert_allclose(compiled, model.predict(X[400:], return_std=True), rtol=1e-9)
+
+
+def test_a_histogram_by_the_crps_of_several_targets():
+    y = np.c_[Y, 10 * Y]
+    spec = ("histogram", {"bins": 10, "loss": "crps", "edges": "width"})
+    model = fit(spec, y=y, solver="lbfgs")
+    alone = fit(spec, y=Y, solver="lbfgs")
+    mean = model.predict(X)
+    assert mean.shape == (N, 2) and model.predict_dist(X).crps(y).shape == (N, 2)
+    np.testing.assert_allclose(mean[:, 1], 10 * mean[:, 0], rtol=0.1)
+    assert alone.predict_dist(X).crps(Y).mean() < np.abs(Y - np.median(Y)).mean()
+
+
+def test_quantiles_are_refused_by_what_needs_curvature():
+    with pytest.raises(ValueError, match="'quantiles' has no curvature"):
+        make("quantiles", solver="lm").fit(X, Y)

@@ -50,7 +50,46 @@ J, p = np.asarray(jax.jacobian(raw)(theta)), np.asarray(jax.nn.softmax(raw(theta
 compare("jacobian", net.jacobian(theta, X), J)
 Q = w[:, None, None] * (p[:, :, None] * np.eye(2) - p[:, :, None] * p[:, None, :]) / w.sum()
 compare("ggn", net.ggn(theta, X, y, w), np.einsum("ikp,ikl,ilq->pq", J, Q, J))
+
+def mixture(raw, y):
+    logits, m, s = jnp.split(raw, 3)
+    sigma = 0.1 + jnp.exp(s)
+    parts = jax.nn.log_softmax(logits) - jnp.log(sigma) - ((y - m) / sigma) ** 2 / 2
+    return -jax.nn.logsumexp(parts) + jnp.log(2 * jnp.pi) / 2
+
+def histogram(raw, y):
+    return -jax.nn.log_softmax(raw)[jnp.floor(y).astype(int)]
+
+widths = np.array([0.5, 2.0, 1.0, 0.25, 1.5])
+
+def histogram_crps(raw, y):
+    p, at = jax.nn.softmax(raw), jnp.arange(5)
+    t, b = jnp.clip(y - at, 0, 1), jnp.cumsum(p)
+    a = b - p
+    m = a + t * p
+    low = t * (a * a + a * m + m * m)
+    high = (1 - t) * ((1 - m) ** 2 + (1 - m) * (1 - b) + (1 - b) ** 2)
+    return jnp.sum(widths * (low + high)) / 3
+
+def quantiles(raw, y):
+    error = y - jnp.cumsum(jnp.concatenate([raw[:1], jax.nn.softplus(raw[1:])]))
+    return jnp.sum(jnp.maximum(levels * error, (levels - 1) * error))
+
+levels = np.array([0.2, 0.5, 0.9])
+for spec, of_row, y in (
+    (("mixture", {"components": 3, "floor": 0.1}), mixture, rng.normal(size=9)),
+    (("histogram", {"bins": 5}), histogram, rng.uniform(0, 5, size=9)),
+    (("histogram_crps", {"widths": widths}), histogram_crps, rng.uniform(0, 5, size=9)),
+    (("quantiles", {"levels": levels}), quantiles, rng.normal(size=9)),
+):
+    net = Network([3, 5, 1], activation="tanh", loss=spec)
+    theta, shapes = net.init(random_state=1), [(3, 5), (5, net.n_raw)]
+    of = lambda theta: jnp.sum(w * jax.vmap(of_row)(raw(theta), y)) / w.sum()
+    assert abs(net.value(theta, X, y, w) - of(theta)) < 1e-12
+    compare(spec[0] + ".gradient", net.value_grad(theta, X, y, w)[1], jax.jit(jax.grad(of))(theta))
+    compare(spec[0] + ".hessian", net.hessian(theta, X, y, w), jax.jit(jax.hessian(of))(theta))
 """
+MANY = ["mixture", "histogram", "histogram_crps", "quantiles"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs jax")
@@ -60,7 +99,8 @@ def test_jax_agrees():
         env={**os.environ, "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["gradient", "hessian", "jacobian", "ggn"]
+    by_loss = [f"{loss}.{name}" for loss in MANY for name in ("gradient", "hessian")]
+    assert done.stdout.split() == ["gradient", "hessian", "jacobian", "ggn", *by_loss]
