@@ -152,6 +152,16 @@ def test_temperature_mends_what_is_too_sure():
     assert _temperature(np.log(p), codes, None) == pytest.approx(1.0, rel=0.1)
 
 
+def test_recipes_for_classes_are_not_too_sure(monkeypatch):
+    """Labels that nothing explains: a network that keeps its last epoch says otherwise."""
+    monkeypatch.setattr(_portfolio, "EPOCHS", 60)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 6)), rng.integers(0, 2, 400)
+    adam = [each for each in _portfolio.classifiers(X, y, 2) if each.name.startswith("adam")]
+    model = classifier(candidates=adam, cv=2).fit(X, y)
+    assert all(row["score"] > -1.0 for row in model.leaderboard_)
+
+
 def test_class_weights_move_probabilities():
     X, _, labels = table(200)
     rare = labels == "top"
