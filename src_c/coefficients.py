@@ -3,7 +3,7 @@
 Run ``python src_c/coefficients.py > src_c/coefficients.h`` (needs mpmath).
 """
 
-from mpmath import chebyfit, erf, erfc, exp, log, mp, mpf, nstr, pi, sqrt
+from mpmath import chebyfit, erf, erfc, exp, findroot, log, loggamma, mp, mpf, nstr, pi, psi, sqrt
 
 mp.dps = 50
 
@@ -41,6 +41,24 @@ def t_of(x):
     return (mpf(x) - mpf("3.75")) / (mpf(x) + mpf("3.75"))
 
 
+def lgamma_ratio(u):
+    """lgamma(2 + u) / u."""
+    return psi(0, 2) + u * psi(1, 2) / 2 if abs(u) < mpf("1e-20") else loggamma(2 + u) / u
+
+
+ZERO = findroot(lambda x: psi(0, x), mpf("1.46"))
+
+
+def digamma_ratio(t):
+    """digamma(x) / (x - its zero) at x = 1.5 + t."""
+    gap = t + mpf("1.5") - ZERO
+    return (
+        psi(1, ZERO) + gap * psi(2, ZERO) / 2
+        if abs(gap) < mpf("1e-20")
+        else (psi(0, t + mpf("1.5")) / gap)
+    )
+
+
 HALF_LN2 = log(2) / 2 * mpf("1.001")
 LOG_END = ((sqrt(2) - 1) / (sqrt(2) + 1)) ** 2 * mpf("1.02")
 
@@ -50,6 +68,13 @@ FITS = [
     ("log_poly", log_tail, ((0, LOG_END), 4), ((0, LOG_END), 8)),
     ("log1p_poly", log_tail, ((0, mpf(1) / 9), 5), ((0, mpf(1) / 9), 13)),
     ("erf_poly", erf_ratio, ((0, 1), 7), ((0, 1), 13)),
+    ("lgamma_poly", lgamma_ratio, ((mpf("-0.5"), mpf("0.5")), 10), ((mpf("-0.5"), mpf("0.5")), 19)),
+    (
+        "digamma_poly",
+        digamma_ratio,
+        ((mpf("-0.5"), mpf("0.5")), 11),
+        ((mpf("-0.5"), mpf("0.5")), 23),
+    ),
     ("erfc_poly", erfc_scaled, ((t_of("0.5"), t_of("10.6")), 11), ((t_of("0.5"), t_of(28)), 23)),
 ]
 

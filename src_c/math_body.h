@@ -192,6 +192,8 @@ static inline vec verfc(vec x) {
     return verfc_and_exp(x, &e);
 }
 
+#include "special_body.h"
+
 /* A loop of its own for each function, so that none pays for the constants of the others. */
 #define FUNCTION(name)                                                                             \
     FM_APART void map_##name(real *out, const real *x, ptrdiff_t n) {                              \

@@ -10,6 +10,26 @@
 
 enum { N = 4096 };
 
+/* By recurrence, and Stirling's series from 40 on; infinite at 0, NaN below. */
+static long double digamma_at(long double x) {
+    long double sum = 0;
+    if (!(x > 0)) return x == 0 ? -INFINITY : NAN;
+    if (isinf(x)) return x;
+    for (; x < 40; x++) sum -= 1 / x;
+    const long double u = 1 / (x * x);
+    return sum + (logl(x) - 1 / (2 * x) -
+                  u * (1 / 12.0L - u * (1 / 120.0L - u * (1 / 252.0L - u * (1 / 240.0L - u / 132)))));
+}
+
+static long double trigamma_at(long double x) {
+    long double sum = 0;
+    if (!(x > 0)) return x == 0 ? INFINITY : NAN;
+    for (; x < 40; x++) sum += 1 / (x * x);
+    const long double u = 1 / x / x;
+    return sum + (1 / x + u / 2 +
+                  u / x * (1 / 6.0L - u * (1 / 30.0L - u * (1 / 42.0L - u * (1 / 30.0L - u * 5 / 66)))));
+}
+
 static long double reference(int f, long double x) {
     switch (f) {
     case FM_FUNCTION_exp: return expl(x);
@@ -19,6 +39,9 @@ static long double reference(int f, long double x) {
     case FM_FUNCTION_tanh: return tanhl(x);
     case FM_FUNCTION_erf: return erfl(x);
     case FM_FUNCTION_erfc: return erfcl(x);
+    case FM_FUNCTION_lgamma: return x < 0 ? NAN : lgammal(x);
+    case FM_FUNCTION_digamma: return digamma_at(x);
+    case FM_FUNCTION_trigamma: return trigamma_at(x);
     }
     return NAN;
 }
@@ -32,6 +55,9 @@ static double reference_f(int f, double x) {
     case FM_FUNCTION_tanh: return tanh(x);
     case FM_FUNCTION_erf: return erf(x);
     case FM_FUNCTION_erfc: return erfc(x);
+    case FM_FUNCTION_lgamma: return x < 0 ? (double)NAN : lgamma(x);
+    case FM_FUNCTION_digamma: return (double)digamma_at(x);
+    case FM_FUNCTION_trigamma: return (double)trigamma_at(x);
     }
     return NAN;
 }

@@ -21,8 +21,17 @@ ULP = {
     "tanh": (4, 4),
     "erf": (4, 4),
     "erfc": (5, 5),
+    "lgamma": (6, 6),
+    "digamma": (4, 4),
+    "trigamma": (4, 4),
 }
-IN_DOUBLE = {name: getattr(special if name.startswith("erf") else np, name) for name in ULP}
+GAMMAS = ("lgamma", "digamma", "trigamma")
+IN_DOUBLE = {name: getattr(special if name.startswith("erf") else np, name, None) for name in ULP}
+IN_DOUBLE |= {  # of positive numbers, and NaN of others
+    "lgamma": lambda x: np.where(x >= 0, special.gammaln(x), np.nan),
+    "digamma": lambda x: np.where(x > 0, special.psi(x), np.where(x == 0, -np.inf, np.nan)),
+    "trigamma": lambda x: np.where(x >= 0, special.zeta(2, np.maximum(x, 1e-300)), np.nan),
+}
 EXTENDED = np.finfo(np.longdouble).nmant > 60
 FLOAT_TYPES = [np.float32, np.float64]
 
@@ -83,7 +92,9 @@ def test_float32_over_its_whole_range(name):
 
 
 @pytest.mark.skipif(not EXTENDED, reason="long double is no wider than double here")
-@pytest.mark.parametrize("name", [name for name in ULP if not name.startswith("erf")])
+@pytest.mark.parametrize(
+    "name", [name for name in ULP if not name.startswith("erf") and name not in GAMMAS]
+)
 def test_float64_over_its_range(name):
     x = float64_sweep()
     with np.errstate(all="ignore"):
@@ -97,8 +108,35 @@ def test_float64_error_functions(name):
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.uniform(-7, 28, 1500), rng.uniform(-1.5, 1.5, 700)])
     x = np.concatenate([x, np.exp2(rng.uniform(-1000, 0, 100)), [0.999, 1.0, 1.001, 26.5]])
+    check_with_mpmath(name, x, getattr(mpmath, name))
+
+
+@pytest.mark.parametrize("name", GAMMAS)
+def test_float64_gamma_functions(name):
+    """Dense around their zeros and where formulas change, and from the smallest to the largest."""
+    mpmath = pytest.importorskip("mpmath")
+    rng = np.random.default_rng(2)
+    near = [1.0, 1.4616321449683622, 1.5, 2.0, 2.5, 8.0]
+    x = np.concatenate(
+        [
+            rng.uniform(0, 12, 1200),
+            np.exp2(rng.uniform(-1060, 1010, 400)),
+            *(at + sign * np.exp2(rng.uniform(-52, -1, 60)) for at in near for sign in (-1, 1)),
+            near,
+            [5e-324, 1e-310, 0.5],
+        ]
+    )
+    exact = {"lgamma": mpmath.loggamma}.get(name, lambda v: mpmath.psi(int(name == "trigamma"), v))
+    if name == "trigamma":  # 1 / x^2 has to be a number
+        x = x[(x > 1e-150) & (x < 1e300)]
+    check_with_mpmath(name, x[x > 1e-300] if name == "digamma" else x, exact)
+
+
+def check_with_mpmath(name, x, function):
+    import mpmath
+
     with mpmath.workdps(40):
-        exact = [getattr(mpmath, name)(mpmath.mpf(float(value))) for value in x]
+        exact = [function(mpmath.mpf(float(value))) for value in x]
         nearest = np.array([float(value) for value in exact])
         # what is left after rounding to double, in units of its spacing
         rest = [float(e - mpmath.mpf(float(n))) for e, n in zip(exact, nearest, strict=True)]
@@ -115,6 +153,9 @@ SPECIAL_VALUES = {
     "log1p": [(np.inf, np.inf), (-1.0, -np.inf), (0.0, 0.0), (-0.0, -0.0), (-2.0, np.nan)],
     "tanh": [(np.inf, 1.0), (-np.inf, -1.0), (0.0, 0.0), (-0.0, -0.0), (1e5, 1.0)],
     "erf": [(np.inf, 1.0), (-np.inf, -1.0), (0.0, 0.0), (-0.0, -0.0), (1e5, 1.0)],
+    "lgamma": [(np.inf, np.inf), (0.0, np.inf), (-0.0, np.inf), (1.0, 0.0), (-1.5, np.nan)],
+    "digamma": [(np.inf, np.inf), (0.0, -np.inf), (-1.0, np.nan), (-np.inf, np.nan)],
+    "trigamma": [(np.inf, 0.0), (0.0, np.inf), (-1.0, np.nan), (-np.inf, np.nan)],
     "erfc": [(np.inf, 0.0), (-np.inf, 2.0), (0.0, 1.0), (1e5, 0.0), (-1e5, 2.0)],
 }
 
