@@ -83,7 +83,7 @@ def best_constant(
             return mean, float(0.5 * average((columns - mean) ** 2, sample_weight).sum())
         candidates.append(_before(canonical.name, mean))
     if rule != "MEAN":
-        level = next(iter(loss.params.values())) if rule == "QUANTILE" and loss.params else 0.5
+        level = loss.values[0] if rule == "QUANTILE" and loss.values else 0.5
         candidates.append(quantile(columns, level, sample_weight))
     objective, at, values = _of_constants(network, columns, sample_weight, candidates)
     k = int(np.argmin(values))

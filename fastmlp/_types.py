@@ -39,6 +39,9 @@ RegressorLoss = Literal[
     "student_t",
     "laplace",
     "lognormal",
+    "gamma_shape",
+    "negative_binomial",
+    "beta",
 ]
 DistributionLoss = Literal[  # whose raw outputs alone make no prediction
     "normal_natural", "mixture", "histogram", "histogram_crps", "quantiles"
@@ -50,6 +53,9 @@ Distribution = Literal[
     "student_t",
     "laplace",
     "lognormal",
+    "gamma",
+    "negative_binomial",
+    "beta",
     "poisson",
     "bernoulli",
     "categorical",

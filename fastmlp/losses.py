@@ -21,6 +21,7 @@ NAMES = tuple(LOSSES)
 # room for a sequence: quartiles and what lies well outside; None: as many ones.
 _DOMAINS: dict[str, Callable[[float, float, float], tuple[Any, Any]]] = {
     "REAL": lambda default, low, high: (default, Interval(low, high, "neither")),
+    "DISCOUNT": lambda default, low, high: (default, Interval(low, high, "both")),
     "COUNT": lambda default, low, high: (int(default), Count(int(low), int(high))),
     "LEVELS": lambda _, __, most: ((0.05, 0.25, 0.5, 0.75, 0.95), Sequence(int(most), *_LEVELS)),
     "WIDTHS": lambda _, __, most: (None, Sequence(int(most), *_WIDTHS)),
@@ -54,6 +55,8 @@ _TARGETS: dict[str, tuple[Callable[[np.ndarray, int], np.ndarray], str]] = {
     "UNIT": (lambda y, _: (y < 0) | (y > 1), "from 0 to 1"),
     "COUNT": (lambda y, _: y < 0, "at least 0"),
     "POSITIVE": (lambda y, _: y <= 0, "greater than 0"),
+    "OPEN": (lambda y, _: (y <= 0) | (y >= 1), "greater than 0 and less than 1"),
+    "WHOLE": (lambda y, _: (y < 0) | (y != np.floor(y)), "whole numbers of at least 0"),
     "SIGN": (lambda y, _: np.abs(y) != 1, "+1 or -1"),
     "BINS": (lambda y, k: (y < 0) | (y > k), "from 0 to {}, the number of bins"),
 }
@@ -162,7 +165,10 @@ class Loss:
         """What a user would write for it."""
         if self.is_custom:
             return self.custom
-        return (self.name, dict(self.params)) if self.params else self.name
+        parameters = self.row["parameters"]
+        usual = {key: value for key, (kind, value, *_) in parameters.items() if kind == "DISCOUNT"}
+        params = {key: v for key, v in self.params.items() if v != usual.get(key)}
+        return (self.name, params) if params else self.name
 
 
 def resolve_loss(spec: Any) -> Loss:
@@ -289,7 +295,7 @@ def resolve_output(spec: Any, loss: Loss, n_targets: int) -> Activation:
     """The output activation: the loss's canonical one for None; else one within its domain."""
     row = loss.row
     if spec is None:
-        several = row["canonical"] == "logistic" and n_targets > 1
+        several = row["canonical"] == "logistic" and n_targets > 1 and loss.raws_per_target == 1
         return resolve("softmax" if several else row["canonical"], OUTPUT_NAMES)
     output = resolve(spec, OUTPUT_NAMES, "output_activation")
     if output.name == "softmax" and n_targets < 2:

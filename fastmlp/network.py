@@ -41,10 +41,12 @@ class Network:
         selu, gelu, silu, mish, exp.
     output_activation : str or tuple, optional
         One of these or softmax. By default the one that belongs to the loss: identity; for
-        log_loss logistic (one output) or softmax; for poisson, gamma and lognormal exp.
+        log_loss logistic (one output) or softmax; for poisson, gamma, lognormal,
+        gamma_shape and negative_binomial exp; for beta logistic.
     loss : str, tuple or object, default="squared_error"
         squared_error, log_loss, poisson, gamma, absolute_error, huber (epsilon=1.35), quantile
-        (quantile=0.5), perceptron; normal, normal_natural, student_t (df=4), laplace, lognormal:
+        (quantile=0.5), perceptron; normal, normal_natural, student_t (df=4), laplace, lognormal,
+        gamma_shape, negative_binomial, beta:
         minus the log-likelihood of targets with a distribution of their own in every row; mixture
         (components=3, floor=1e-6), histogram (bins=20), histogram_crps (bins=20, widths=None),
         quantiles (levels=(0.05, 0.25, 0.5, 0.75, 0.95)), see below; or an object with
@@ -58,8 +60,17 @@ class Network:
         its units, and the logarithm of its scale (for normal: mean and standard deviation); of
         lognormal those of the normal distribution of log y; of normal_natural eta and r, the
         precision being softplus(r) and the mean eta / precision, in which the density is
-        log-concave. The second counts as -300 (float32: -40) where it is less. :meth:`predict`
-        gives the location, of lognormal the median; normal_natural has no prediction.
+        log-concave. Of gamma_shape, negative_binomial and beta they lead to the mean, by its
+        logarithm or logit, and to what narrows the distribution: the logarithm of the shape a, of
+        n (the variance being mean + mean^2 / n), of the concentration a + b. The second counts as
+        -300 (float32: -40) where it is less, those of shapes as 300 (40) where it is more.
+        :meth:`predict` gives the location or mean, of lognormal the median; normal_natural has no
+        prediction.
+
+        In mini-batches the gradient of each row of normal, student_t, laplace and lognormal counts
+        scale^(2 beta) times, beta=0.5 (beta-NLL, Seitzer et al. 2022): where the scale is large the
+        location would hardly be learned otherwise. Values, and the gradients that other solvers
+        ask for, are those of the likelihood.
 
         The raw outputs of the last four come in blocks of n_targets columns, and make no
         prediction. mixture is minus the log-likelihood of a mixture of normals: logits of the

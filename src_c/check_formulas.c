@@ -73,6 +73,23 @@ int is_canonical_pair(const fm_loss_t *loss) {
             strcmp(row->canonical, fm_activation_at(loss->output.kind)->name) == 0);
 }
 
+/* digamma and trigamma by recurrence, and Stirling's series from 40 on */
+static wide digammal(wide x) {
+    wide sum = 0;
+    for (; x < 40; x++) sum -= 1 / x;
+    const wide u = 1 / (x * x);
+    return sum + logl(x) - 1 / (2 * x) -
+           u * (1 / 12.0L - u * (1 / 120.0L - u * (1 / 252.0L - u * (1 / 240.0L - u / 132))));
+}
+
+static wide trigammal(wide x) {
+    wide sum = 0;
+    for (; x < 40; x++) sum += 1 / (x * x);
+    const wide u = 1 / (x * x);
+    return sum + 1 / x + u / 2 +
+           u / x * (1 / 6.0L - u * (1 / 30.0L - u * (1 / 42.0L - u * (1 / 30.0L - u * 5 / 66))));
+}
+
 /* Minus the log-density of a target at raw outputs m and s, its slopes by these, and the Fisher
  * information: the diagonal, and what is beside it. */
 typedef struct {
@@ -83,6 +100,7 @@ static likelihood likelihood_at(const fm_loss_t *loss, wide m, wide s, wide y) {
     const wide precision = expl(-s), z = (y - m) * precision, df = 3, pi = acosl(-1);
     const wide pull = (df + 1) * z / (df + z * z), sign = z > 0 ? 1 : -1;
     const wide half_log_2pi = logl(2 * pi) / 2, log_y = logl(y), u = (log_y - m) * precision;
+    const wide mu = expl(m), shape = expl(s);
     const wide P = log1pl(expl(s)), dP = 1 / (1 + precision), mean = m / P;
     switch (loss->kind) {
     case FM_LOSS_normal:
@@ -111,6 +129,35 @@ static likelihood likelihood_at(const fm_loss_t *loss, wide m, wide s, wide y) {
                             {mean - y, dP * (y * y - mean * mean - 1 / P) / 2},
                             {1 / P, dP * dP * (mean * mean + 1 / (2 * P)) / P},
                             -dP * mean / P};
+    case FM_LOSS_gamma_shape:
+        return (likelihood){lgammal(shape) - shape * logl(shape / mu) - (shape - 1) * log_y + shape * y / mu,
+                            {shape - shape * y / mu,
+                             shape * (digammal(shape) - logl(shape / mu) - 1 - log_y + y / mu)},
+                            {shape, shape * shape * trigammal(shape) - shape},
+                            0};
+    case FM_LOSS_negative_binomial: {
+        const wide T = shape * shape * trigammal(shape) - shape;
+        const wide far = 1 + sqrtl(2 * shape * (shape + 1) * T) / mu;
+        return (likelihood){
+            lgammal(shape) + lgammal(y + 1) - lgammal(shape + y) + (shape + y) * logl(shape + mu) -
+                shape * s - y * m,
+            {shape * (mu - y) / (shape + mu),
+             shape * (digammal(shape) - digammal(shape + y) + logl((shape + mu) / shape) +
+                      (y - mu) / (shape + mu))},
+            {shape * mu / (shape + mu), T / (far * far)},
+            0};
+    }
+    case FM_LOSS_beta: {
+        const wide p = mu / (1 + mu), q = 1 / (1 + mu), a = shape * p, b = shape * q;
+        const wide of_a = digammal(a) - digammal(shape) - log_y;
+        const wide of_b = digammal(b) - digammal(shape) - log1pl(-y);
+        const wide ta = trigammal(a), tb = trigammal(b), t = trigammal(shape);
+        return (likelihood){lgammal(a) + lgammal(b) - lgammal(shape) - (a - 1) * log_y -
+                                (b - 1) * log1pl(-y),
+                            {a * q * (of_a - of_b), a * of_a + b * of_b},
+                            {a * q * a * q * (ta + tb), a * a * ta + b * b * tb - shape * shape * t},
+                            a * q * (a * ta - b * tb)};
+    }
     }
     return (likelihood){NAN, {NAN, NAN}, {NAN, NAN}, NAN};
 }

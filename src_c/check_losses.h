@@ -21,6 +21,8 @@ static double target_for(int loss) {
     const char *const rule = fm_loss_at(loss)->targets;
     if (strcmp(rule, "SIGN") == 0) return u < 0.5 ? -1 : 1;
     if (strcmp(rule, "UNIT") == 0) return u < 0.5 ? 0 : 1;
+    if (strcmp(rule, "OPEN") == 0) return 0.05 + 0.9 * u;
+    if (strcmp(rule, "WHOLE") == 0) return (double)(int)(5 * u);
     return u + 0.1;
 }
 
@@ -142,6 +144,22 @@ static void check_many(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_targets,
             y[i] = i % 7 ? (real)(count * (draw() + 2) / 4) : (real)(i % 2 * count);
         check_loss(k, &loss, rows, n_targets * loss.raws, y, n_targets > 1);
     }
+}
+
+/* exp(2 beta s) times each delta, padding left alone */
+static void check_discount(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_targets) {
+    const ptrdiff_t n_raw = 2 * n_targets, ld = k->padded(n_raw);
+    real *raw = filled(rows * ld), *delta = filled(rows * ld), *before = filled(rows * ld);
+    memcpy(before, delta, (size_t)(rows * ld) * sizeof(real));
+    k->discount(delta, raw, rows, n_targets, ld, 0.25);
+    for (ptrdiff_t i = 0; i < rows * ld; i++) {
+        const ptrdiff_t c = i % ld;
+        const wide s = raw[i - c + n_targets + c % n_targets];
+        const wide expected = c < n_raw ? before[i] * expl(s / 2) : before[i];
+        compare(delta[i], expected, 4 * EPSILON * fabsl(expected));
+    }
+    verdict(CHECK_discount, "", pair(rows, n_targets));
+    free_taken();
 }
 
 static void check_softmax(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_raw) {

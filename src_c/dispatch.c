@@ -31,6 +31,7 @@ const fm_activation_row *fm_activation_at(int k) {
 static const fm_loss_row loss_rows[] = {
 #define NONE {NULL, NULL, 0, 0, 0}
 #define PARAMETER(name, value, low, high) {#name, "REAL", value, low, high}
+#define DISCOUNT(name, value) {#name, "DISCOUNT", value, 0, 1}
 #define COUNT(name, value, low, high) {#name, "COUNT", value, low, high}
 #define LEVELS(name, most) {#name, "LEVELS", NAN, 1, most}
 #define WIDTHS(name, most) {#name, "WIDTHS", NAN, 1, most}
@@ -50,6 +51,7 @@ static const fm_loss_row loss_rows[] = {
 #undef WIDTHS
 #undef LEVELS
 #undef COUNT
+#undef DISCOUNT
 #undef PARAMETER
 #undef NONE
 };

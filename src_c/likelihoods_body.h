@@ -144,6 +144,8 @@ static inline pair raw_normal_natural(vec m, vec s, vec y, params p) {
                   .root_s = slope * (real)0.70710678118654752440};
 }
 
+#include "shapes_body.h"
+
 /* ---- over rows ----------------------------------------------------------------------------- */
 
 enum { PAIRS = 128 };
@@ -255,6 +257,31 @@ static void likelihood_root(real *m, real *ms, real *s, ptrdiff_t stride, ptrdif
             const ptrdiff_t at = row * stride + target * step;
             m[at] = b.out_m[i], ms[at] = b.out_s[i], s[at] = b.rs[i];
             if (++target == n_targets) target = 0, row++;
+        }
+    }
+}
+
+/* Rows of large scale are held back less (beta-NLL: Seitzer, Tavakoli, Antic & Martius 2022). */
+static void discount(real *delta, const real *raw, ptrdiff_t rows, ptrdiff_t n_targets,
+                     ptrdiff_t ld, double beta) {
+    real factor[PAIRS];
+    for (ptrdiff_t first = 0; first < rows * n_targets; first += PAIRS) {
+        const ptrdiff_t left = rows * n_targets - first, n = left < PAIRS ? left : PAIRS;
+        for (int pass = 0; pass < 2; pass++) {
+            ptrdiff_t row = first / n_targets, target = first % n_targets;
+            for (ptrdiff_t i = 0; i < n; i++) {
+                const ptrdiff_t at = row * ld + target;
+                if (pass == 0)
+                    factor[i] = raw[at + n_targets];
+                else
+                    delta[at] *= factor[i], delta[at + n_targets] *= factor[i];
+                if (++target == n_targets) target = 0, row++;
+            }
+            if (pass == 0)
+                FM_EACH(n, {
+                    const vec s = vmax(load(factor + i, k, 0), LEAST_LOG_SCALE);
+                    store(factor + i, vexp(vmin((real)(2 * beta) * s, EXP_SAFE)), k);
+                });
         }
     }
 }

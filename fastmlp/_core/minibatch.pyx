@@ -9,6 +9,7 @@ from fastmlp._core.step cimport Step, one_step
 from fastmlp._core.tape cimport (
     Tape32,
     backward,
+    discount,
     forward,
     load,
     loss,
@@ -140,6 +141,7 @@ cdef double one_batch(tape_t tape, Team team, const Py_ssize_t *index, Py_ssize_
             load(tape, index + start, n, left - start)
             forward(tape, n, True)
             value += loss(tape, n)
+            discount(tape, n)
             backward(tape, n, start > 0)
             start += n
         penalty = one_step(tape, step, 1 / weight_sum)

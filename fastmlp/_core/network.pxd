@@ -14,6 +14,7 @@ cdef class Layers:
     cdef bint *keeps_z                    # (n_layers,) slope needs z, not a alone
     cdef fm_loss_t loss                   # with the output activation
     cdef object table                     # what the loss points at
+    cdef double discount                  # of the loss, in mini-batches
 
 
 cdef class Source:

@@ -78,7 +78,11 @@ cdef class Layers:
         if self.loss.raws * n_targets != widths[n] or len(params) > 2:
             raise ValueError(f"{widths[n]} raw outputs are not {self.loss.raws} for each target")
         if self.loss.kind != CUSTOM:
-            check_loss(list(LOSSES.values())[self.loss.kind], self.loss.raws, params, self.table)
+            row = list(LOSSES.values())[self.loss.kind]
+            check_loss(row, self.loss.raws, params, self.table)
+            for (kind, *_), value in zip(row["parameters"].values(), params, strict=False):
+                if kind == "DISCOUNT":
+                    self.discount = value
         for l, value in enumerate(params):
             self.loss.param[l] = value
         self.loss.table = NULL if self.table is None else <const double *> address(self.table)

@@ -94,6 +94,7 @@ cdef void compact(real *out, const real *apart, Py_ssize_t rows, Py_ssize_t cols
                   Py_ssize_t ld) noexcept nogil
 cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil
 cdef double loss(tape_t tape, Py_ssize_t rows) noexcept nogil
+cdef void discount(tape_t tape, Py_ssize_t rows) noexcept nogil
 cdef void predict(Tape tape, real *out, real *room, const real *raw,
                   Py_ssize_t rows) noexcept nogil
 cdef void backward(tape_t tape, Py_ssize_t rows, bint accumulate) noexcept nogil

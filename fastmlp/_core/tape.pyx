@@ -416,6 +416,14 @@ cdef double loss(tape_t tape, Py_ssize_t rows) noexcept nogil:
                               tape.ld[L], &tape.layers.loss)
 
 
+cdef void discount(tape_t tape, Py_ssize_t rows) noexcept nogil:
+    """After `loss`, in mini-batches alone: delta as the loss's discount has it."""
+    cdef Py_ssize_t L = tape.layers.n_layers
+    if tape.layers.discount > 0:
+        kernels.discount(tape.delta, tape.a[L], rows, tape.layers.n_targets, tape.ld[L],
+                         tape.layers.discount)
+
+
 cdef void predict(Tape tape, real *out, real *room, const real *raw,
                   Py_ssize_t rows) noexcept nogil:
     """out[rows, n_targets] = the output activation of the first raw of each target."""

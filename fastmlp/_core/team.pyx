@@ -12,7 +12,7 @@ from libc.stdint cimport uint64_t
 
 from fastmlp._core.kernels cimport fm_flush_begin, fm_flush_end
 from fastmlp._core.step cimport share_of_step
-from fastmlp._core.tape cimport Tape, backward, forward, load, loss, tape_t, use
+from fastmlp._core.tape cimport Tape, backward, discount, forward, load, loss, tape_t, use
 
 LARGEST_TEAM = FM_MOST_SHARES
 
@@ -90,6 +90,7 @@ cdef double share_of_gradient(tape_t tape, Team team, int share) noexcept nogil:
         load(tape, team.index + start, n, end - start)
         forward(tape, n, True)
         value += loss(tape, n)
+        discount(tape, n)
         backward(tape, n, start > first)
         start += n
     use(&tape.grad, tape.own_grad)

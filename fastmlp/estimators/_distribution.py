@@ -49,6 +49,11 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         - "student_t": ``df`` = 4 degrees of freedom, or as in ``("student_t", {"df": 10.0})``;
         - "laplace": the location and the logarithm of the scale are outputs;
         - "lognormal": targets above 0, whose logarithms are normal;
+        - "gamma": targets above 0; the logarithms of mean and shape are outputs;
+        - "beta": targets between 0 and 1; the logit of the mean and the logarithm of the
+          concentration a + b;
+        - "negative_binomial": whole numbers from 0 on, of variance mean + mean^2 / n; the
+          logarithms of the mean and of n;
         - "poisson": whole numbers from 0 on; their standard deviation is the root of the mean;
         - "bernoulli": 0 or 1, with several columns of y for several labels;
         - "categorical": any numbers of which there are few, such as grades; their probabilities.

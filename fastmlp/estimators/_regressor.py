@@ -48,7 +48,11 @@ class MLPRegressor(BaseRegressor):
           ``("student_t", {"df": 10.0})``. The network has two outputs per target, the location,
           which ``predict`` gives, and the logarithm of the scale (of "lognormal" those of log y:
           ``predict`` gives the median): ``network_.raw(theta_, X)``. Its output biases start at
-          the targets' own distribution;
+          the targets' own distribution. "adam" and "sgd" multiply the gradient of each row by its
+          variance to the power of ``beta`` = 0.5, or as in ``("normal", {"beta": 0.0})``, so that
+          the mean is learned where the noise is large, too (Seitzer et al., 2022);
+        - "gamma_shape", "negative_binomial", "beta": likewise, with the logarithm (of "beta" the
+          logit) of the mean, and that of the shape, of n, or of the concentration a + b;
         - your own, for the full-batch solvers: an object with ``value_grad(raw, y)``, which
           returns a value per sample, (n_samples,), and its gradient, (n_samples, n_raw), or that
           function itself. See :func:`fastmlp.losses.check_grad`. For several raw outputs per

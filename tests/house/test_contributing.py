@@ -16,7 +16,7 @@ PAGE = ROOT / "CONTRIBUTING.md"
 APART = {"identity", "exp", "tanh", "logistic", "relu", "softmax"}
 KINDS = {  # the entry's first words: table, macro of its rows, rows that are like no new one
     "An activation.": ("activations.def", "ACTIVATION", APART),
-    "A loss.": ("losses.def", "LOSS", set()),
+    "A loss.": ("losses.def", "LOSS", {"beta"}),  # also a number of Adam's and of BLAS's
     "An optimiser update.": ("updates.def", "UPDATE", set()),
 }
 

@@ -11,7 +11,8 @@ PARAMETERS = {"leaky_relu": {"eps": 0.1}, "elu": {"alpha": 0.7}}
 LOSS_PARAMETERS = {
     "huber": {"epsilon": 0.8},
     "quantile": {"quantile": 0.3},
-    "student_t": {"df": 2.5},
+    "student_t": {"df": 2.5, "beta": 1.0},
+    "laplace": {"beta": 0.0},
     "mixture": {"components": 2, "floor": 0.2},
     "histogram": {"bins": 5},
     "histogram_crps": {"bins": 4, "widths": (0.5, 2.0, 1.0, 0.25)},
@@ -28,7 +29,11 @@ def draw_targets(rng, loss, output_activation, n_samples, n_targets, bins=20):
         return rng.integers(2, size=shape).astype(float)
     if loss == "poisson":
         return rng.poisson(1.5, size=shape).astype(float)
-    if loss in ("gamma", "lognormal"):
+    if loss == "negative_binomial":
+        return rng.negative_binomial(2, 0.4, size=shape).astype(float)
+    if loss == "beta":
+        return rng.beta(2.0, 3.0, size=shape)
+    if loss in ("gamma", "lognormal", "gamma_shape"):
         return rng.gamma(2.0, size=shape) + 0.05
     if loss.startswith("histogram"):
         return rng.uniform(0, bins, size=shape)

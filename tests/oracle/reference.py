@@ -232,7 +232,84 @@ def normal_natural(m, s, y):
     return value, (mean - y, by_P * dP), (*fisher[:2], fisher[2] + by_P * ddP), fisher
 
 
-LIKELIHOODS = {f.__name__: f for f in (normal, student_t, laplace, lognormal, normal_natural)}
+lgamma = np.vectorize(math.lgamma, otypes=[float])
+
+
+def digamma(x):
+    """By recurrence, and Stirling's series from 20 on."""
+    x, total = np.array(x, dtype=float), 0.0
+    for _ in range(20):
+        total, x = np.where(x < 20, total - 1 / x, total), np.where(x < 20, x + 1, x)
+    tail = 1 / 12 - (1 / 120 - (1 / 252 - 1 / (240 * x**2)) / x**2) / x**2
+    return total + np.log(x) - 1 / (2 * x) - tail / x**2
+
+
+def trigamma(x):
+    x, total = np.array(x, dtype=float), 0.0
+    for _ in range(20):
+        total, x = np.where(x < 20, total + 1 / x**2, total), np.where(x < 20, x + 1, x)
+    tail = 1 / 6 - (1 / 30 - (1 / 42 - (1 / 30 - 5 / (66 * x**2)) / x**2) / x**2) / x**2
+    return total + 1 / x + 1 / (2 * x**2) + tail / x**3
+
+
+def gamma_shape(m, s, y):
+    a, ratio = np.exp(s), y * np.exp(-m)
+    value = lgamma(a) - a * (s - m) - (a - 1) * np.log(y) + a * ratio
+    by_s = a * (digamma(a) - s + m - 1 - np.log(y) + ratio)
+    information = a**2 * trigamma(a) - a
+    cross = a * (1 - ratio)
+    hess = (a * ratio, cross, by_s + information)
+    return value, (cross, by_s), hess, (a, np.zeros_like(a), information)
+
+
+def negative_binomial(m, s, y):
+    n, mu = np.exp(s), np.exp(m)
+    total = n + mu
+    value = lgamma(n) + lgamma(y + 1) - lgamma(n + y) + (n + y) * np.log(total) - n * s - y * m
+    by_n = digamma(n) - digamma(n + y) + np.log(total / n) + (y - mu) / total
+    by_nn = trigamma(n) - trigamma(n + y) + 1 / total - 1 / n - (y - mu) / total**2
+    cross = n * mu * (mu - y) / total**2
+    hess = (n * mu * (n + y) / total**2, cross, n * by_n + n**2 * by_nn)
+    # that of n has no closed form: its limits for large and small means, and between them
+    large = n**2 * trigamma(n) - n
+    information = large / (1 + np.sqrt(2 * n * (n + 1) * large) / mu) ** 2
+    fisher = (n * mu / total, np.zeros_like(n), information)
+    return value, (n * (mu - y) / total, n * by_n), hess, fisher
+
+
+def beta(m, s, y):
+    p, q, c = sigma(m), sigma(-m), np.exp(s)
+    a, b = c * p, c * q
+    value = lgamma(a) + lgamma(b) - lgamma(c) - (a - 1) * np.log(y) - (b - 1) * np.log(1 - y)
+    by_a, by_b = digamma(a) - digamma(c) - np.log(y), digamma(b) - digamma(c) - np.log(1 - y)
+    aa, bb, ab = trigamma(a) - trigamma(c), trigamma(b) - trigamma(c), -trigamma(c)
+    da, db = (a * q, a), (-a * q, b)  # of a and b by m and s
+    grad = tuple(by_a * da[k] + by_b * db[k] for k in (0, 1))
+    fisher = tuple(
+        aa * da[j] * da[k] + bb * db[j] * db[k] + ab * (da[j] * db[k] + db[j] * da[k])
+        for j, k in ((0, 0), (0, 1), (1, 1))
+    )
+    second_a = (a * q * (q - p), a * q, a)
+    second_b = (-a * q * (q - p), -a * q, b)
+    hess = tuple(fisher[k] + by_a * second_a[k] + by_b * second_b[k] for k in range(3))
+    return value, grad, hess, fisher
+
+
+LIKELIHOODS = {
+    f.__name__: f
+    for f in (
+        normal,
+        student_t,
+        laplace,
+        lognormal,
+        normal_natural,
+        gamma_shape,
+        negative_binomial,
+        beta,
+    )
+}
+# those of a location and a log scale, whose rows are discounted in mini-batches: beta's default
+DISCOUNTS = dict.fromkeys(("normal", "student_t", "laplace", "lognormal"), 0.5)
 
 
 # --- losses of many raw outputs: raw (n, k) of one target, y (n,) ---------------------------------
@@ -323,12 +400,11 @@ def raws_of(loss, params):
     return params.get("bins", 20) if loss in MANY else 1 + (loss in LIKELIHOODS)
 
 
-OUTPUTS = {
+OUTPUTS = {  # canonical ones
     "log_loss": "logistic",
-    "poisson": "exp",
-    "gamma": "exp",
-    "lognormal": "exp",
-}  # canonical
+    "beta": "logistic",
+    **dict.fromkeys(("poisson", "gamma", "lognormal", "gamma_shape", "negative_binomial"), "exp"),
+}
 FLAT_LOSSES = ("absolute_error", "quantile", "perceptron", "quantiles")  # no curvature anywhere
 POSITIVE = ("exp", "softplus", "logistic", "softmax")
 PAIRS = (
@@ -435,7 +511,7 @@ class Reference:
         self.n_raw = self.n_targets * raws_of(*self.loss)
         if output_activation is None:
             output_activation = OUTPUTS.get(self.loss[0], "identity")
-            if output_activation == "logistic" and self.n_raw > 1:
+            if self.loss[0] == "log_loss" and self.n_raw > 1:
                 output_activation = "softmax"
         self.output = split(output_activation)
         widths = (*self.layers[:-1], self.n_raw)
@@ -489,18 +565,22 @@ class Reference:
 
     def terms(self, raw, y):
         (loss, loss_params), (name, params) = self.loss, self.output
+        loss_params = {key: value for key, value in loss_params.items() if key != "beta"}
         return loss_terms(loss, name, raw, self.targets(y), loss_params, params)
 
     def value(self, theta, X, y, sample_weight=None, l2=0.0):
         return self.value_grad(theta, X, y, sample_weight, l2)[0]
 
-    def value_grad(self, theta, X, y, sample_weight=None, l2=0.0):
+    def value_grad(self, theta, X, y, sample_weight=None, l2=0.0, mini_batch=False):
         zs, activations = self.forward(theta, X)
         weight = share(sample_weight, len(zs[-1]))
         value, delta, _, _ = self.terms(zs[-1], y)
         penalised = theta * self.is_weight()
         total = np.sum(weight * np.where(weight == 0, 0.0, value)) + l2 / 2 * np.sum(penalised**2)
         delta = np.where(weight[:, None] == 0, 0.0, weight[:, None] * delta)
+        if mini_batch and self.loss[0] in DISCOUNTS:
+            power = self.loss[1].get("beta", DISCOUNTS[self.loss[0]])
+            delta = delta * np.tile(np.exp(2 * power * zs[-1][:, self.n_targets :]), 2)
         coefs, _ = self.unpack(theta)
         d_coefs, d_intercepts = [None] * len(coefs), [None] * len(coefs)
         for layer in reversed(range(len(coefs))):

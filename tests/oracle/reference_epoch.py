@@ -38,7 +38,9 @@ def epoch(net, theta, first, second, t, X, y, order, hyper, sample_weight=None, 
         weight = weights[rows]
         if weight.sum() == 0:
             continue
-        value, grad = net.value_grad(theta, X[rows], y[rows], weight, alpha / weight.sum())
+        value, grad = net.value_grad(
+            theta, X[rows], y[rows], weight, alpha / weight.sum(), mini_batch=True
+        )
         t += 1
         rate = hyper.rates[batch]
         if hyper.rate_factors is not None:
