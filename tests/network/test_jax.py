@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from fastmlp._core import kernels
+
 CHILD = """
 import jax
 import numpy as np
@@ -88,6 +90,38 @@ for spec, of_row, y in (
     assert abs(net.value(theta, X, y, w) - of(theta)) < 1e-12
     compare(spec[0] + ".gradient", net.value_grad(theta, X, y, w)[1], jax.jit(jax.grad(of))(theta))
     compare(spec[0] + ".hessian", net.hessian(theta, X, y, w), jax.jit(jax.hessian(of))(theta))
+
+lgamma, stats = jax.scipy.special.gammaln, jax.scipy.stats
+sigmoid, softplus, exp = jax.nn.sigmoid, jax.nn.softplus, jnp.exp
+
+def negative_binomial(m, s, y):
+    n = exp(s)
+    return lgamma(n + y) - lgamma(n) - lgamma(y + 1) - n * softplus(m - s) - y * softplus(s - m)
+
+densities = {
+    "normal": lambda m, s, y: stats.norm.logpdf(y, m, exp(s)),
+    "student_t": lambda m, s, y: stats.t.logpdf(y, 4.0, m, exp(s)),
+    "laplace": lambda m, s, y: stats.laplace.logpdf(y, m, exp(s)),
+    "lognormal": lambda m, s, y: stats.norm.logpdf(jnp.log(y), m, exp(s)) - jnp.log(y),
+    "normal_natural": lambda m, s, y: stats.norm.logpdf(y, m / softplus(s), softplus(s) ** -0.5),
+    "gamma_shape": lambda m, s, y: stats.gamma.logpdf(y, exp(s), scale=exp(m - s)),
+    "negative_binomial": negative_binomial,
+    "beta": lambda m, s, y: stats.beta.logpdf(y, exp(s) * sigmoid(m), exp(s) * sigmoid(-m)),
+}
+y = {"negative_binomial": rng.poisson(3.0, size=(9, 2)).astype(float)}
+for name, density in densities.items():
+    net = Network([3, 5, 2], activation="tanh", loss=name)
+    shapes, theta = [(3, 5), (5, 4)], net.init(random_state=2)
+    targets = y.get(name, rng.uniform(0.1, 0.9, size=(9, 2)))
+
+    def loss(theta):
+        out = raw(theta)
+        return -jnp.sum(w[:, None] * density(out[:, :2], out[:, 2:], targets)) / w.sum()
+
+    value, gradient = net.value_grad(theta, X, targets, w)
+    compare(name, value, float(loss(theta)))
+    compare(name + "-gradient", gradient, jax.jit(jax.grad(loss))(theta))
+    compare(name + "-hessian", net.hessian(theta, X, targets, w), jax.jit(jax.hessian(loss))(theta))
 """
 MANY = ["mixture", "histogram", "histogram_crps", "quantiles"]
 
@@ -103,4 +137,7 @@ def test_jax_agrees():
     )
     assert done.returncode == 0, done.stderr
     by_loss = [f"{loss}.{name}" for loss in MANY for name in ("gradient", "hessian")]
-    assert done.stdout.split() == ["gradient", "hessian", "jacobian", "ggn", *by_loss]
+    found = done.stdout.split()
+    assert found[: 4 + len(by_loss)] == ["gradient", "hessian", "jacobian", "ggn", *by_loss]
+    pairs = {name for name, row in kernels.LOSSES.items() if row["raws"] == 2}
+    assert {name for name in found if name.endswith("-hessian")} == {f"{p}-hessian" for p in pairs}
