@@ -15,7 +15,7 @@ PACKAGE, KERNELS = ROOT / "fastmlp", ROOT / "src_c"
 RECIPES = "tabular/_portfolio.py"
 LISTS = {"_types.py", "_names.py", "estimators/_interop.py", "playground/_settings.py", RECIPES}
 # Rooms that know no losses, and other things of the same names.
-ELSEWHERE = {"distributions", "metrics", "demo.py"}
+ELSEWHERE = {"distributions", "metrics", "posteriors", "demo.py"}
 
 pytestmark = pytest.mark.skipif(not KERNELS.exists(), reason="not in a source tree")
 
@@ -27,7 +27,8 @@ def compared_names(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             of_arguments = [*node.args.defaults, *node.args.kw_defaults]
-            spared.update(id(part) for part in of_arguments if part is not None)
+            given = [part for part in of_arguments if part is not None]
+            spared.update(id(inner) for part in given for inner in ast.walk(part))
     return {
         node.value
         for node in ast.walk(tree)
