@@ -144,7 +144,7 @@ def main(argv=None):
                 options.json.write_text(json.dumps(records))
     for method in options.methods:
         if not available(method):
-            print(f"left out, not installed: {method}")
+            print(f"left out, not here: {method}")
         elif options.million and method.startswith("fastmlp"):
             made, whole = million(method, X, z)
             print(f"a million rows, {method}: predict_dist {made:.2f} s, with means {whole:.2f} s")

@@ -7,14 +7,14 @@ import importlib.util
 
 import numpy as np
 
-from fastmlp.distributions import Normal, NormalMixture, Quantiles
+from fastmlp.distributions import Normal, NormalMixture, Quantiles, resolve_family
 
 WIDTHS = (64, 64)
 COMPONENTS = 10
 BINS = 200
 
 
-def head(distribution, **settings):
+def head(distribution):
     """A network of fastmlp with this output distribution, stopped early."""
 
     def fit(X, z):
@@ -22,7 +22,7 @@ def head(distribution, **settings):
 
         model = MLPDistributionRegressor(
             distribution=distribution, hidden_layer_sizes=WIDTHS, standardize=True,
-            early_stopping=True, n_iter_no_change=20, max_iter=400, random_state=0, **settings,
+            early_stopping=True, n_iter_no_change=20, max_iter=400, random_state=0,
         )  # fmt: skip
         return model.fit(X, z).predict_dist
 
@@ -142,12 +142,15 @@ def plain_mdn(X, z):
     return predict
 
 
+HEADS = {
+    "fastmlp normal": "normal",
+    "fastmlp student_t": "student_t",
+    "fastmlp mixture": ("mixture", {"components": COMPONENTS}),
+    "fastmlp histogram": ("histogram", {"bins": BINS}),
+    "fastmlp histogram, CRPS": ("histogram", {"bins": BINS, "loss": "crps"}),
+}
 METHODS = {
-    "fastmlp normal": head("normal"),
-    "fastmlp student_t": head("student_t"),
-    "fastmlp mixture": head(("mixture", {"components": COMPONENTS})),
-    "fastmlp histogram": head(("histogram", {"bins": BINS})),
-    "fastmlp histogram, CRPS": head(("histogram", {"bins": BINS}), loss="crps"),
+    **{name: head(distribution) for name, distribution in HEADS.items()},
     "fastmlp ensemble": ensemble,
     "scikit-learn MLP": sklearn_mlp,
     "boosted quantiles": boosting,
@@ -157,5 +160,10 @@ METHODS = {
 
 
 def available(method):
-    """Whether its package is installed."""
+    """Whether its package is installed, its family of distributions known."""
+    if method in HEADS:
+        try:
+            resolve_family(HEADS[method])
+        except (TypeError, ValueError):
+            return False
     return "PyTorch" not in method or importlib.util.find_spec("torch") is not None

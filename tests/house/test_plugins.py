@@ -85,11 +85,7 @@ def test_rail(tmp_path, monkeypatch):
     table["redshift"] = z
     settings = {"hdf5_groupname": "", "nondetect_val": np.nan}
     inform = module.FastMLPInformer.make_stage(
-        name="inform",
-        model=str(tmp_path / "model.pkl"),
-        max_iter=50,
-        distribution="student_t",
-        **settings,
+        name="inform", model=str(tmp_path / "model.pkl"), max_iter=50, **settings
     )
     inform.inform(table)
     estimate = module.FastMLPEstimator.make_stage(

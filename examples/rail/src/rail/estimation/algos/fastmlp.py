@@ -34,7 +34,7 @@ class FastMLPInformer(CatInformer):
     config_options = CatInformer.config_options.copy()
     config_options.update(
         **dict.fromkeys(("redshift_col", "hdf5_groupname", *BANDS), SHARED_PARAMS),
-        distribution=Param(str, "mixture", msg="family of p(z): mixture, student_t, normal ..."),
+        distribution=Param(str, "student_t", msg="family of p(z), as fastmlp names it"),
         hidden_layer_sizes=Param(list, [32, 32], msg="units of the hidden layers"),
         max_iter=Param(int, 200, msg="epochs, at most; validation data stop training before"),
         seed=Param(int, 0, msg="of the initial weights"),
