@@ -11,6 +11,7 @@ from fastmlp.distributions import Categorical, resolve_family
 from fastmlp.distributions._families import FAMILIES
 
 N = 4000
+FREE = ("histogram", "quantiles")  # of any shape: they learn the normal's
 
 
 def simulated(name, seed):
@@ -21,7 +22,7 @@ def simulated(name, seed):
         raw = X * [[-1.0, 0.0, 1.5]]
         truth = Categorical(np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True), [1, 2, 5])
     else:
-        family = resolve_family(name)
+        family = resolve_family("normal" if name in FREE else name)
         shape = (1, family.raws_per_target)
         raw = rng.uniform(-1, 1, shape) + np.sin(3 * X + rng.uniform(0, 6, shape))
         truth = family.from_raw(raw, 1)
@@ -29,7 +30,8 @@ def simulated(name, seed):
 
 
 def learned(name, X, y, **options):
-    options = {"solver": "lm", "max_iter": 150, "random_state": 0} | options
+    solver = "lbfgs" if name == "quantiles" else "lm"  # which has no curvature
+    options = {"solver": solver, "max_iter": 150, "random_state": 0} | options
     model = MLPDistributionRegressor(name, (8,), "tanh", **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -59,6 +61,9 @@ def test_what_is_learned_is_calibrated(name):
     results = [judged(name, seed) for seed in range(5)]
     held, distance, lost, discrete = map(np.array, zip(*results, strict=True))
     assert (distance < 0.05).all(), distance
+    if name in FREE:  # bins and straight pieces are no normal density: wider, by a little
+        assert 0.88 < held.mean() < 0.93, held
+        return
     assert (lost < 0.02).all(), lost
     if discrete[0]:  # whose intervals hold more
         assert (held > 0.88).all(), held
