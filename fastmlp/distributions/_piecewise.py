@@ -12,6 +12,7 @@ from fastmlp.distributions._base import Distribution
 from fastmlp.distributions._parameters import LEVEL, check, event, numbers, simplex
 
 TINY = 1e-300  # the scale of a tail that is not there
+ROWS_TOGETHER = 1 << 15  # numbers: memory that is asked for anew costs more than arithmetic
 
 
 class _Piecewise(Distribution):
@@ -82,22 +83,26 @@ class _Piecewise(Distribution):
             knots = knots[(0,) * (knots.ndim - 1)]
         return (knots[..., 1:] + knots[..., :-1]) / 2, np.diff(knots, axis=-1)
 
+    def _expected(self, values):
+        """The sum of masses times values of the pieces."""
+        return _sums(self._masses, values)
+
     def _mean(self):
         low_mass, low_scale, high_mass, high_scale = self._tails()
         knots = self._knots
-        inside = (self._masses * self._pieces()[0]).sum(-1)
+        inside = self._expected(self._pieces()[0])
         low, high = knots[..., 0] - low_scale, knots[..., -1] + high_scale
         return inside + low_mass * low + high_mass * high
 
     def _var(self):
         low_mass, low_scale, high_mass, high_scale = self._tails()
-        knots, mean, masses = self._knots, self._mean(), self._masses
+        knots, mean = self._knots, self._mean()
         middle, width = self._pieces()
         # about the middle of the pieces, which rows may share, then about the mean of each row
         centre = middle.mean(-1, keepdims=True)
         middle, about = middle - centre, mean - centre[..., 0]
-        second = (masses * (middle**2 + width**2 / 12)).sum(-1)
-        inside = second - 2 * about * (masses * middle).sum(-1) + about**2 * masses.sum(-1)
+        second, mass = self._expected(middle**2 + width**2 / 12), 1 - low_mass - high_mass
+        inside = second - 2 * about * self._expected(middle) + about**2 * mass
         low = low_mass * ((knots[..., 0] - low_scale - mean) ** 2 + low_scale**2)
         high = high_mass * ((knots[..., -1] + high_scale - mean) ** 2 + high_scale**2)
         return inside + low + high
@@ -124,6 +129,17 @@ class _Piecewise(Distribution):
         low_mass, low_scale, high_mass, high_scale = self._tails()
         below, above = self._beyond(y)
         return inside + _tail(low_mass, low_scale, below) + _tail(high_mass, high_scale, above)
+
+
+def _sums(masses, values):
+    """Sums of products along the last axis; by blocks of rows where these share the values."""
+    if values.ndim > 1 or masses.ndim == 1:
+        return (masses * values).sum(-1)
+    out = np.empty(masses.shape[:-1])
+    step = max(1, ROWS_TOGETHER // masses[:1].size) if masses.size else 1
+    for i in range(0, len(masses), step):
+        out[i : i + step] = (masses[i : i + step] * values).sum(-1)
+    return out
 
 
 def _square_mean(a, b):
@@ -190,6 +206,9 @@ class Histogram(_Piecewise):
     @property
     def _masses(self):
         return self.probas * (1 - 2 * self.tail) if self.tail else self.probas
+
+    def _expected(self, values):
+        return (1 - 2 * self.tail) * _sums(self.probas, values)
 
     def _tails(self):
         if not self.tail:

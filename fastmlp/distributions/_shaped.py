@@ -13,7 +13,7 @@ from fastmlp.distributions import _exchange
 from fastmlp.distributions._family import LEAST_SCALE, MOST_LOG, Family, columns, moments
 from fastmlp.distributions._mixture import NormalMixture
 from fastmlp.distributions._parameters import LEVEL, check, numbers
-from fastmlp.distributions._piecewise import Histogram, Quantiles
+from fastmlp.distributions._piecewise import ROWS_TOGETHER, Histogram, Quantiles
 
 MOST_COMPONENTS, MOST_BINS, MOST_LEVELS = 170, 2048, 512  # of the losses
 LEVELS = (0.025, *(k / 20 for k in range(1, 20)), 0.975)
@@ -28,11 +28,14 @@ def _blocks(raw: np.ndarray, n_targets: int) -> np.ndarray:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Along the last axis, in float64; a copy."""
-    p = np.array(logits, np.float64)
-    p -= p.max(axis=-1, keepdims=True)
-    np.exp(p, out=p)
-    p /= p.sum(axis=-1, keepdims=True)
+    """Along the last axis, in float64; a copy, made by rows that stay in caches."""
+    p = np.empty(logits.shape)
+    step = max(1, ROWS_TOGETHER // logits[:1].size) if logits.size else 1
+    for i in range(0, len(p), step):
+        part = logits[i : i + step].astype(np.float64)
+        part -= part.max(axis=-1, keepdims=True)
+        np.exp(part, out=part)
+        np.divide(part, part.sum(axis=-1, keepdims=True), out=p[i : i + step])
     return p
 
 
