@@ -77,7 +77,7 @@ def test_the_gap_is_wider_than_the_data():
 
 @pytest.mark.slow
 def test_gaps_of_drawn_problems_are_wider_than_the_data():
-    ratios = [widening(seed) for seed in range(36)]
+    ratios = [widening(seed) for seed in range(24)]
     assert np.median(ratios) > 3 and np.min(ratios) > 1.3
 
 
@@ -403,7 +403,7 @@ def drawn_problem(seed, n_test=1000):
 @pytest.mark.slow
 def test_intervals_cover_on_drawn_problems():
     coverage = []
-    for seed in range(30):
+    for seed in range(20):
         X, y, new, there = drawn_problem(seed)
         model = BayesianMLPRegressor(random_state=seed).fit(X, y)
         lower, upper = model.predict_interval(new, coverage=0.9)
