@@ -8,6 +8,7 @@ draws gap.png into the folder --out where matplotlib is installed.
 """
 
 import argparse
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,8 @@ if __name__ == "__main__":
         "five networks": Ensemble(5),
         "Hamiltonian Monte Carlo": MCMC(n_chains=2, n_warmup=300, n_draws=300, target_accept=0.9),
     }
+    # So few draws of the chains are for a picture: a warning counts the trajectories that diverge.
+    warnings.simplefilter("ignore", RuntimeWarning)
     X, y = measured()
     fits = {}
     print("spread from weights on the data, in the gap, and how many times that is")
