@@ -340,7 +340,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="n_samples=0 is not valid"):
         BayesianMLPRegressor(n_samples=0).fit(X, y)
     with pytest.raises(ValueError, match="unknown|distribution"):
-        BayesianMLPRegressor("norml").fit(X, y)
+        BayesianMLPRegressor("gauss").fit(X, y)
     with pytest.raises(ValueError, match="whole numbers of at least 0; y: row 0"):
         BayesianMLPRegressor("poisson").fit(X, y)
     with pytest.raises(ValueError, match="Take scale='constant' or 'row'"):
