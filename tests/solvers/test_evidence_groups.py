@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fastmlp._core.kernels import LOSSES
+from scipy import special
 from sklearn.linear_model import ARDRegression, BayesianRidge
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
@@ -207,11 +208,15 @@ def test_every_curved_loss(loss, evidence):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
     z = 2 * np.sin(X[:, 0])
+    noisy = z + 0.3 * rng.normal(size=200)
     y = {
-        "log_loss": lambda: (rng.logistic(size=200) < 2 * z).astype(float),
-        "poisson": lambda: rng.poisson(np.exp(z)).astype(float),
-        "gamma": lambda: np.exp(z) * rng.gamma(2.0, 0.5, 200),
-    }.get(loss, lambda: z + 0.3 * rng.normal(size=200))()
+        "UNIT": lambda: (rng.logistic(size=200) < 2 * z).astype(float),
+        "COUNT": lambda: rng.poisson(np.exp(z)).astype(float),
+        "WHOLE": lambda: rng.negative_binomial(3, 3 / (3 + np.exp(z))).astype(float),
+        "POSITIVE": lambda: np.exp(z) * rng.gamma(2.0, 0.5, 200),
+        "OPEN": lambda: special.expit(noisy),
+        "BINS": lambda: np.clip(10 + 4 * noisy, 0, 20),
+    }.get(LOSSES[loss]["targets"], lambda: noisy)()
     net = Network([3, 5, 1], activation="tanh", loss=loss)
     result = run(net, X, y, LevenbergMarquardt(evidence=evidence), max_iter=200, tol=1e-5)
     state = result.state
@@ -220,8 +225,9 @@ def test_every_curved_loss(loss, evidence):
     assert np.isfinite(strengths).all() and (strengths[:-1] > 0).all() and strengths[-1] == 0
     assert 1 < state.effective_params < net.n_params
     if evidence == "ard":
-        # the scale of a row, where the loss has one, is learned from all features, too
-        times = 3 if LOSSES[loss]["raws"] == 1 else 1.3
+        # what a loss has beside a location is learned from all features, too
+        located = net.n_raw == 2 and LOSSES[loss]["targets"] == "REAL"
+        times = 3 if net.n_raw == 1 else 1.3 if located else 0.5
         assert state.relevance[0] > times * state.relevance[1:].max()
 
 
