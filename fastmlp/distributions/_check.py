@@ -19,7 +19,7 @@ PIECES = 8  # between two LEVELS: densities with a pole span decades there
 # Between them a density is integrated: even steps in the middle, decades of tails.
 LEVELS = np.r_[10.0 ** np.arange(-9, -1), np.arange(0.1, 0.91, 0.1)]
 LEVELS = np.r_[LEVELS, 1 - 10.0 ** np.arange(-2, -10, -1.0)]
-RESOLVED = 1e-7
+RESOLVED = 1e-6
 MOST_VALUES = 10_000
 # Moments are judged where the tails beyond a millionth hold less than this share of them.
 TAIL = 0.01
