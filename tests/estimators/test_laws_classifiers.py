@@ -64,9 +64,16 @@ def check_no_worse_than_lbfgs(key, hidden, n_rows, solver):
     assert min(losses) <= share * best_of_lbfgs(key, hidden, n_rows)
 
 
+def sets_and_sizes():
+    for name in SETS:
+        for size, hidden in {"small": (3,), "large": (12,)}.items():
+            takes_long = name == "digits" and size == "large"
+            marks = [pytest.mark.slow] if takes_long else []
+            yield pytest.param(name, hidden, id=f"{name}-{size}", marks=marks)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("hidden", [(3,), (12,)], ids=["small", "large"])
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(("name", "hidden"), sets_and_sizes())
 def test_shipped_sets(name, hidden, solver):
     """3 units have fewer parameters than there are residuals, 12 have more."""
     check_no_worse_than_lbfgs(name, hidden, 30, solver)
