@@ -64,16 +64,20 @@ def check_no_worse_than_lbfgs(key, hidden, n_rows, solver):
     assert min(losses) <= share * best_of_lbfgs(key, hidden, n_rows)
 
 
-def sets_and_sizes():
-    for name in SETS:
-        for size, hidden in {"small": (3,), "large": (12,)}.items():
-            takes_long = name == "digits" and size == "large"
-            marks = [pytest.mark.slow] if takes_long else []
-            yield pytest.param(name, hidden, id=f"{name}-{size}", marks=marks)
+SETS_AND_SIZES = [
+    pytest.param(
+        name,
+        hidden,
+        id=f"{name}-{size}",
+        marks=[pytest.mark.slow] if (name, size) == ("digits", "large") else [],
+    )
+    for name in SETS
+    for size, hidden in (("small", (3,)), ("large", (12,)))
+]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize(("name", "hidden"), sets_and_sizes())
+@pytest.mark.parametrize(("name", "hidden"), SETS_AND_SIZES)
 def test_shipped_sets(name, hidden, solver):
     """3 units have fewer parameters than there are residuals, 12 have more."""
     check_no_worse_than_lbfgs(name, hidden, 30, solver)
