@@ -180,12 +180,12 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         The learned sigma of ``("normal", {"scale": "constant"})``, in the units of y.
     coefs_, intercepts_ : list of ndarray
         Weights (n_in, n_out) and biases (n_out,) of each layer, in the units of X; the outputs are
-        the parameters of (y - y_mean_) / y_scale_. They may be edited: ``predict`` uses them as
+        the parameters of ``(y - y_mean_) / y_scale_``. They may be edited: ``predict`` uses them as
         they are. With ``standardize=True`` the scales of X are folded into the first layer, in
         float64; these arrays are read-only: change copies, and assign the whole list.
     network_ : Network
         The network, in the units of X: ``network_.raw(theta_, X)`` gives the parameters of the
-        distribution of (y - y_mean_) / y_scale_.
+        distribution of ``(y - y_mean_) / y_scale_``.
     theta_ : ndarray of shape (n_params,)
         ``coefs_`` and ``intercepts_`` as one vector; a copy.
     loss_ : float
