@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.playground._settings import Settings
+from fastmlp.playground._settings import MINI_BATCH, Settings
 from fastmlp.segments import WEIGHTS
 from fastmlp.solvers import (
     LBFGS,
@@ -62,7 +62,7 @@ class Run:
     def __init__(self, name: str, settings: Settings, net: Any, X, y, theta: np.ndarray):
         self.name = name
         self.solver = solver_of(name, settings, len(X))
-        self.is_mini_batch = name in {"sgd", "momentum", "adam"}
+        self.is_mini_batch = name in MINI_BATCH
         batch = self.solver.batch_size if self.is_mini_batch else len(X)
         self.objective = net.objective(X, y, alpha=settings.l2 * batch)
         self.threshold = settings.l1 * settings.learningRate * -(-len(X) // batch)

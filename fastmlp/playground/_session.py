@@ -122,7 +122,6 @@ class Session:
         self.runs = [
             Run(name, settings, self.net, self.inputs, self.y, start) for name in settings.solvers
         ]
-        self.edited = False
         self._parts = [self._part(l) for l in range(1, len(widths) - 1)]
         self._grids = {n: self._grid(n, features) for n in (PICTURE, UNIT)}
 
@@ -177,7 +176,6 @@ class Session:
         theta = run.theta.copy()
         theta[place.at + row * place.cols + col] = value
         run.move_to(theta)
-        self.edited = True
 
     # -- what is to be seen -------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from fastmlp._names import shown
@@ -34,6 +34,7 @@ LOSSES = {
 LOSSES["curve"] = LOSSES["regression"]
 LOSSES["backprop"] = {"squared_error": ("logistic", "half the squared error, summed over outputs")}
 SOLVERS = ("sgd", "momentum", "adam", "gd", "lbfgs", "newton", "newton-cg", "lm")
+MINI_BATCH = SOLVERS[:3]  # the others work on all points at once
 REGULARIZATIONS = ("none", "L1", "L2")
 MOST_LAYERS, MOST_UNITS = 6, 8
 
@@ -224,7 +225,7 @@ def settings_of(message: Any) -> Settings:
         raise SettingsError(
             f"A curve has the coordinate x alone: choose among {', '.join(CURVE_FEATURES)}."
         )
-    full_batch = [name for name in settings.solvers if name not in {"sgd", "momentum", "adam"}]
+    full_batch = [name for name in settings.solvers if name not in MINI_BATCH]
     if settings.l1 and full_batch:
         raise SettingsError(
             f"L1 has a kink, which {', '.join(full_batch)} cannot follow: take L2, or sgd, "
@@ -237,6 +238,3 @@ def settings_of(message: Any) -> Settings:
             "adam, gd or lbfgs."
         )
     return settings
-
-
-NAMES = tuple(field.name for field in fields(Settings))
