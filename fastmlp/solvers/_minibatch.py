@@ -21,10 +21,13 @@ class SGD(MiniBatch):
     ----------
     learning_rate_init : float, default=0.001
         The learning rate at the start.
-    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine", "coslog"}, default="constant"
         "invscaling" divides the rate by ``(samples seen + 1) ** power_t`` after each epoch;
         "adaptive" divides it by 5 instead of stopping, until it is below 1e-6; "cosine" lowers
-        it batch by batch to 0 over ``max_iter`` epochs.
+        it batch by batch to 0 over ``max_iter`` epochs. "coslog" takes it from 0 up and back to 0
+        four times in them, each time over twice as many batches: at the share t of the run it is
+        ``0.5 * (1 - cos(2 * pi * log2(1 + 15 * t)))`` of ``learning_rate_init`` (Holzmüller,
+        Grinsztajn and Steinwart, NeurIPS 2024, arXiv:2407.04491).
     power_t : float, default=0.5
         Exponent of "invscaling".
     momentum : float in [0, 1], default=0.9
@@ -110,8 +113,9 @@ class Adam(MiniBatch):
         Samples per step; "auto" is ``min(200, n_samples)``.
     shuffle : bool, default=True
         Whether to visit the samples in a new order in each epoch.
-    learning_rate : {"constant", "cosine"}, default="constant"
-        "cosine" lowers the rate batch by batch to 0 over ``max_iter`` epochs.
+    learning_rate : {"constant", "cosine", "coslog"}, default="constant"
+        "cosine" lowers the rate batch by batch to 0 over ``max_iter`` epochs; "coslog" takes it
+        from 0 up and back to 0 four times, see :class:`SGD`.
     max_norm : float, optional
         Longest gradient, in the Euclidean norm; a longer one is scaled down to it.
     rate_factors : dict, optional

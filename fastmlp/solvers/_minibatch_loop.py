@@ -25,6 +25,13 @@ from fastmlp.solvers._shuffle import shuffle
 
 # Below this rate scikit-learn's adaptive schedule gives up.
 _SMALLEST_RATE = 1e-6
+# Schedules over the whole run, t from 0 to 1, as shares of the first rate: half a cosine
+# (Loshchilov & Hutter, 2017), and four rises and falls, each twice as long as the last
+# (Holzmüller et al., arXiv:2407.04491).
+_SHARES = {
+    "cosine": lambda t: 0.5 * (1.0 + np.cos(np.pi * t)),
+    "coslog": lambda t: 0.5 * (1.0 - np.cos(2.0 * np.pi * np.log2(1.0 + 15.0 * t))),
+}
 # What validation adds to a record.
 SCORES = ("validation_score", "validation_loss")
 
@@ -44,7 +51,7 @@ class MiniBatchState:
     learning_rate : float or None
         The current rate of a schedule that has a memory; None before the first epoch.
     n_epochs : int
-        Epochs since the moments began, where a cosine schedule stands.
+        Epochs since the moments began, where a schedule over the whole run stands.
     best_loss, best_score : float
         The bars that an epoch has to clear to count as an improvement.
     no_improvement_count : int
@@ -234,11 +241,11 @@ class MiniBatch(Solver):
 
     def _fill_rates(self, rates, state, limits):
         """The learning rate of each batch of the coming epoch."""
-        if self.learning_rate == "cosine":
-            # Half a cosine over max_iter epochs, Loshchilov & Hutter (2017), one rate per batch.
+        share = _SHARES.get(self.learning_rate)
+        if share is not None:
             batches = state.n_epochs * len(rates) + np.arange(len(rates))
             progress = np.minimum(batches / (limits.max_iter * len(rates)), 1.0)
-            rates[:] = self.learning_rate_init * 0.5 * (1.0 + np.cos(np.pi * progress))
+            rates[:] = self.learning_rate_init * share(progress)
         else:
             rates[:] = state.learning_rate
 

@@ -68,7 +68,7 @@ PATHS = {
     },
     "standardize": {"standardize": True},
     "cosine and clipping": {"object": (SGD, {"learning_rate": "cosine", "max_norm": 1.0})},
-    "adamw": {"object": (AdamW, {})},
+    "adamw": {"object": (AdamW, {"learning_rate": "coslog"})},
     "adam object": {"object": (Adam, {})},
     "validation data": {"validation": True, "scoring": "neg_log_loss"},
     "partial_fit": {"partial": True},

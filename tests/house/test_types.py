@@ -160,7 +160,7 @@ RIGHT = """
 from typing import Any
 import numpy as np
 from fastmlp import MLPClassifier, MLPRegressor, Network
-from fastmlp.solvers import SGD, Adam, LevenbergMarquardt, Newton, NewtonCG, minimize
+from fastmlp.solvers import SGD, Adam, AdamW, LevenbergMarquardt, Newton, NewtonCG, minimize
 
 def log_cosh(raw: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     error = raw[:, 0] - y
@@ -181,6 +181,7 @@ minimize(lambda t: (float(t @ t), 2 * t), theta, solver="gd", verbose=True)
 Newton(modification="saddle-free", line_search=None)
 NewtonCG("hessian")
 SGD(learning_rate="cosine")
+AdamW(learning_rate="coslog")
 loss: float = model.fit([[0.0]], [1]).loss_curve_[-1]
 weights: np.ndarray = model.coefs_[0]
 status: str = model.status_

@@ -18,6 +18,7 @@ SOLVERS = {
     "nesterov": SGD(0.05, batch_size=7, max_norm=0.1),
     "invscaling": SGD(0.05, "invscaling", power_t=0.3, batch_size=7),
     "cosine": SGD(0.05, "cosine", batch_size=7),
+    "coslog": SGD(0.05, "coslog", batch_size=7),
     "adam": Adam(0.01, batch_size=7),
     "adamw": AdamW(0.01, beta_1=0.8, batch_size=7, learning_rate="cosine", weight_decay=0.3),
 }
@@ -64,6 +65,9 @@ def test_runs_are_those_of_the_oracle(name, problem):
         Hyper.rates = np.full(4, solver.learning_rate_init)
         if solver.learning_rate == "cosine":
             Hyper.rates = Hyper.rates * (1 + np.cos(np.pi * steps / (4 * EPOCHS))) / 2
+        if solver.learning_rate == "coslog":
+            turns = np.log2(1 + 15 * steps / (4 * EPOCHS))
+            Hyper.rates = Hyper.rates * (1 - np.cos(2 * np.pi * turns)) / 2
         if solver.learning_rate == "invscaling" and epoch:
             Hyper.rates = Hyper.rates / (25 * epoch + 1) ** 0.3
         theta, first, second, t, loss = reference_epoch.epoch(
@@ -91,6 +95,17 @@ def test_a_run_in_two_parts_is_one_run(name, problem):
     assert np.array_equal(rest.theta, whole.theta)
     assert half.history["loss"] + rest.history["loss"] == whole.history["loss"]
     assert np.array_equal(half.state.first, moments)  # the state given is not changed
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_coslog_is_at_zero_and_on_top_where_the_paper_has_it(kind, problem):
+    """15 epochs of one batch: t = 0, 1/15, ... 14/15; zeros at 0, 1, 3 and 7 of them."""
+    solver = kind(0.05, learning_rate="coslog", batch_size=25)
+    rates = run(problem, solver, max_iter=15).history["learning_rate"]
+    zero = np.flatnonzero(np.abs(rates) < 1e-12)
+    assert zero.tolist() == [0, 1, 3, 7]
+    turns = np.log2(1 + np.arange(15))
+    assert np.allclose(rates, 0.05 * np.sin(np.pi * turns) ** 2, atol=1e-15)
 
 
 def test_theta0_and_solver_are_not_changed(problem):
@@ -146,8 +161,8 @@ def test_a_state_of_another_network_is_refused(problem):
         (SGD(batch_size="all"), TypeError, "batch_size of SGD must be an integer, got 'all'"),
         (Adam(batch_size=1.5), TypeError, "batch_size.*1.5"),
         (Adam(batch_size=0), ValueError, "batch_size.*at least 1, got 0"),
-        (Adam(learning_rate="adaptive"), ValueError, "'constant' or 'cosine', got 'adaptive'"),
-        (Adam(learning_rate=["cosine"]), ValueError, "'constant' or 'cosine'"),
+        (Adam(learning_rate="adaptive"), ValueError, "'constant', 'cosine' or 'coslog', got"),
+        (Adam(learning_rate=["cosine"]), ValueError, "'constant', 'cosine' or 'coslog'"),
         (Adam(epsilon=0), ValueError, "epsilon of Adam must be positive and finite, got 0"),
         (Adam(beta_2=1), ValueError, r"beta_2 .*\[0, 1\)"),
         (AdamW(weight_decay=-1), ValueError, "weight_decay of AdamW"),
