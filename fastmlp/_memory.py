@@ -1,4 +1,4 @@
-"""Memory: whether square matrices fit, asked before anything is computed; aligned vectors."""
+"""Memory: whether parameters and matrices fit, asked before they are made; aligned vectors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ LINE = 64  # bytes of a line of cache
 # Matrices at a time: what is asked for with the sums that it is sorted from; for a solver also
 # LAPACK's copy, the eigenvectors and LAPACK's workspace.
 TO_ASSEMBLE, TO_SOLVE = 2, 4
+# Vectors at a time: the parameters as they are drawn, their copy, the gradient, a solver's own.
+TO_TRAIN = 4
 # So little is never refused, and not asked for.
 SMALL = GIB / 16
 CGROUP_LIMITS = (
@@ -67,6 +69,27 @@ def check_matrices_fit(n_params: int, n_matrices: int, advice: str = WITHOUT_MAT
             f"A curvature matrix of {n_params} parameters takes {size / GIB:.3g} GiB, and what is "
             f"done with it {n_matrices * size / GIB:.3g} GiB in all; {available / GIB:.3g} GiB are "
             f"available. {advice}"
+        )
+
+
+def check_parameters_fit(widths: tuple[int, ...]) -> None:
+    """Raise MemoryError where the parameters of a network, and what trains them, cannot be held.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        n_features, hidden widths, n_raw.
+    """
+    n_params = sum((a + 1) * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    size = 8.0 * n_params
+    if TO_TRAIN * size <= SMALL:
+        return
+    available = available_memory()
+    if TO_TRAIN * size > available:
+        raise MemoryError(
+            f"A network of {'-'.join(map(str, widths))} units has {n_params:,} parameters: "
+            f"{size / GIB:.3g} GiB, and {TO_TRAIN * size / GIB:.3g} GiB with what a solver "
+            f"keeps at least; {available / GIB:.3g} GiB are available. Use fewer units or features."
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._memory import check_parameters_fit
 from fastmlp._names import unknown
 from fastmlp._numbers import check_random_state
 
@@ -39,9 +40,15 @@ def draw(widths: tuple[int, ...], first_activation: str, init: str, random_state
     Returns
     -------
     coefs, intercepts : lists of ndarray
+
+    Raises
+    ------
+    MemoryError
+        The parameters are more than there is room for.
     """
     if init not in NAMES:
         raise ValueError(unknown("init", init, NAMES))
+    check_parameters_fit(widths)
     rng = check_random_state(random_state)
     if init == "nguyen-widrow":
         return _nguyen_widrow(widths, first_activation, rng)

@@ -286,6 +286,8 @@ class Network:
         ------
         ValueError
             An unknown name, or arrays of other shapes.
+        MemoryError
+            There is no room for the parameters.
 
         Examples
         --------

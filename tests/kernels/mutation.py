@@ -30,6 +30,8 @@ TESTS = [
     "tests/network/test_extremes.py",
     "tests/network/test_basics.py",
     "tests/network/test_laws.py",
+    "tests/network/test_likelihoods.py",
+    "tests/network/test_many.py",
     "tests/network/test_laws_epoch.py",
     "tests/network/test_inputs.py",
     "tests/network/test_plans.py",

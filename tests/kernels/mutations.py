@@ -7,6 +7,13 @@ index, a factor, a condition.
 ACTIVATIONS = "src_c/activations_body.h"
 LOSSES = "src_c/losses_body.h"
 PAIRS = "src_c/likelihoods_body.h"
+SHAPES = "src_c/shapes_body.h"
+SPECIAL = "src_c/special_body.h"
+ACROSS = "src_c/across_body.h"
+MANY = "src_c/many_body.h"
+MIXTURE = "src_c/mixture_body.h"
+HISTOGRAM = "src_c/histogram_body.h"
+QUANTILES = "src_c/quantiles_body.h"
 MATH = "src_c/math_body.h"
 UPDATES = "src_c/updates_body.h"
 ARRAYS = "src_c/arrays_body.h"
@@ -279,4 +286,77 @@ MUTATIONS = [
         "sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_1, <double> t))",
         "sqrt(1 - pow(u.beta_2, <double> t)) / (1 - pow(u.beta_2, <double> t))",
     ),
+    (PAIRS, "vmin(vabs(r) * inverse, MOST_SCALES)", "vmin(vabs(r), MOST_SCALES)"),
+    (PAIRS, "select_(r == 0, r, vcopysign(inverse, r))", "vcopysign(inverse, r)"),
+    (PAIRS, "t.value += log_y;", "t.value -= log_y;"),
+    (PAIRS, "(off * (y + mean) - 1)", "(off * (y - mean) - 1)"),
+    (PAIRS, "slope * slope * (m * mean + (real)0.5)", "slope * slope * (m * mean + 1)"),
+    (PAIRS, ".root_ms = -mean * slope * vsqrt(P),", ".root_ms = mean * slope * vsqrt(P),"),
+    (PAIRS, "vexp(vmin((real)(2 * beta) * s, EXP_SAFE))", "vexp(vmin((real)beta * s, EXP_SAFE))"),
+    (
+        PAIRS,
+        "delta[at] *= factor[i], delta[at + n_targets] *= factor[i];",
+        "delta[at] *= factor[i];",
+    ),
+    (SHAPES, "g.stirling - (real)0.5 * s + log_y", "g.stirling + (real)0.5 * s + log_y"),
+    (SHAPES, ".ss = excess - (g.P - g.T),", ".ss = excess - g.P,"),
+    (SHAPES, "n * grow + (g.P - share * h.P)", "n * grow + (g.P - h.P)"),
+    (
+        SHAPES,
+        "y / (1 + ratio) + (g.T - share * share * h.T)",
+        "y / (1 + ratio) + (g.T - share * h.T)",
+    ),
+    (SHAPES, "vsqrt(2 * n * (n + 1) * g.T)", "vsqrt(2 * n * n * g.T)"),
+    (SHAPES, ".m = pull - q * A.P + p * B.P,", ".m = pull - q * A.P - p * B.P,"),
+    (SHAPES, "spread * (1 + (q - p) * gap)", "spread * (1 + (p - q) * gap)"),
+    (SHAPES, "q * q * A.T + p * p * B.T", "q * A.T + p * B.T"),
+    (SHAPES, "(q * A.T - p * B.T) / root_m", "(q * A.T + p * B.T) / root_m"),
+    (SPECIAL, "(x - (real)0.5) * (l - 1)", "(x + (real)0.5) * (l - 1)"),
+    (SPECIAL, "select_(tiny, x * (1 + x),", "select_(tiny, x * (1 - x),"),
+    (SPECIAL, "- DIGAMMA_ZERO_REST)", "+ DIGAMMA_ZERO_REST)"),
+    (SPECIAL, "numerator * r + product, numerator)", "numerator * r, numerator)"),
+    (
+        SPECIAL,
+        "square * ((real)0.5 + y * POLY(square, trigamma",
+        "square * (y * POLY(square, trigamma",
+    ),
+    (SPECIAL, "1 - low + low * low * vtrigamma(next)", "1 + low + low * low * vtrigamma(next)"),
+    (ACROSS, "from[(u < units ? u : units - 1) * ld + c]", "from[(u < units ? u : 0) * ld + c]"),
+    (MIXTURE, "vexp(-above) * higher(l.s, l.r)", "vexp(-above) * l.s"),
+    (
+        MIXTURE,
+        "weighted(weight, -t.r * t.z * t.inverse)",
+        "weighted(weight, t.r * t.z * t.inverse)",
+    ),
+    (MIXTURE, "t.r * (1 - t.z * t.z) * t.up", "t.r * (1 - t.z * t.z)"),
+    (MIXTURE, "(t.z * t.z - 1) * t.up * rx[2 * n + c]", "(t.z * t.z + 1) * t.up * rx[2 * n + c]"),
+    (MIXTURE, "rr = t.r * (change[c] - drift);", "rr = t.r * change[c];"),
+    (MIXTURE, "(rr + t.r * t.held * rx[2 * n + c])", "(rr - t.r * t.held * rx[2 * n + c])"),
+    (MIXTURE, "(size * of[c].up)[0] * (real)1.41421356237309504880", "(size * of[c].up)[0]"),
+    (
+        HISTOGRAM,
+        "return y >= 1 ? (y < (real)k ? (ptrdiff_t)y : k - 1) : 0;",
+        "return y >= 1 ? (y < (real)k ? (ptrdiff_t)y : k - 2) : 0;",
+    ),
+    (HISTOGRAM, "out[bin] -= weight;", "out[bin] -= 1;"),
+    (HISTOGRAM, "rest * (c * c + d * (c + d))", "rest * (c * c + d * (c - d))"),
+    (HISTOGRAM, "store(slopes + i, by_b - sums, k);", "store(slopes + i, by_b + sums, k);"),
+    (
+        HISTOGRAM,
+        "store(rslopes + i, third * (a + 2 * b) - sums, k);",
+        "store(rslopes + i, third * (2 * a + b) - sums, k);",
+    ),
+    (
+        HISTOGRAM,
+        "load(rp + i, k, 0) * g - load(p + i, k, 0) * change",
+        "load(rp + i, k, 0) * g + load(p + i, k, 0) * change",
+    ),
+    (HISTOGRAM, "2 * (h + above) / 3 - below * below", "2 * (h + above) / 3 + below * below"),
+    (QUANTILES, "select_(r == 0, r, side)", "side"),
+    (
+        QUANTILES,
+        "c ? slopes[c] * vlogistic_pair(x[c]).s : slopes[c]",
+        "slopes[c] * vlogistic_pair(x[c]).s",
+    ),
+    (QUANTILES, "slopes[c] * l.s * l.r * rx[c]", "slopes[c] * l.s * l.s * rx[c]"),
 ]

@@ -317,6 +317,12 @@ def test_a_hessian_that_does_not_fit_in_memory(rng):
         net.hessian(theta, np.ones((1, 2000)), np.ones(1))
 
 
+def test_parameters_that_do_not_fit_are_refused_before_they_are_drawn():
+    net = Network([1, 300_000, 300_000, 1])
+    with pytest.raises(MemoryError, match=r"1-300000-300000-1 units has 90,001,200,001 parameters"):
+        net.init(random_state=0)
+
+
 def test_targets_too_large_for_float32():
     net = Network([1, 1], loss="squared_error", dtype=np.float32)
     with pytest.raises(ValueError, match="y holds values too large for float32; row 1 is"):
