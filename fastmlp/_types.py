@@ -108,4 +108,5 @@ LossSpec: TypeAlias = Loss | tuple[Loss, Mapping[str, Any]] | CustomLoss
 Start: TypeAlias = Init | tuple[Any, Any]  # (coefs, intercepts)
 Verbose: TypeAlias = bool | int | Literal["bar"]
 BatchSize: TypeAlias = int | Literal["auto"]
+CurvatureRows: TypeAlias = int | Literal["auto"]
 RateFactors: TypeAlias = Mapping[str | int, float]  # by segment ("W1") or layer (1)

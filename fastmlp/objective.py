@@ -16,7 +16,15 @@ from fastmlp._numbers import check_integer, check_strength
 from fastmlp.data import check_data, check_vector
 from fastmlp.penalties import L2, Prior, prior, weights
 from fastmlp.segments import WEIGHTS, Segment
-from fastmlp.terms import CustomTerm, NetworkTerm, Total, check_term, checked_sums
+from fastmlp.terms import (
+    CustomTerm,
+    NetworkTerm,
+    Total,
+    check_term,
+    checked_sums,
+    rows_that_weigh,
+    subset_of,
+)
 from fastmlp.threads import Threads
 
 
@@ -176,7 +184,35 @@ class Objective:
         TypeError, ValueError
             The positions are no integers, out of range or none.
         """
-        return Objective(self.term.subset(positions), self.penalty)
+        return Objective(subset_of(self.term, positions), self.penalty)
+
+    def sample(self, size: int, rng: Any) -> Objective:
+        """The loss, penalty included, as some of the rows estimate it.
+
+        Its mean over draws is this loss, and so with derivatives: the sum over the rows drawn is
+        that of all rows times the share that are drawn. Rows of weight 0 are not.
+
+        Parameters
+        ----------
+        size : int
+            How many rows, at most all.
+        rng : RandomState or Generator
+            Draws them, each as likely as the others and none twice.
+
+        Returns
+        -------
+        Objective
+        """
+        rows = rows_that_weigh(self.term)
+        size = min(size, rows.size)
+        part = self.subset(np.sort(rng.choice(rows, size, replace=False)))
+        part._divisor = self._divisor * size / rows.size
+        return part
+
+    @cached_property
+    def _divisor(self) -> float:
+        """Sums over the rows by this are the mean."""
+        return self.term.weight
 
     def with_penalty(self, penalty: L2) -> Objective:
         """The same data under another penalty."""
@@ -196,9 +232,8 @@ class Objective:
         sums = list(self.term.sums(want, theta, v))
         if not self._is_ours:
             sums = checked_sums(sums, want, self.n_params, "term")
-        weight = self.term.weight
         for k in range(len(sums)):
-            sums[k] /= weight  # arrays in place
+            sums[k] /= self._divisor  # arrays in place
         return sums
 
     def _penalised(self, theta, want):
@@ -336,7 +371,7 @@ class NetworkObjective(Objective):
 
     def subset(self, positions: Any) -> NetworkObjective:
         """As :meth:`Objective.subset`."""
-        part = self._like(self.term.subset(positions))
+        part = self._like(subset_of(self.term, positions))
         part.penalty = self.penalty
         return part
 

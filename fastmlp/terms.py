@@ -498,7 +498,7 @@ class Total:
             end = begin + part.n_samples
             inside = positions[(begin <= positions) & (positions < end)] - begin
             if inside.size:
-                parts.append(part.subset(inside))
+                parts.append(subset_of(part, inside))
             begin = end
         return Total(parts, self._map)
 
@@ -508,6 +508,27 @@ def check_term(term: Any, who: str) -> None:
     missing = [name for name in TERM if not hasattr(term, name)]
     if missing:
         raise TypeError(f"{who} must have {', '.join(missing)}; {shown(term)} has not.")
+
+
+def subset_of(term: Any, positions: np.ndarray) -> Any:
+    """A term on some of its rows, which one of the user's own need not offer."""
+    if not hasattr(term, "subset"):
+        raise TypeError(
+            f"Samples of the rows need a term that has subset(positions); {shown(term)} has not."
+        )
+    return term.subset(positions)
+
+
+def rows_that_weigh(term: Any) -> np.ndarray:
+    """Positions of a term's rows but those of weight 0, as far as it tells."""
+    if isinstance(term, Total):
+        found, begin = [], 0
+        for part in term.parts:
+            found.append(begin + rows_that_weigh(part))
+            begin += part.n_samples
+        return np.concatenate(found)
+    w = term.data.selected[1] if isinstance(term, NetworkTerm) else None
+    return np.arange(term.n_samples) if w is None else np.flatnonzero(w)
 
 
 def checked_sums(answer: Any, want: str, n_params: int, who: str) -> list:

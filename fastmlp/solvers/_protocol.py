@@ -55,12 +55,15 @@ class Products(Smooth, Protocol):
 
 
 class Sampled(Protocol):
-    """For newton-cg on samples of the rows."""
+    """For newton-cg and lm on samples of the rows."""
 
     n_samples: int
 
     def subset(self, positions: np.ndarray) -> Any:
         """The objective on some of the rows, by integers from 0 to n_samples - 1."""
+
+    def sample(self, size: int, rng: Any) -> Any:
+        """The objective as so many rows estimate it, drawn by rng; unbiased."""
 
 
 class Batched(Protocol):

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from fastmlp._core.kernels import LOSSES
+from scipy import special
+
+CURVED = [name for name, row in LOSSES.items() if row["curvature"] != "FLAT"]
 
 
 @dataclass
@@ -61,3 +65,17 @@ def _drawn(rng, n_features, function):
     X, X_check = rng.uniform(-1, 1, (n, n_features)), rng.uniform(-1, 1, (1000, n_features))
     y = function(X) + noise * rng.normal(size=n)
     return Problem(X, y, X_check, function(X_check), noise)
+
+
+def of_a_kind(kind, z, rng):
+    """Noisy targets of z, (n,), as a loss takes them: what its row says of targets."""
+    n = z.size
+    noisy = z + 0.3 * rng.normal(size=n)
+    return {
+        "UNIT": lambda: (rng.logistic(size=n) < 2 * z).astype(float),
+        "COUNT": lambda: rng.poisson(np.exp(z)).astype(float),
+        "WHOLE": lambda: rng.negative_binomial(3, 3 / (3 + np.exp(z))).astype(float),
+        "POSITIVE": lambda: np.exp(z) * rng.gamma(2.0, 0.5, n),
+        "OPEN": lambda: special.expit(noisy),
+        "BINS": lambda: np.clip(10 + 4 * noisy, 0, 20),
+    }.get(kind, lambda: noisy)()

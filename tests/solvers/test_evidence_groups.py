@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from drawn_problems import CURVED, of_a_kind
 from fastmlp._core.kernels import LOSSES
-from scipy import special
 from sklearn.linear_model import ARDRegression, BayesianRidge
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
@@ -199,24 +199,12 @@ def test_the_fixed_point_of_a_network_and_its_laplace_approximation(evidence):
     assert state.log_evidence == pytest.approx(expected, abs=0.05)
 
 
-CURVED = [name for name, row in LOSSES.items() if row["curvature"] != "FLAT"]
-
-
 @pytest.mark.parametrize("evidence", [True, "layer", "ard"])
 @pytest.mark.parametrize("loss", CURVED)
 def test_every_curved_loss(loss, evidence):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
-    z = 2 * np.sin(X[:, 0])
-    noisy = z + 0.3 * rng.normal(size=200)
-    y = {
-        "UNIT": lambda: (rng.logistic(size=200) < 2 * z).astype(float),
-        "COUNT": lambda: rng.poisson(np.exp(z)).astype(float),
-        "WHOLE": lambda: rng.negative_binomial(3, 3 / (3 + np.exp(z))).astype(float),
-        "POSITIVE": lambda: np.exp(z) * rng.gamma(2.0, 0.5, 200),
-        "OPEN": lambda: special.expit(noisy),
-        "BINS": lambda: np.clip(10 + 4 * noisy, 0, 20),
-    }.get(LOSSES[loss]["targets"], lambda: noisy)()
+    y = of_a_kind(LOSSES[loss]["targets"], 2 * np.sin(X[:, 0]), rng)
     net = Network([3, 5, 1], activation="tanh", loss=loss)
     result = run(net, X, y, LevenbergMarquardt(evidence=evidence), max_iter=200, tol=1e-5)
     state = result.state

@@ -75,7 +75,16 @@ def test_every_need_is_a_part_of_the_protocol():
         (
             least_squares_objective(lambda theta: theta - 1),
             {
-                *("hessian", "hess_mul", "n_samples", "subset", "epoch", "n_params", "dtype"),
+                *(
+                    "hessian",
+                    "hess_mul",
+                    "n_samples",
+                    "subset",
+                    "sample",
+                    "epoch",
+                    "n_params",
+                    "dtype",
+                ),
                 *("network", "segments", "ggn_diagonal", "n_residuals", "weight_sum"),
                 *("has_noise", "prior", "with_penalty", "linear", "limited"),
             },
