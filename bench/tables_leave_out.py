@@ -1,0 +1,1 @@
+"""What each ingredient is worth: `python -m bench.tables --leave-out`."""
