@@ -106,6 +106,13 @@ def can(method, classifies):
     return bool(PEERS[method].names[classifies])
 
 
+def make(method, classifies, seed, **told):
+    """A fresh model at its defaults."""
+    peer = PEERS[method]
+    kind = getattr(importlib.import_module(peer.module), peer.names[classifies])
+    return kind(random_state=seed, **peer.parameters, **told)
+
+
 class Fitted:
     """A method, fitted to frames or arrays, that predicts from the like."""
 
@@ -118,8 +125,7 @@ class Fitted:
         self._prepare = peer.prepare if hasattr(X, "iloc") else None
         self._training = X
         told = {peer.tells: _places(X)} if peer.tells and hasattr(X, "iloc") else {}
-        kind = getattr(importlib.import_module(peer.module), peer.names[classifies])
-        self.model = kind(random_state=seed, **peer.parameters, **told)
+        self.model = make(method, classifies, seed, **told)
         if peer.wrapped:
             self.model = make_pipeline(Columns(), self.model)
         self.model.fit(self._taken(X), y)
