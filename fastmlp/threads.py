@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastmlp._core.crew import gather
-from fastmlp._core.team import LARGEST_TEAM, Team, assist
+from fastmlp._core.crew import accompany, gather
+from fastmlp._core.team import LARGEST_TEAM, Team
 from fastmlp._limiter import limiter
 
 
@@ -338,12 +338,7 @@ def with_team(work, tapes, alone=False, calls_blas=False):
             team.close()
 
     with blas_threads(1 if calls_blas else None):
-        gather(
-            lead,
-            lambda t: assist(tapes[t], team, t),
-            0 if alone else team.size - 1,
-            team.close,
-        )
+        accompany(lead, [] if alone else team.assistants(), team.close)
 
 
 @functools.lru_cache(maxsize=1)

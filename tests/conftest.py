@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from fastmlp._core import crew
+
 
 @pytest.fixture
 def rng():
@@ -24,13 +26,16 @@ def ctrl_c_interrupts():
 
 @pytest.fixture
 def threads_end():
-    """Ask whether there is no thread, Python's own or another, that the test has left behind.
+    """Ask whether there is no thread at work, Python's own or another, that the test has left
+    behind.
 
     One that says it has ended is counted for some microseconds yet.
     """
+    crew.dismiss()
     before = _thread._count()
 
     def ended():
+        crew.dismiss()
         limit = time.monotonic() + 10
         while _thread._count() > before and time.monotonic() < limit:
             time.sleep(1e-4)

@@ -5,6 +5,7 @@
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
 
+#include "spin.h"
 #include <stdatomic.h>
 
 #if defined(_WIN32)
@@ -13,12 +14,6 @@
 #else
 #include <sched.h>
 #define fm_give_way() sched_yield()
-#endif
-
-#if defined(__x86_64__)
-#define fm_relax() __builtin_ia32_pause()
-#else
-#define fm_relax() ((void)0)
 #endif
 
 #define FM_MOST_SHARES 64
@@ -35,7 +30,7 @@ typedef struct {
 } fm_meeting;
 
 static inline void fm_wait(int *spins) {
-    if (++*spins < 2000)
+    if (++*spins < FM_SPINS)
         fm_relax();
     else
         fm_give_way();

@@ -3,16 +3,28 @@
 The rows of a batch are cut into shares, each with a gradient of its own; then the panels are: each
 share adds up the gradients and makes the step there. Any thread of the team may do any share, so
 that sums come out the same, bit by bit, however many threads there are: an assistant that the
-machine holds up, or has not started, is not waited for. The leader is the thread that runs the
-epoch; the assistants are Python threads inside `assist`, without the GIL, for as long as the epoch
-lasts: none is left behind for a fork to trip over.
+machine holds up, or has not woken, is not waited for. The leader is the thread that runs the epoch;
+the assistants are threads of the crew inside `assist`, without the GIL, for as long as the epoch
+lasts.
 """
 
 from libc.stdint cimport uint64_t
 
+from fastmlp._core.crew cimport Work
 from fastmlp._core.kernels cimport fm_flush_begin, fm_flush_end
 from fastmlp._core.step cimport share_of_step
-from fastmlp._core.tape cimport Tape, backward, discount, forward, load, loss, tape_t, use
+from fastmlp._core.tape cimport (
+    Tape,
+    Tape32,
+    Tape64,
+    backward,
+    discount,
+    forward,
+    load,
+    loss,
+    tape_t,
+    use,
+)
 
 LARGEST_TEAM = FM_MOST_SHARES
 
@@ -44,23 +56,40 @@ cdef class Team:
             self.grad[t] = tape.own_grad
         fm_meeting_open(&self.meeting)
 
+    def assistants(self):
+        """A work for each share but the first."""
+        return [Assistant(self, t) for t in range(1, self.size)]
+
     def close(self):
-        """Send the assistants home."""
+        """Let the assistants go."""
         fm_meeting_close(&self.meeting)
 
 
-def assist(tape_t tape, Team team, int t):
-    """Work as thread t of the team, with a tape of its own, until the team is closed."""
+cdef class Assistant(Work):
+    """Thread t of a team, until that is closed, with a tape of its own."""
+    cdef Team team
+    cdef Tape tape
+    cdef int t
+
+    def __cinit__(self, Team team, int t):
+        self.team, self.tape, self.t = team, team.tapes[t], t
+
+    cdef void run(self) noexcept nogil:
+        if self.tape.itemsize == sizeof(float):
+            assist(<Tape32> self.tape, self.team, self.t)
+        else:
+            assist(<Tape64> self.tape, self.team, self.t)
+
+
+cdef void assist(tape_t tape, Team team, int t) noexcept nogil:
     cdef int call = 0
-    cdef uint64_t mode
-    with nogil:
-        mode = fm_flush_begin()
-        while True:
-            call = fm_meeting_attend(&team.meeting, call)
-            if call < 0:
-                break
-            take_shares(tape, team, t, call)
-        fm_flush_end(mode)
+    cdef uint64_t mode = fm_flush_begin()
+    while True:
+        call = fm_meeting_attend(&team.meeting, call)
+        if call < 0:
+            break
+        take_shares(tape, team, t, call)
+    fm_flush_end(mode)
 
 
 cdef void take_shares(tape_t tape, Team team, int t, int call) noexcept nogil:

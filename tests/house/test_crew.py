@@ -1,5 +1,6 @@
 """Threads that end before their caller goes on: with signals, or without a thread to be had."""
 
+import _thread
 import os
 import signal
 import subprocess
@@ -8,14 +9,16 @@ import textwrap
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from forked import needs_fork, run_forked
 
 from fastmlp import MLPRegressor, Network, _limiter, threads
 from fastmlp._core import crew
 from fastmlp.plan import Plan
-from fastmlp.solvers import minimize
+from fastmlp.solvers import Adam, minimize
 
 SECONDS = 60
 
@@ -35,6 +38,7 @@ def no_threads(monkeypatch):
     def refuse(function, arguments):
         raise RuntimeError("can't start new thread")
 
+    crew.dismiss()
     monkeypatch.setattr(crew, "start_new_thread", refuse)
 
 
@@ -200,6 +204,18 @@ class TestGather:
         with pytest.raises(ZeroDivisionError):
             crew.gather(lead, assist, 2, stopped.set)
 
+    def test_one_that_has_not_begun_is_not_waited_for(self, monkeypatch):
+        crew.dismiss()
+        held_back, seen = [], []
+        monkeypatch.setattr(crew, "start_new_thread", lambda *call: held_back.append(call))
+        crew.gather(lambda: seen.append("lead"), seen.append, 1)
+        assert seen == ["lead"]
+        monkeypatch.undo()
+        _thread.start_new_thread(*held_back[0])
+        begun = threading.Event()
+        crew.gather(lambda: begun.wait(SECONDS), lambda t: begun.set(), 1)
+        assert begun.is_set()
+
     def test_each_item_once(self):
         seen = []
         threads.each_once(seen.append, iter(range(1000)), 4)
@@ -220,6 +236,112 @@ class TestGather:
         with pytest.raises(KeyError):
             threads.each_once(work, items(), 2)
         assert len(drawn) < 10**6
+
+
+def fitted(threads=2, seed=0):
+    """theta after some epochs in shares."""
+    net = Network([4, 6, 1], activation="tanh")
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    objective = net.objective(X, np.sin(X[:, 0]), plan=Plan(threads=threads))
+    adam = Adam(batch_size=100)
+    return minimize(objective, net.init(seed), solver=adam, max_iter=30, random_state=seed).theta
+
+
+class TestWaiting:
+    """Threads wait for the next call, and are in nobody's way."""
+
+    @pytest.fixture
+    def started(self, monkeypatch):
+        """The threads that were started, none of which waits at first."""
+        crew.dismiss()
+        started = []
+
+        def start(function, arguments):
+            started.append(function)
+            return _thread.start_new_thread(function, arguments)
+
+        monkeypatch.setattr(crew, "start_new_thread", start)
+        return started
+
+    def test_a_fit_starts_each_thread_once(self, started):
+        fitted(threads=3)
+        assert len(started) == 2
+        fitted(threads=3)
+        threads.each_once(abs, range(100), 3)
+        assert len(started) == 2
+
+    def test_each_caller_has_its_own(self, started):
+        together = threading.Barrier(6)
+
+        def call(_):
+            crew.gather(lambda: together.wait(SECONDS), lambda t: together.wait(SECONDS), 1)
+
+        for _ in range(2):
+            with ThreadPoolExecutor(3) as pool:
+                list(pool.map(call, range(3)))
+        assert len(started) == 3
+
+    def test_fits_side_by_side_come_out_as_alone(self):
+        alone = [fitted(seed=seed) for seed in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            for theta, expected in zip(
+                pool.map(lambda seed: fitted(seed=seed), range(4)), alone, strict=True
+            ):
+                assert np.array_equal(theta, expected)
+
+    @needs_fork
+    def test_none_is_there_when_the_process_forks(self, started):
+        expected = fitted()
+        before = len(started)
+        assert before == 1
+
+        def child():
+            assert np.array_equal(fitted(), expected)
+            assert len(started) == before + 1
+
+        run_forked(child)
+        assert np.array_equal(fitted(), expected)
+        assert len(started) == before + 1
+
+    @needs_fork
+    def test_a_fork_while_others_work(self):
+        expected, stop = fitted(), threading.Event()
+
+        def fits():
+            while not stop.is_set():
+                fitted()
+
+        others = [threading.Thread(target=fits) for _ in range(2)]
+        for thread in others:
+            thread.start()
+        try:
+            for _ in range(5):
+                run_forked(lambda: np.testing.assert_array_equal(fitted(), expected))
+        finally:
+            stop.set()
+            for thread in others:
+                thread.join(SECONDS)
+
+    def test_the_interpreter_ends_while_some_wait(self):
+        script = textwrap.dedent("""
+            import numpy as np
+            from fastmlp import Network
+            from fastmlp.plan import Plan
+            from fastmlp.solvers import Adam, minimize
+            net = Network([4, 6, 1])
+            X = np.random.default_rng(0).normal(size=(300, 4))
+            objective = net.objective(X, X[:, 0], plan=Plan(threads=3))
+            solver = Adam(batch_size=100)
+            minimize(objective, net.init(0), solver=solver, max_iter=10, random_state=0)
+            print("done", flush=True)
+        """)
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        assert (done.stdout.strip(), done.returncode) == ("done", 0), done.stderr
 
 
 class TestNoThreadToBeHad:

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import multiprocessing
 import os
 import signal
 import threading
@@ -12,16 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import threadpoolctl
+from forked import needs_fork, run_forked
 
 from fastmlp import Network, _limiter, threads
 from fastmlp.solvers import minimize
 from fastmlp.threads import WORTH, available_cpus, blas_threads, worth_of_blas
 
 SECONDS = 60  # no step here takes one; the limit is there for a deadlock
-
-needs_fork = pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
-)
 
 
 def in_force():
@@ -183,17 +179,6 @@ def multiply():
     """Use BLAS with as many threads as it may have."""
     a = np.ones((512, 512))
     assert (a @ a)[0, 0] == 512
-
-
-def run_forked(target):
-    """Run `target` in a forked child and fail if it hangs or fails."""
-    child = multiprocessing.get_context("fork").Process(target=target)
-    child.start()
-    child.join(SECONDS)
-    if child.is_alive():
-        child.kill()
-        pytest.fail("the forked child hangs")
-    assert child.exitcode == 0
 
 
 def child_fit():
