@@ -1,4 +1,4 @@
-"""Where training starts: scikit-learn's Glorot draws, He, LeCun, Nguyen and Widrow, zeros."""
+"""Where training starts: scikit-learn's Glorot draws, He, LeCun, Nguyen and Widrow, zeros; wider."""
 
 from __future__ import annotations
 
@@ -85,3 +85,66 @@ def _nguyen_widrow(widths, first_activation, rng):
         coefs.insert(0, length * direction)
         intercepts.insert(0, length * np.linspace(-1, 1, fan_out) * np.sign(direction[0]))
     return coefs, intercepts
+
+
+def widened(theta: Any, net: Any, wider: Any, random_state: Any = None) -> np.ndarray:
+    """Parameters with which a network of wider hidden layers is the function of a smaller one.
+
+    The first units of each layer are those of the smaller network. Further units are drawn as
+    :meth:`fastmlp.Network.init` draws them, and nothing that was there listens to them: their
+    weights into the smaller network's units and into the outputs are zero, until training moves
+    them.
+
+    Parameters
+    ----------
+    theta : array-like of shape (net.n_params,)
+        Parameters of the smaller network.
+    net, wider : Network
+        Of as many layers with the same features, raw outputs and activations; each hidden layer of
+        ``wider`` has at least as many units.
+    random_state : None, int, RandomState or Generator
+        Source of the draws.
+
+    Returns
+    -------
+    ndarray of shape (wider.n_params,)
+
+    Raises
+    ------
+    ValueError
+        The networks do not fit each other, or theta does not fit the first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.initialisation import widened
+    >>> net, wider = Network([2, 3, 1]), Network([2, 5, 1])
+    >>> theta, X = net.init(random_state=0), np.ones((1, 2))
+    >>> grown = widened(theta, net, wider, random_state=0)
+    >>> np.allclose(net.predict(theta, X), wider.predict(grown, X))
+    True
+    """
+    small, large = net.layers, wider.layers
+    if (
+        len(small) != len(large)
+        or small[0] != large[0]
+        or net.n_raw != wider.n_raw
+        or any(a > b for a, b in zip(small[1:-1], large[1:-1], strict=True))
+    ):
+        raise ValueError(
+            "The wider network must have as many layers, the same features and outputs, and no "
+            f"layer that is narrower: got {list(large)} for {list(small)}."
+        )
+    if net.activation != wider.activation:
+        raise ValueError(
+            f"Both networks must have the same activations: got {wider.activation!r} for "
+            f"{net.activation!r}."
+        )
+    coefs, intercepts = wider.unpack(wider.init(random_state=random_state))
+    for W, b, W_small, b_small in zip(coefs, intercepts, *net.unpack(theta), strict=True):
+        fan_in, fan_out = W_small.shape
+        W[:, :fan_out] = 0
+        W[:fan_in, :fan_out] = W_small
+        b[:fan_out] = b_small
+    return wider.pack(coefs, intercepts)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastmlp import MLPRegressor, Network
-from fastmlp.solvers import minimize
+from fastmlp.initialisation import widened
+from fastmlp.solvers import LevenbergMarquardt, minimize
 
 
 @pytest.mark.parametrize(("activation", "reach"), [("tanh", 1.0), ("logistic", 2.0)])
@@ -49,3 +50,56 @@ def test_estimators_take_it():
     reg = MLPRegressor(hidden_layer_sizes=(8,), activation="tanh", solver="lm", max_iter=500)
     reg.set_params(init="nguyen-widrow", random_state=0, alpha=1e-6, tol=1e-3)
     assert reg.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.9999
+
+
+class TestWidened:
+    @pytest.mark.parametrize(
+        ("small", "large"),
+        [([3, 4, 2], [3, 9, 2]), ([3, 4, 2, 1], [3, 4, 5, 1]), ([3, 4, 2, 5, 2], [3, 7, 9, 6, 2])],
+    )
+    @pytest.mark.parametrize("activation", ["tanh", "logistic", ["softplus"]])
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    def test_the_same_function(self, small, large, activation, dtype, rng):
+        if isinstance(activation, list):
+            activation = activation * (len(small) - 2)
+        net, wider = (Network(layers, activation, dtype=dtype) for layers in (small, large))
+        theta = 3 * net.init(random_state=0)
+        grown = widened(theta, net, wider, random_state=1)
+        X = rng.normal(size=(50, 3))
+        expected = net.raw(theta, X)
+        assert expected.std() > 0.05 and grown.dtype == dtype
+        error = 1e-12 if dtype == np.float64 else 1e-5
+        assert np.abs(wider.raw(grown, X) - expected).max() < error
+        assert np.array_equal(grown, widened(theta, net, wider, random_state=1))
+        assert not np.array_equal(grown, widened(theta, net, wider, random_state=2))
+
+    def test_new_units_learn(self, rng):
+        """What they add begins at zero and does not stay there: the fit is that of their number."""
+        gains = []
+        for seed in range(6):
+            X = rng.uniform(-1, 1, (200, 2))
+            y = np.sin(4 * X @ rng.normal(size=2)) * X[:, 0]
+            net, wider = Network([2, 3, 1], "tanh"), Network([2, 8, 1], "tanh")
+            run = {"solver": LevenbergMarquardt(), "max_iter": 40, "tol": 1e-8}
+            first = minimize(net.objective(X, y), net.init(seed), **run)
+            grown = widened(first.theta, net, wider, random_state=seed)
+            objective = wider.objective(X, y)
+            assert objective.value(grown) == pytest.approx(first.loss, rel=1e-9)
+            second = minimize(objective, grown, **run)
+            gains.append(second.loss / first.loss)
+        assert max(gains) < 1 and np.median(gains) < 0.1
+
+    @pytest.mark.parametrize(
+        ("large", "activation", "words"),
+        [
+            ([3, 3, 1], "tanh", "no layer that is narrower: got .3, 3, 1. for .3, 4, 1."),
+            ([3, 5, 5, 1], "tanh", "as many layers"),
+            ([2, 5, 1], "tanh", "the same features"),
+            ([3, 5, 2], "tanh", "and outputs"),
+            ([3, 5, 1], "relu", "same activations: got 'relu' for 'tanh'"),
+        ],
+    )
+    def test_networks_that_do_not_fit(self, large, activation, words):
+        net = Network([3, 4, 1], "tanh")
+        with pytest.raises(ValueError, match=words):
+            widened(net.init(0), net, Network(large, activation))
