@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from base64 import b64encode
 
 import pytest
 
@@ -341,6 +342,64 @@ def test_a_picture_is_saved(page, tmp_path):
     download.value.save_as(tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
     assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+
+# Chromium's own decoder: of each picture of a GIF its size and pixels, red, green, blue, alpha.
+DECODE = """async (base64) => {
+  const data = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const decoder = new ImageDecoder({ data, type: "image/gif" });
+  await decoder.tracks.ready;
+  await decoder.completed;
+  const pictures = [];
+  for (let frameIndex = 0; frameIndex < decoder.tracks.selectedTrack.frameCount; frameIndex++) {
+    const { image } = await decoder.decode({ frameIndex });
+    const canvas = new OffscreenCanvas(image.displayWidth, image.displayHeight);
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    pictures.push([canvas.width, canvas.height, data]);
+  }
+  return pictures.map(([w, h, data]) => [w, h, SEEN]);
+}"""
+
+
+def test_a_gif_is_saved(page, tmp_path):
+    page.open("dataset=xor&networkShape=4&solvers=gd,lm")
+    with page.page.expect_download() as download:
+        page.page.click("#gif")
+        api.expect(page.page.locator("#count")).not_to_have_text(re.compile("^[0-2]$"))
+        page.page.click("#gif")
+    api.expect(page.page.locator("#gif")).to_have_text("Save GIF")
+    download.value.save_as(tmp_path / "learns.gif")
+    content = (tmp_path / "learns.gif").read_bytes()
+    assert content.startswith(b"GIF89a") and b"NETSCAPE2.0" in content
+    mean = "data.reduce((sum, v) => sum + v, 0) / data.length"
+    pictures = page.page.evaluate(DECODE.replace("SEEN", mean), b64encode(content).decode())
+    assert page.epoch + 1 == len(pictures) > 3
+    assert len({(width, height) for width, height, _ in pictures}) == 1
+    assert pictures[0][0] > 700 and pictures[0][1] > 500  # with the chart of losses
+    assert len({seen for *_, seen in pictures}) == len(pictures)  # it moves
+    page.steps(1)
+
+
+def test_a_gif_holds_the_pixels_that_it_was_given(page):
+    """Noise fills the table of codes again and again; most of the second picture is as before."""
+    page.open()
+    make = """async () => {
+      const { gif, reduced } = await import("/static/gif.js");
+      let seed = 1;
+      const draw = (n) => { seed = (seed * 16807) % 2147483647; return seed % n; };
+      const first = new Uint8ClampedArray(4 * 150 * 90).fill(255);
+      first.forEach((_, i) => { if (i % 4 != 3) first[i] = 85 * draw(4); });
+      const second = first.map((v, i) => (i % 4 != 3 && i > 30000 ? 255 - v : v));
+      const blob = gif([first, second].map((data) => reduced({ data })), 150, 90, 10, 100);
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      return [[...first], [...second], btoa(String.fromCharCode(...bytes))];
+    }"""
+    first, second, content = page.page.evaluate(make)
+    pictures = page.page.evaluate(DECODE.replace("SEEN", "[...data]"), content)
+    for given, (width, height, seen) in zip((first, second), pictures, strict=True):
+        assert (width, height) == (150, 90)
+        assert max(abs(a - b) for a, b in zip(given, seen, strict=True)) <= 4  # 5 bits of a channel
 
 
 def test_no_request_leaves_the_machine(page):

@@ -4,16 +4,18 @@ import { TONES, forgetRamp, ink, paint, rampNow } from "./colours.js";
 import { Diagram } from "./diagram.js";
 import * as plots from "./plots.js";
 import { RECIPES } from "./recipes.js";
+import { gif, reduced } from "./gif.js";
+import { download, scene } from "./save.js";
 import { Socket } from "./socket.js";
 import { DEFAULTS, FEATURES, datasetKey, fromHash, settings, toHash } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const RATES = [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 1, 3, 10];
 const STRENGTHS = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
-const MOST_KEPT = 4000;
+const MOST_KEPT = 4000, MOST_PICTURES = 60;
 
 let { state, hidden } = fromHash(location.hash);
-let choices, started, frame, playing = false, shown = 0, look = null, chosen = 0, busy = Promise.resolve();
+let choices, started, frame, playing = false, recording = false, shown = 0, look = null, chosen = 0, busy = Promise.resolve();
 let history = [], own = null, drawn = null, surfaceAnswer = null, seen = { when: 0, frames: 0 };
 
 const tell = (text) => { $("message").textContent = text ?? ""; };
@@ -501,31 +503,38 @@ function theme(name) {
 $("theme").onclick = () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
 theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 
-$("picture").onclick = () => {
-  const board = $("diagram"), box = board.getBoundingClientRect(), output = $("output");
-  const canvas = Object.assign(document.createElement("canvas"), { width: 2 * (box.width + 340), height: 2 * (box.height + 20) });
-  const context = canvas.getContext("2d");
-  context.scale(2, 2);
-  context.fillStyle = ink("--back"); context.fillRect(0, 0, canvas.width, canvas.height);
-  const copy = diagram.svg.cloneNode(true);
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg"); copy.setAttribute("width", box.width); copy.setAttribute("height", box.height);
-  copy.querySelectorAll(".touch").forEach((node) => node.remove());
-  copy.querySelectorAll(".link").forEach((node) => node.setAttribute("fill", "none"));
-  copy.querySelectorAll("text").forEach((node) => { node.setAttribute("fill", ink("--soft")); node.setAttribute("font-size", "11"); node.setAttribute("font-family", "sans-serif"); });
-  const image = new Image();
-  image.onload = () => {
-    context.drawImage(image, 10, 10);
-    for (const one of board.querySelectorAll("canvas")) { const at = one.getBoundingClientRect(); context.drawImage(one, at.left - box.left + 10, at.top - box.top + 10, at.width, at.height); }
-    context.drawImage(output, box.width + 30, 50, 300, 300);
-    context.fillStyle = ink("--ink"); context.font = "13px sans-serif";
-    context.fillText(`iteration ${frame.runs[shown].epoch}, training loss ${number(frame.runs[shown].train)}, ${frame.runs[shown].name}`, box.width + 30, 36);
-    canvas.toBlob((blob) => {
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: "fastmlp-playground.png" });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+function sceneNow(scale) {
+  const run = frame.runs[shown], chart = document.querySelector('[role="tabpanel"]:not([hidden]) canvas');
+  const names = history.map(({ name }) => [name, TONES[name]]);
+  return scene(diagram, $("output"), chart, names, `iteration ${run.epoch}, training loss ${number(run.train)}, ${run.name}`, scale);
+}
+
+$("picture").onclick = () => then(async () => {
+  const canvas = await sceneNow(2);
+  canvas.toBlob((blob) => download(blob, "fastmlp-playground.png"));
+});
+
+function recorded(is) { recording = is; $("gif").textContent = is ? "Stop, save" : "Save GIF"; $("gif").setAttribute("aria-pressed", is); }
+
+$("gif").onclick = async () => {
+  if (recording || !frame) { recording = false; return; }
+  pause(); recorded(true);
+  const kept = [];
+  let width, height, last = false;
+  for (let n = -1; !last && kept.length > n;) {
+    n = kept.length;
+    last = !recording || n === MOST_PICTURES - 1 || frame.runs.every((run) => run.message);
+    tell(`Picture ${n + 1} of ${MOST_PICTURES} …`);
+    await then(async () => {
+      const canvas = await sceneNow(1);
+      width ??= canvas.width; height ??= canvas.height;
+      kept.push(reduced(canvas.getContext("2d").getImageData(0, 0, width, height)));
+      if (!last) await show(socket.ask({ type: "frame", advance: Number($("speed").value), shown, draws: state.bayes }));
     });
-  };
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
+  }
+  if (kept.length) download(gif(kept, width, height, 10, 200), "fastmlp-playground.gif");
+  if (last) tell(`${kept.length} pictures saved.`);
+  recorded(false);
 };
 
 window.addEventListener("hashchange", () => {
