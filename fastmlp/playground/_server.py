@@ -8,6 +8,7 @@ import secrets
 import socket
 import threading
 import webbrowser
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from fastmlp.playground._session import Session, points
 from fastmlp.playground._settings import (
     ACTIVATIONS,
     LOSSES,
+    MOST_LAYERS,
+    MOST_UNITS,
     REGULARIZATIONS,
     SOLVERS,
+    Settings,
     SettingsError,
     settings_of,
 )
@@ -108,6 +112,8 @@ class _Page:
             },
             "solvers": list(SOLVERS),
             "regularizations": list(REGULARIZATIONS),
+            "defaults": asdict(Settings()),
+            "most": {"layers": MOST_LAYERS, "units": MOST_UNITS},
             "thumbnails": {name: _thumbnail(name) for known in PROBLEMS.values() for name in known},
         }
 

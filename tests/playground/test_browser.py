@@ -7,6 +7,8 @@ from base64 import b64encode
 
 import pytest
 
+from fastmlp.playground._settings import Settings
+
 api = pytest.importorskip("playwright.sync_api", reason="needs fastmlp[browser]")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 if CHROMIUM is None:
@@ -88,6 +90,20 @@ def test_the_page_opens_and_steps(page):
     page.page.click("#reset")
     api.expect(page.page.locator("#count")).to_have_text("0")
     assert page.loss() == first
+
+
+def test_a_page_without_a_hash_has_the_defaults_of_python(page):
+    usual = Settings()
+    page.open()
+    kept = dict(pair.split("=") for pair in page.hash().split("&"))
+    assert kept == {
+        "networkShape": ",".join(map(str, usual.networkShape)),
+        "activation": usual.activations[0],
+        "solvers": ",".join(usual.solvers),
+        "seed": str(usual.seed),
+    }
+    assert float(page.page.locator("#learningRate").input_value()) == usual.learningRate
+    assert float(page.page.locator("#percTrainData").input_value()) == usual.percTrainData
 
 
 def test_play_and_pause(page):

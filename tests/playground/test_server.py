@@ -6,17 +6,22 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
+import fastmlp.playground
 from fastmlp.cli import main
+from fastmlp.playground._settings import Settings, settings_of
 
 pytest.importorskip("uvicorn")
 client = pytest.importorskip("websockets.sync.client")
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402
+
+STATIC = Path(fastmlp.playground.__file__).parent / "static"
 
 
 def get(url, host=None):
@@ -63,11 +68,20 @@ def test_the_page_asks_nothing_of_other_machines(address):
     assert "https://" not in page
     assert "connect-src 'self'" in headers["Content-Security-Policy"]
     root = address.partition("?")[0]
-    for name in ("main.js", "diagram.js", "plots.js", "socket.js", "style.css"):
+    names = [path.name for path in STATIC.iterdir() if path.name != "index.html"]
+    assert len(names) > 8
+    for name in names:
         status, text, headers = get(f"{root}static/{name}")
         assert status == 200
         assert "https://" not in text
         assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_defaults_come_from_one_place(open_page):
+    with open_page() as page:
+        given = ask(page, type="choices")
+    assert settings_of(given["defaults"]) == Settings()
+    assert list(given["losses"]["classification"])[0] == Settings().loss
 
 
 def test_no_file_outside_its_folder(address):

@@ -7,14 +7,15 @@ import { RECIPES } from "./recipes.js";
 import { gif, reduced } from "./gif.js";
 import { download, scene } from "./save.js";
 import { Socket } from "./socket.js";
-import { DEFAULTS, FEATURES, datasetKey, fromHash, settings, toHash } from "./state.js";
+import { datasetKey, fromHash, learn, settings, toHash, usualLoss } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const RATES = [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 1, 3, 10];
 const STRENGTHS = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const MOST_KEPT = 4000, MOST_PICTURES = 60;
 
-let { state, hidden } = fromHash(location.hash);
+let state, hidden; // of the address, once the server has said what the defaults are
+document.body.inert = true;
 let choices, started, frame, playing = false, recording = false, shown = 0, look = null, chosen = 0, busy = Promise.resolve();
 let history = [], own = null, drawn = null, surfaceAnswer = null, seen = { when: 0, frames: 0 };
 
@@ -26,7 +27,13 @@ const tab = () => document.querySelector('[role="tab"][aria-selected="true"]').i
 const socket = new Socket(
   async () => {
     try {
-      if (!choices) { choices = await socket.ask({ type: "choices" }); controls(); }
+      if (!choices) {
+        choices = await socket.ask({ type: "choices" });
+        learn(choices);
+        ({ state, hidden } = fromHash(location.hash));
+        document.body.inert = false;
+        controls();
+      }
       const reached = frame?.runs?.[shown]?.epoch ?? 0;
       if (own) await socket.ask(own);
       await start();
@@ -130,12 +137,12 @@ const diagram = new Diagram($("diagram"), $("card"), {
   feature(name) {
     const has = state.features.includes(name);
     if (has && state.features.length === 1) { tell("One feature at least has to remain."); return; }
-    state.features = FEATURES.filter((one) => (one === name ? !has : state.features.includes(one)));
+    state.features = choices.features.filter((one) => (one === name ? !has : state.features.includes(one)));
     restart();
   },
   units(layer, change) {
     const n = state.networkShape[layer] + change;
-    if (n < 1 || n > 8) { tell("A layer has from 1 to 8 units."); return; }
+    if (n < 1 || n > choices.most.units) { tell(`A layer has from 1 to ${choices.most.units} units.`); return; }
     state.networkShape[layer] = n;
     restart();
   },
@@ -310,7 +317,7 @@ function changed(name, value) { state[name] = value; controls(); restart(); }
 $("problem").onchange = (event) => {
   const problem = event.target.value;
   state.problem = problem;
-  state.loss = problem === "classification" ? "log_loss" : "squared_error";
+  state.loss = usualLoss(problem);
   if (problem === "curve") { state.features = ["x"]; if (state.networkShape.length === 2) state.networkShape = [6]; }
   else if (problem === "backprop") Object.assign(state, { features: ["x", "y"], networkShape: [2], activations: ["sigmoid"], solvers: ["sgd"], learningRate: 0.5, batchSize: 1 });
   else if (!state.features.includes("y")) state.features = ["x", "y"];
@@ -332,7 +339,7 @@ $("bayes").onchange = (event) => {
 };
 for (const name of ["showTestData", "discretize"]) $(name).onchange = (event) => { state[name] = event.target.checked; location.replace(toHash(state, hidden)); draw(); };
 $("regenerate").onclick = () => changed("seed", Math.floor(Math.random() * 2 ** 31));
-$("moreLayers").onclick = () => { if (state.networkShape.length < 6) { state.networkShape.push(2); changed("networkShape", state.networkShape); } else tell("Six hidden layers at most."); };
+$("moreLayers").onclick = () => { if (state.networkShape.length < choices.most.layers) { state.networkShape.push(2); changed("networkShape", state.networkShape); } else tell(`${choices.most.layers} hidden layers at most.`); };
 $("fewerLayers").onclick = () => { if (state.networkShape.length) { state.networkShape.pop(); if (state.activations.length > 1) state.activations.length = Math.max(1, state.networkShape.length); changed("networkShape", state.networkShape); } };
 $("play").onclick = () => (playing ? pause() : play());
 $("step").onclick = step;
@@ -538,9 +545,9 @@ $("gif").onclick = async () => {
 };
 
 window.addEventListener("hashchange", () => {
-  if (location.hash === toHash(state, hidden)) return;
+  if (!choices || location.hash === toHash(state, hidden)) return;
   ({ state, hidden } = fromHash(location.hash));
-  if (choices) { controls(); restart(); }
+  controls(); restart();
 });
 let resizing;
 window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(() => { if (started) theme(document.documentElement.dataset.theme); }, 120); });

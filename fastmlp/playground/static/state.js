@@ -1,17 +1,21 @@
 // Settings of the page and their names in the address's hash, as TensorFlow Playground has them.
 
-export const FEATURES = ["x", "y", "xSquared", "ySquared", "xTimesY", "sinX", "sinY", "cosX", "cosY"];
 const FLAGS = ["showTestData", "discretize", "bayes", "initZero", "hideText"];
 const NUMBERS = ["learningRate", "regularizationRate", "batchSize", "percTrainData", "noise"];
 const WORDS = ["problem", "dataset", "regDataset", "curveDataset", "loss", "regularization"];
 
-export const DEFAULTS = {
-  problem: "classification", dataset: "circle", regDataset: "reg-plane", curveDataset: "sine",
-  features: ["x", "y"], networkShape: [4, 2], activations: ["tanh"], loss: "log_loss",
-  solvers: ["adam"], learningRate: 0.03, regularization: "none", regularizationRate: 0,
-  batchSize: 10, percTrainData: 50, noise: 0, seed: 1, initZero: false,
-  showTestData: false, discretize: false, bayes: false, hideText: false,
-};
+const SHOWN_ONLY = { showTestData: false, discretize: false, bayes: false, hideText: false };
+
+let DEFAULTS, FEATURES, LOSSES;
+
+/** What the server has to choose from, and its defaults: to be called before all else. */
+export function learn({ defaults, features, losses }) {
+  DEFAULTS = { ...defaults, ...SHOWN_ONLY };
+  FEATURES = features;
+  LOSSES = losses;
+}
+
+export const usualLoss = (problem) => Object.keys(LOSSES[problem] ?? {})[0] ?? DEFAULTS.loss;
 
 // What a page of the original, which draws its seed as a fraction, becomes here.
 function seedOf(text) {
@@ -41,7 +45,7 @@ export function fromHash(hash) {
   const chosen = FEATURES.filter((name) => flags[name] ?? DEFAULTS.features.includes(name));
   if (chosen.length) state.features = chosen;
   if (state.regularization === "none") state.regularizationRate = 0;
-  if (!given.has("loss") && state.problem !== "classification") state.loss = "squared_error";
+  if (!given.has("loss")) state.loss = usualLoss(state.problem);
   return { state, hidden };
 }
 
@@ -51,7 +55,7 @@ export function toHash(state, hidden = new Set()) {
   for (const name of [...WORDS, ...NUMBERS, ...FLAGS])
     if (state[name] !== DEFAULTS[name]) parts.set(name, state[name]);
   parts.set("networkShape", state.networkShape.join(","));
-  if (new Set(state.activations).size <= 1) parts.set("activation", state.activations[0] ?? "tanh");
+  if (new Set(state.activations).size <= 1) parts.set("activation", state.activations[0] ?? DEFAULTS.activations[0]);
   else parts.set("activations", state.activations.join(","));
   parts.set("solvers", state.solvers.join(","));
   for (const name of FEATURES)
@@ -65,7 +69,7 @@ export function toHash(state, hidden = new Set()) {
 /** What the server is told. */
 export function settings(state) {
   const told = { ...state };
-  for (const name of ["showTestData", "discretize", "bayes", "hideText"]) delete told[name];
+  for (const name of Object.keys(SHOWN_ONLY)) delete told[name];
   return told;
 }
 
