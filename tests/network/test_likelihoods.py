@@ -55,6 +55,12 @@ def test_a_large_scale_costs_its_logarithm(loss):
         assert grad[3] == pytest.approx(1.0)
 
 
+def test_a_laplace_density_is_level_at_its_location():
+    net, theta = of_biases("laplace", 3.0, 0.5)
+    _, grad = net.value_grad(theta, np.zeros((1, 1)), [3.0])
+    np.testing.assert_array_equal(grad[2:], [0.0, 1.0])
+
+
 @pytest.mark.parametrize("loss", PAIRS)
 def test_the_curvature_is_that_of_the_oracle_and_nowhere_negative(loss, rng):
     """For raw outputs from -30 to 30, one by one: as they are added up, so they are judged."""

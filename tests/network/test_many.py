@@ -138,6 +138,13 @@ def test_solvers_find_two_branches(loss, way):
     assert min(gained) > 0.5, gained
 
 
+def test_a_quantile_that_is_met_pulls_nowhere():
+    net = Network([1, 1], loss=("quantiles", {"levels": (0.1, 0.5)}))
+    theta = net.pack([np.zeros((1, 2))], [[3.0, 0.0]])
+    _, grad = net.value_grad(theta, np.zeros((1, 1)), [3.0])
+    np.testing.assert_allclose(grad[2:], [0.5, 0.25])  # of the upper one, and through softplus
+
+
 def test_quantiles_are_trained_by_first_order_solvers():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, size=1000)
