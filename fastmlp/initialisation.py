@@ -1,4 +1,4 @@
-"""Where training starts: scikit-learn's Glorot draws, He, LeCun, Nguyen and Widrow, zeros; wider."""
+"""Where training starts: scikit-learn's Glorot draws, He, LeCun, Nguyen-Widrow, zeros; wider."""
 
 from __future__ import annotations
 
