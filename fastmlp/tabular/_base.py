@@ -16,7 +16,8 @@ from fastmlp.tabular import _read
 from fastmlp.tabular._columns import Columns
 from fastmlp.tabular._gradients import contributions
 from fastmlp.tabular._importance import HeldOut, permutation_importances
-from fastmlp.tabular._race import N_FOLDS, ONE_SPLIT_FROM, Race
+from fastmlp.tabular._folds import N_FOLDS, ONE_SPLIT_FROM
+from fastmlp.tabular._race import Race
 from fastmlp.threads import available_cpus, threads_in_force
 
 FEWEST_ROWS = 5

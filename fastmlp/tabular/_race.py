@@ -7,11 +7,9 @@ import warnings
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.dummy import DummyClassifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -19,18 +17,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._names import shown
 from fastmlp._numbers import is_integer
 from fastmlp.estimators._data import check_weights
-from fastmlp.solvers import STOP, Status
+from fastmlp.solvers import Status
 from fastmlp.tabular import _gradients, _selection
+from fastmlp.tabular._folds import SEEDS, fit_folds, settings, split
 from fastmlp.tabular._leaderboard import Leaderboard
-from fastmlp.threads import available_cpus, blas_threads, each_once, threads_in_force
 
-# Below so many rows everything is judged by five folds, from there on by one split.
-ONE_SPLIT_FROM = 20_000
-N_FOLDS = 5
-HELD_OUT = 0.1
 # The share of the time at hand that a candidate may take while others wait.
 SHARE = 0.5
-SEEDS = np.iinfo(np.int32).max
 
 
 class Candidate(NamedTuple):
@@ -61,13 +54,6 @@ class Entry(NamedTuple):
     losses: np.ndarray  # (n_judged,)
     seconds: float
     status: str
-
-
-class Folds(NamedTuple):
-    """Who is trained on which rows."""
-
-    splits: list[tuple[np.ndarray, np.ndarray]]  # trained on, judged by
-    judged: np.ndarray  # all rows that are judged by, fold by fold
 
 
 def _classifies(race):
@@ -206,7 +192,7 @@ class Race(BaseEstimator):
         self._generator = rng if self.warm_start else None
         if not goes_on:
             self._entries: list[Entry] = []
-            self._folds = self._split(targets, rng)
+            self._folds = split(targets, self.cv, rng)
             self._shape = X.shape, _fingerprint(targets)
         else:
             candidates = self._left(candidates)
@@ -255,29 +241,6 @@ class Race(BaseEstimator):
         self._scale = np.where(deviations > 0, deviations, 1.0)
         return y / self._scale
 
-    def _split(self, targets, rng):
-        n = len(targets)
-        if np.iterable(self.cv):
-            splits = [(np.asarray(trained), np.asarray(judged)) for trained, judged in self.cv]
-            return Folds(splits, np.concatenate([judged for _, judged in splits]))
-        cv = self.cv or (N_FOLDS if n < ONE_SPLIT_FROM else 1)
-        if n < max(cv, 2):
-            raise ValueError(f"cv={cv} needs {max(cv, 2)} rows at least; X has n_samples={n}.")
-        seed = rng.randint(SEEDS)
-        rarest = 0 if targets.ndim > 1 else np.bincount(targets).min()
-        if cv == 1:
-            stratified = rarest > 1 and HELD_OUT * n >= len(self.classes_)
-            splitter = StratifiedShuffleSplit if stratified else ShuffleSplit
-            splitter = splitter(1, test_size=HELD_OUT, random_state=seed)
-        elif rarest > 0 and np.bincount(targets).max() >= cv:
-            splitter = StratifiedKFold(cv, shuffle=True, random_state=seed)
-        else:
-            splitter = KFold(cv, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds
-            splits = list(splitter.split(np.zeros(n), None if rarest == 0 else targets))
-        return Folds(splits, np.concatenate([judged for _, judged in splits]))
-
     def _same_data(self, X, targets):
         shape = X.shape, _fingerprint(targets)
         return bool(getattr(self, "_entries", None)) and self._shape == shape
@@ -291,7 +254,7 @@ class Race(BaseEstimator):
         again = []
         for name in self.weights_:
             candidate = next(e.candidate for e in self._entries if e.candidate.name == name)
-            if _settings(candidate.estimator, "random_state"):
+            if settings(candidate.estimator, "random_state"):
                 stem = name.rsplit(" #", 1)[0]
                 turn = sum(other.rsplit(" #", 1)[0] == stem for other in done) + 1
                 again.append(Candidate(f"{stem} #{turn}", candidate.estimator))
@@ -334,56 +297,25 @@ class Race(BaseEstimator):
     def _fitted(self, candidate, X, y, targets, sample_weight, seeds, until, needed):
         """The entry of a candidate; None where its time did not suffice for all folds."""
         start = time.perf_counter()
-        splits = self._folds.splits
-        members: list = [None] * len(splits)
-        predictions: list = [None] * len(splits)
-        n_workers = min(len(splits), self.n_threads or threads_in_force(available_cpus()))
-        stopped: list = []
-
-        def watch(iteration, record):
-            return STOP if stopped else None
-
-        def one(fold):
-            rounds = -(-(len(splits) - fold) // n_workers)  # that are to come, this one included
-            seconds = (until - time.perf_counter()) / rounds
-            if seconds <= 0 and not needed:
-                stopped.append("time")
-                return
-            trained, judged = splits[fold]
-            member = clone(candidate.estimator)
-            if self._range is None and len(np.unique(y[trained])) == 1:
-                member = DummyClassifier()  # others refuse a single class
-            _set(member, "random_state", int(seeds[fold]))
-            _set(member, "n_threads", 1 if n_workers > 1 else self.n_threads)
-            _set(member, "callback", watch)
-            _set(member, "max_time", None if seconds == np.inf else max(seconds, 1e-3))
-            weights = {} if sample_weight is None else {"sample_weight": sample_weight[trained]}
-            member.fit(X[trained], y[trained], **weights)
-            _set(member, "callback", None)
-            for each in _layers(member):
-                if hasattr(each, "callback"):
-                    each.callback = None
-            if str(getattr(each, "status_", "")).startswith(Status.INTERRUPTED.value[:-1]):
-                raise KeyboardInterrupt
-            members[fold], predictions[fold] = member, self._answer(member, X[judged])
-
-        status = "fitted"
+        folds, status = self._folds, "fitted"
         try:
-            with blas_threads(1 if n_workers > 1 else self.n_threads):
-                each_once(one, range(len(splits)), n_workers, stopped)
+            found = fit_folds(
+                candidate.estimator, X, y, folds.splits, self._answer, seeds, sample_weight,
+                until, self.n_threads, needed,
+            )  # fmt: skip
         except (ValueError, MemoryError, FloatingPointError, np.linalg.LinAlgError) as error:
             if needed and len(self.candidates) == 1:
                 raise
-            status = str(error).partition("\n")[0]
-            members = []
-        if any(member is None for member in members):
+            status, found = str(error).partition("\n")[0], ([], [])
+        if found is None:
             return None
+        members, predictions = found
         if not members:
-            predictions = np.zeros((len(self._folds.judged), 0))
-            losses = np.full(len(self._folds.judged), np.inf)
+            predictions = np.zeros((len(folds.judged), 0))
+            losses = np.full(len(folds.judged), np.inf)
         else:
             predictions = np.concatenate(predictions)
-            losses = self._loss(predictions, targets[self._folds.judged])
+            losses = self._loss(predictions, targets[folds.judged])
         seconds = time.perf_counter() - start
         return Entry(candidate, members, predictions, losses, seconds, status)
 
@@ -603,23 +535,6 @@ class Race(BaseEstimator):
         else:
             tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         return tags
-
-
-def _settings(estimator, name):
-    """The names of all parameters of an estimator, also inside of others, that end in ``name``."""
-    return [key for key in estimator.get_params() if key.rpartition("__")[2] == name]
-
-
-def _set(estimator, name, value):
-    estimator.set_params(**dict.fromkeys(_settings(estimator, name), value))
-
-
-def _layers(member):
-    """A fitted estimator and what it holds: the network of a pipeline, the fitted regressor."""
-    while member is not None:
-        yield member
-        inner = getattr(member, "regressor_", None)
-        member = member[-1] if hasattr(member, "steps") else inner
 
 
 def _of(sample_weight, rows):

@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from small import CLASSIFIERS, REGRESSORS
 
 from fastmlp import MLPRegressor
-from fastmlp.tabular import Candidate, Race, _race
+from fastmlp.tabular import Candidate, Race, _folds, _race
 from fastmlp.tabular._selection import ROUNDS, greedy_weights, squared
 
 
@@ -139,7 +139,8 @@ def test_time_is_shared_out_and_kept(monkeypatch):
             return super().fit(X, y)
 
     clock = Clock()
-    monkeypatch.setattr(_race, "time", clock)
+    for module in (_race, _folds):
+        monkeypatch.setattr(module, "time", clock)
     X, y = problem()
     candidates = [(f"{k}", Told()) for k in range(20)]
     race = Race(candidates, time_limit=100.0, n_threads=1, random_state=0).fit(X, y)
