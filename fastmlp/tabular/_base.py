@@ -14,14 +14,14 @@ from fastmlp.estimators._params import InvalidParameterError, either, integer
 from fastmlp.estimators._warn import warn
 from fastmlp.tabular import _read
 from fastmlp.tabular._columns import Columns
+from fastmlp.tabular._folds import N_FOLDS, ONE_SPLIT_FROM
 from fastmlp.tabular._gradients import contributions
 from fastmlp.tabular._importance import HeldOut, permutation_importances
-from fastmlp.tabular._folds import N_FOLDS, ONE_SPLIT_FROM
 from fastmlp.tabular._race import Race
 from fastmlp.threads import available_cpus, threads_in_force
 
 FEWEST_ROWS = 5
-RACE_SHARE = 0.97  # of the time limit; the rest is for what follows from its predictions
+SHARE = 0.97  # of the time limit; the rest is for what needs no fit
 
 RULES = {
     "time_limit": either(_params.real(0, closed="neither"), _params.NONE),
@@ -38,6 +38,7 @@ class TabularMLP(BaseEstimator):
     preprocessor_: Columns
     race_: Race
     n_features_in_: int
+    _race_share = 1.0  # of the time for fits; the rest is for a second stage
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit, without parameters to choose.
@@ -93,9 +94,10 @@ class TabularMLP(BaseEstimator):
         n_folds = self.cv or (N_FOLDS if Z.shape[0] < ONE_SPLIT_FROM else 1)
         n_folds = min(n_folds, Z.shape[0])
         candidates = self.candidates or self._portfolio(Z, targets, n_folds, n_threads)
-        left = self.time_limit
-        if left is not None:
-            left = max(RACE_SHARE * left - (time.perf_counter() - start), 1e-3)
+        left, until = None, np.inf
+        if self.time_limit is not None:
+            until = start + SHARE * self.time_limit
+            left = max(self._race_share * (until - time.perf_counter()), 1e-3)
         race.set_params(
             candidates=candidates,
             cv=n_folds,
@@ -118,7 +120,7 @@ class TabularMLP(BaseEstimator):
                 f"time_limit={self.time_limit:g} s sufficed for {race.leaderboard_[0]['candidate']}"
                 " alone, the first candidate."
             )
-        self._conclude(targets, weights)
+        self._conclude(Z, targets, weights, until)
         self._baseline = np.asarray(Z.mean(axis=0)).ravel()
         judged = targets if self.race_._range is None else targets.reshape(len(y), -1) / race._scale
         self._held_out = HeldOut.of(Z, race.out_of_fold()[0], judged)

@@ -164,7 +164,7 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
     def _portfolio(self, Z, codes, n_folds, n_threads):
         return _portfolio.classifiers(Z, codes, n_folds, self.time_limit, n_threads)
 
-    def _conclude(self, codes, weights):
+    def _conclude(self, Z, codes, weights, until):
         folds, predictions = self.race_.out_of_fold()
         rows = np.concatenate(folds)
         weights = None if weights is None else weights[rows]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from fastmlp.solvers import STOP, Status
@@ -139,7 +140,9 @@ def fit_folds(
             raise KeyboardInterrupt
         members[fold], answers[fold] = member, answer(member, X[judged])
 
-    with blas_threads(1 if n_workers > 1 else n_threads):
+    with warnings.catch_warnings(), blas_threads(1 if n_workers > 1 else n_threads):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", Status.INTERRUPTED.value[:-1])  # the caller hears of it
         each_once(one, range(len(splits)), n_workers, stopped)
     return None if any(member is None for member in members) else (members, answers)
 

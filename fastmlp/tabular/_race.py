@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -17,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._names import shown
 from fastmlp._numbers import is_integer
 from fastmlp.estimators._data import check_weights
-from fastmlp.solvers import Status
 from fastmlp.tabular import _gradients, _selection
 from fastmlp.tabular._folds import SEEDS, fit_folds, settings, split
 from fastmlp.tabular._leaderboard import Leaderboard
@@ -197,10 +194,7 @@ class Race(BaseEstimator):
         else:
             candidates = self._left(candidates)
         self.status_ = "All candidates were fitted."
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.filterwarnings("ignore", Status.INTERRUPTED.value[:-1])  # status_ says it
-            self._run(candidates, X, y, targets, sample_weight, deadline, rng)
+        self._run(candidates, X, y, targets, sample_weight, deadline, rng)
         self._choose(targets, sample_weight)
         return self
 

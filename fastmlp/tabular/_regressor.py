@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from fastmlp.distributions import Quantiles
+from fastmlp.distributions import StudentT
 from fastmlp.estimators import _params
 from fastmlp.estimators._predictive import PredictiveMixin
 from fastmlp.tabular import _portfolio
 from fastmlp.tabular._base import TabularMLP, refuse_holes
 from fastmlp.tabular._conformal import Conformal
+from fastmlp.tabular._folds import N_FOLDS
+from fastmlp.tabular._spread import fit_spread
 
 
 class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
@@ -22,7 +26,9 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
     Columns of any kind become numbers (:class:`fastmlp.tabular.Columns`); a handful of candidates,
     from a ridge regression to networks of several sizes trained by Levenberg-Marquardt with
     evidence and by adam, are judged on rows that they were not trained on, and the best are
-    averaged (:class:`fastmlp.tabular.Race`). From the same rows come intervals.
+    averaged (:class:`fastmlp.tabular.Race`). Their errors on these rows train a second stage, which
+    says how far targets scatter in each row: distributions are Student-t, and intervals have its
+    widths.
 
     Parameters
     ----------
@@ -85,6 +91,7 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
     """
 
     _extra_rules = {"clip": _params.BOOLEAN}
+    _race_share = 0.9
 
     def __init__(
         self,
@@ -135,27 +142,58 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
     def _portfolio(self, Z, y, n_folds, n_threads):
         return _portfolio.regressors(Z, y, n_folds, self.time_limit, n_threads)
 
-    def _conclude(self, y, weights):
+    def _conclude(self, Z, y, weights, until):
         folds, predictions = self.race_.out_of_fold()
-        self._conformal = Conformal.of(folds, y, predictions)
+        rows, means = np.concatenate(folds), np.concatenate(predictions)
+        parts = np.split(np.arange(len(rows)), np.cumsum([len(fold) for fold in folds])[:-1])
+        if len(folds) == 1:  # the second stage has its own folds of the rows held out
+            parts = np.array_split(parts[0], min(N_FOLDS, len(rows)))
+        Z, y = Z[rows], y.reshape(len(y), -1)[rows]
+        weights = None if weights is None else weights[rows]
+        self._spreads = []
+        for k in range(y.shape[1]):
+            now = time.perf_counter()
+            mine = now + (until - now) / (y.shape[1] - k)
+            self._spreads.append(
+                fit_spread(Z, y[:, k], means[:, k], parts, weights, mine, self.n_threads)
+            )
+        errors = [y[part] - means[part] for part in parts]
+        scales = [
+            self._scales(Z[part], np.broadcast_to(means[part], (len(parts), *means[part].shape)))[k]
+            for k, part in enumerate(parts)
+        ]
+        self._conformal = Conformal.of(errors, scales)
+
+    def _scales(self, Z, answers):
+        """Scales of the spread by each fold's members, (n_folds, n, n_outputs)."""
+        scales = [each.scales(Z, answers[..., k]) for k, each in enumerate(self._spreads)]
+        return np.stack(scales, axis=-1)
 
     def _answer_and_jacobian(self, Z):
         return self.race_.answer_and_jacobian(Z)
 
     def _shaped(self, answers):
         """(n, n_outputs, ...) as the user's y is."""
-        return answers[:, 0] if self._conformal.flat else answers
+        return answers[:, 0] if self.race_._flat else answers
 
-    def _point(self, X):
-        """The answers of each fold's members, and their mean."""
-        answers = self._answers(X)
-        if self._conformal.flat:
-            answers = answers[..., 0]
-        return answers, answers.mean(axis=0)
+    def _answers_and_scales(self, X):
+        """What each fold's members say of targets and their spread, (n_folds, n, n_outputs).
+
+        Of a single split there are one answer and several scales.
+        """
+        check_is_fitted(self)
+        Z = self.preprocessor_.transform(X)
+        answers = self.race_.fold_answers(Z)
+        of_folds = np.broadcast_to(answers, (len(self._conformal.sizes), *answers.shape[1:]))
+        return answers, self._scales(Z, of_folds)
 
     def _dist(self, X):
-        _, point = self._point(X)
-        return Quantiles(*self._conformal.quantiles(point))
+        answers, scales = self._answers_and_scales(X)
+        df = np.array([each.df for each in self._spreads])
+        scale = np.exp(np.log(scales).mean(axis=0))
+        if self.race_._flat:
+            df = df[0]
+        return StudentT(df, self._shaped(answers.mean(axis=0)), self._shaped(scale))
 
     def predict(
         self,
@@ -201,18 +239,20 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         """
         if output_type is not None or quantiles is not None:
             return super().predict(X, return_std, output_type, quantiles)
-        _, point = self._point(X)
-        if not return_std:
-            return point
-        return point, Quantiles(*self._conformal.quantiles(point)).std()
+        if return_std:
+            dist = self._dist(X)
+            return dist.mean(), dist.std()
+        return self._shaped(self._answers(X).mean(axis=0))
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Intervals that hold new targets with a given probability, whatever these are like.
 
         CV+ of Barber, Candès, Ramdas and Tibshirani (Annals of Statistics 49, 486, 2021): from the
-        errors on rows that were not seen, around the predictions of the members that made them.
-        Their theorem says at least 2 coverage - 1 for any data whose order means nothing; about
-        ``coverage`` is what is seen.
+        errors on rows that were not seen, around the predictions of the members that made them, in
+        units of the scale that ``predict_dist`` has in each row (Lei et al., JASA 113, 1094, 2018).
+        Their theorem says at least 2 coverage - 1 for data whose order means nothing, if members
+        know nothing of the rows they are judged by. Here these rows also choose the weights of the
+        ensemble and, by the other members' errors, the scale; ``coverage`` is what is seen.
 
         Parameters
         ----------
@@ -244,8 +284,10 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         >>> bool((lower < upper).all())
         True
         """
-        answers, _ = self._point(X)
-        return self._conformal.interval(answers, coverage)
+        answers, scales = self._answers_and_scales(X)
+        answers = np.broadcast_to(answers, scales.shape)
+        lower, upper = self._conformal.interval(answers, scales, coverage)
+        return self._shaped(lower), self._shaped(upper)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R2 of ``predict``.

@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from small import CLASSIFIERS, REGRESSORS, table
 
 from fastmlp import TabularMLPClassifier, TabularMLPRegressor
+from fastmlp.distributions import StudentT
 from fastmlp.tabular import _portfolio
 from fastmlp.tabular._classifier import _temperature
 from fastmlp.tabular._conformal import Conformal
@@ -71,20 +72,31 @@ def test_several_targets():
     assert model.predict_dist(X).shape == Y.shape
 
 
-@pytest.mark.parametrize("coverage", [0.5, 0.9])
-def test_intervals_hold_what_they_promise(coverage):
-    """A law over drawn problems: sizes, noises of any shape, models good and bad."""
+NOISES = [
+    lambda rng, x: rng.normal(size=len(x)),
+    lambda rng, x: rng.standard_t(2, len(x)),
+    lambda rng, x: rng.exponential(size=len(x)) * (0.2 + abs(x)),
+]
+
+
+@pytest.mark.parametrize(
+    ("coverage", "sizes"),
+    [
+        (0.5, (25, 100)),
+        (0.9, (25, 100)),
+        pytest.param(0.5, (100, 300), marks=pytest.mark.slow),
+        pytest.param(0.9, (100, 300), marks=pytest.mark.slow),
+    ],
+)
+def test_intervals_hold_what_they_promise(coverage, sizes):
+    """A law over drawn problems: noises of any shape, models good and bad; larger ones have widths
+    that follow the row."""
     inside, ever = [], 0
-    noises = [
-        lambda rng, x: rng.normal(size=len(x)),
-        lambda rng, x: rng.standard_t(2, len(x)),
-        lambda rng, x: rng.exponential(size=len(x)) * (0.2 + abs(x)),
-    ]
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        n = int(rng.integers(25, 120))
+        n = int(rng.integers(*sizes))
         x = rng.uniform(-2, 2, n + 200)
-        y = np.sin(3 * x) + rng.uniform(0.05, 1) * noises[seed % 3](rng, x)
+        y = np.sin(3 * x) + rng.uniform(0.05, 1) * NOISES[seed % 3](rng, x)
         X = x[:, np.newaxis]
         model = regressor(candidates=REGRESSORS[:1], clip=False).fit(X[:n], y[:n])
         lower, upper = model.predict_interval(X[n:], coverage)
@@ -96,36 +108,67 @@ def test_intervals_hold_what_they_promise(coverage):
     assert ever > -0.1
 
 
+def noisy_to_the_right(n, seed):
+    """Noise of deviation 0.05 at the left end, 1 at the right; also the logarithms of these."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0, 1, n)
+    logs = np.log(0.05) * (1 - x)
+    return x[:, np.newaxis], 2 * x + np.exp(logs) * rng.normal(size=n), logs
+
+
+@pytest.mark.parametrize("cv", [5, 1])
+def test_spread_follows_the_row(cv):
+    n = 300 if cv == 5 else 2000
+    X, y, _ = noisy_to_the_right(n, 0)
+    model = regressor(candidates=REGRESSORS[:1], cv=cv, clip=False).fit(X, y)
+    new, z, logs = noisy_to_the_right(3000, 1)
+    mean, std = model.predict(new, return_std=True)
+    np.testing.assert_array_equal(mean, model.predict(new))
+    np.testing.assert_allclose(np.log(std), logs, atol=0.5)
+    lower, upper = model.predict_interval(new, 0.8)
+    inside = (lower <= z) & (z <= upper)
+    assert np.corrcoef(np.log(upper - lower), logs)[0, 1] > 0.95
+    for part in np.array_split(np.argsort(new[:, 0]), 3):
+        assert inside[part].mean() == pytest.approx(0.8, abs=0.12)
+
+
 def test_interval_is_the_order_statistic_of_the_theorem():
     rng = np.random.default_rng(0)
-    y = rng.normal(size=10)
-    folds = [np.arange(5), np.arange(5, 10)]
-    predictions = [rng.normal(size=(5, 1)), rng.normal(size=(5, 1))]
-    answers = rng.normal(size=(2, 3))
-    low, high = Conformal.of(folds, y, predictions).interval(answers, 0.8)
-    sizes = np.abs(y.reshape(2, 5) - np.array(predictions)[..., 0])
+    errors, scales = rng.normal(size=(2, 5, 1)), rng.uniform(0.5, 2, size=(2, 5, 1))
+    answers, widths = rng.normal(size=(2, 3, 1)), rng.uniform(0.5, 2, size=(2, 3, 1))
+    conformal = Conformal.of(errors, scales)
+    low, high = conformal.interval(answers, widths, 0.8)
+    sizes = np.abs(errors / scales)[..., 0]
     for row in range(3):
-        ends = np.sort((answers[:, row, None] + sizes).ravel())
-        assert high[row] == ends[int(np.ceil(11 * 0.8)) - 1]
-        ends = np.sort((answers[:, row, None] - sizes).ravel())[::-1]
-        assert low[row] == ends[int(np.ceil(11 * 0.8)) - 1]
-    low, high = Conformal.of(folds, y, predictions).interval(answers, 0.95)
+        ends = np.sort((answers[:, row] + widths[:, row] * sizes).ravel())
+        assert high[row, 0] == pytest.approx(ends[int(np.ceil(11 * 0.8)) - 1], rel=1e-12)
+        ends = np.sort((answers[:, row] - widths[:, row] * sizes).ravel())[::-1]
+        assert low[row, 0] == pytest.approx(ends[int(np.ceil(11 * 0.8)) - 1], rel=1e-12)
+    low, high = conformal.interval(answers, widths, 0.95)
     assert np.isneginf(low).all() and np.isposinf(high).all()
     with pytest.raises(ValueError, match="coverage"):
-        Conformal.of(folds, y, predictions).interval(answers, 1.0)
+        conformal.interval(answers, widths, 1.0)
 
 
 def test_distributions_are_those_of_the_errors():
-    X, y, _ = table()
+    X, y, _ = table(90)
     model = regressor().fit(X, y)
     mean, std = model.predict(X, return_std=True)
     np.testing.assert_array_equal(mean, model.predict(X))
     dist = model.predict_dist(X)
+    assert isinstance(dist, StudentT) and (dist.df > 2).all()
     np.testing.assert_allclose(dist.std(), std)
     medians = model.predict(X, output_type="median")
     np.testing.assert_allclose(medians, dist.median())
     assert model.predict_quantiles(X, [0.1, 0.9]).shape == (len(y), 2)
     assert 0.5 < np.mean(dist.cdf(y) < 0.9) <= 1
+
+
+def test_spread_of_targets_without_noise_is_finite():
+    X, _, _ = table(60)
+    model = regressor(candidates=REGRESSORS[:1]).fit(X[["x"]], np.full(60, 3.0))
+    mean, std = model.predict(X[["x"]], return_std=True)
+    assert (mean == 3).all() and (0 < std).all() and (std < 1e-6).all()
 
 
 @pytest.mark.parametrize("kind", ["str", "int", "bool", "object", "category"])
