@@ -27,6 +27,13 @@ FEWEST_ITERATIONS = 25
 FEW_ROWS = 1000
 FEW_TO_SET_ASIDE = 100
 SKEWED = 1.0
+# Of the second stage: hidden layers, the rows from which on it is more than a constant, the most
+# parameters of a network (per row), its most work (rows times squared parameters).
+SPREAD_SIZES = ((), (5,), (10,))
+SPREAD_ITERATIONS = 40
+SPREAD_FROM = 80
+SPREAD_PARAMS = 0.8
+SPREAD_WORK = 1e9
 # Mini-batches: epochs, and samples seen by all members of a candidate together, at most.
 EPOCHS = 256
 SAMPLES_SEEN = 1.6e6
@@ -143,10 +150,29 @@ def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
     return found
 
 
+def spreads(n, n_features):
+    """Networks for squared errors, the smallest first, as far as n rows go."""
+    for sizes in SPREAD_SIZES:
+        n_params = _n_params([n_features, *sizes, 1])
+        if n < SPREAD_FROM or n_params > SPREAD_PARAMS * n or n * n_params**2 > SPREAD_WORK:
+            return
+        yield MLPRegressor(
+            loss="gamma",
+            hidden_layer_sizes=sizes,
+            activation="tanh",
+            standardize=True,
+            solver=LevenbergMarquardt(evidence=True),
+            max_iter=SPREAD_ITERATIONS,
+        )
+
+
+def _n_params(widths):
+    return sum((a + 1) * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+
+
 def _iterations(sizes, n_features, n_outputs, n, n_folds, seconds, n_threads):
     """How many iterations of "lm" a candidate's share of the time allows."""
-    widths = [n_features, *sizes, n_outputs]
-    n_params = sum((a + 1) * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    n_params = _n_params([n_features, *sizes, n_outputs])
     operations = n * n_outputs * n_params**2 + 2.0 * n_params**3
     rounds = math.ceil(n_folds / n_threads)
     share = SHARE * (SECONDS if seconds is None else seconds)

@@ -15,17 +15,10 @@ import scipy.sparse as sp
 from scipy.optimize import minimize
 
 from fastmlp.distributions import StudentT
-from fastmlp.estimators import MLPRegressor
-from fastmlp.solvers import LevenbergMarquardt
+from fastmlp.tabular import _portfolio
 from fastmlp.tabular._folds import fit_folds
 
-# Hidden layers of the networks that compete with a constant, as far as rows and time go.
-WIDTHS = ((), (5,), (10,))
-ITERATIONS = 40
-MOST_ROWS = 5000  # that they are trained on
-MOST_WORK = 1e9  # rows times squared parameters
-FEWEST_ROWS = 100  # fewer say no more than a constant
-SHARE_OF_ROWS = 0.8  # that has to be more than parameters
+MOST_ROWS = 4000  # that networks are trained on
 LEAST_SQUARE = 1e-8  # of a squared error, in units of their mean
 LEAST_DF, MOST_LOG_DF = 2.05, 7.0  # the variance stays finite
 LEAST_LOG_FACTOR = -10.0  # errors may be zero
@@ -94,16 +87,8 @@ def fit_spread(Z, y, mean, folds, sample_weight, until, n_threads):
     best = Spread(df, factor * level)
     last, joined = np.inf, _joined(Z, mean)
     splits = _splits(folds, len(y))
-    for widths in WIDTHS if len(y) >= FEWEST_ROWS else ():
-        sizes = [joined.shape[1], *widths, 1]
-        n_params = sum((a + 1) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-        n = min(len(trained) for trained, _ in splits)
-        if n_params > SHARE_OF_ROWS * n or n * n_params**2 > MOST_WORK:
-            break
-        network = MLPRegressor(
-            hidden_layer_sizes=widths, activation="tanh", loss="gamma", standardize=True,
-            solver=LevenbergMarquardt(evidence=True), max_iter=ITERATIONS,
-        )  # fmt: skip
+    n_trained = min(len(trained) for trained, _ in splits)
+    for network in _portfolio.spreads(n_trained, joined.shape[1]):
         try:
             found = fit_folds(
                 network, joined, squares, splits, _log_scale, range(len(splits)), 0.5 * weights,

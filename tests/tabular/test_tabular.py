@@ -293,7 +293,8 @@ def test_warm_start_adds_time():
     assert len(model.leaderboard_) == 2
 
 
-def test_pickle_does_not_grow_with_the_data_and_clones_are_unfitted():
+def test_pickle_does_not_grow_with_the_data_and_clones_are_unfitted(monkeypatch):
+    monkeypatch.setattr(_portfolio, "SPREAD_SIZES", ((),))
     sizes = []
     for n in (8000, 16000):
         X, y, _ = table(n)
