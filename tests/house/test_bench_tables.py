@@ -44,8 +44,14 @@ def test_a_run_prints_tables_and_names_what_is_missing(tables, capsys, tmp_path,
     assert all((new[r["set"], r["method"]] == r) == (r["method"] != again[1]) for r in records)
 
 
-def test_our_regressions_have_distributions(tables):
+def test_our_regressions_have_distributions(tables, monkeypatch):
+    from sklearn.linear_model import RidgeCV
+
+    from bench.tables_peers import PEERS
     from bench.tables_sets import Set
+
+    alone = {"candidates": [("ridge", RidgeCV())]}
+    monkeypatch.setitem(PEERS, "fastmlp", PEERS["fastmlp"]._replace(parameters=alone))
 
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 1))
@@ -121,3 +127,18 @@ def test_what_each_candidate_is_worth(tables, capsys):
     assert tables.main(["--leave-out", "--sets", "iris", "--splits", "1"]) == 0
     printed = capsys.readouterr().out
     assert "without logistic" in printed and "logistic alone" in printed
+
+
+def test_the_recipe_without_its_parts(tables, monkeypatch):
+    from bench import tables_leave_out
+    from bench.tables_sets import load
+    from fastmlp.tabular import _portfolio
+
+    monkeypatch.setattr(_portfolio, "EPOCHS", 3)
+    data = load("iris")
+    found = tables_leave_out.of_recipe(data, *data.splits[0], 0)
+    assert set(found) == {*tables_leave_out.RECIPE, "all", tables_leave_out.SCALING} - {"nothing"}
+    errors = {name: error for name, error in found.items() if name != "the last epoch"}
+    assert len(set(errors.values())) > 3  # the changes reach the networks
+    lines = tables_leave_out._summary("x", {"iris": {"all": 0.1, "a": 0.21}}).splitlines()
+    assert lines[-2].split()[-3:] == ["100.0", "1", "0"]
