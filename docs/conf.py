@@ -1,15 +1,15 @@
 """Sphinx: `sphinx-build -W docs build/site` makes the site. Needs ``fastmlp[docs]``."""
 
-import ast
 import os
-import re
-import shutil
+import sys
 from importlib import import_module, metadata
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the examples, as in their tests
 DOCS = Path(__file__).parent
-EXAMPLES = DOCS.parent / "examples"
-GALLERY = DOCS / "gallery_source"
+sys.path.insert(0, str(DOCS))
+
+import gallery  # noqa: E402
 
 project = "fastmlp"
 author = "The fastmlp developers"
@@ -33,6 +33,7 @@ html_theme_options = {
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
 }
+html_sidebars = {"*": []}  # pages beside the first; examples and names have a list
 html_context = {"default_mode": "auto"}
 myst_heading_anchors = 3
 autosummary_generate = True
@@ -56,26 +57,6 @@ if os.environ.get("FASTMLP_DOCS_ONLINE"):
         "numpy": ("https://numpy.org/doc/stable", None),
         "sklearn": ("https://scikit-learn.org/stable", None),
     }
-
-
-def _titled(path: Path) -> str:
-    """An example whose docstring begins with a title, as the gallery wants it."""
-    source = path.read_text()
-    text = ast.get_docstring(ast.parse(source), clean=False)
-    title = re.split(r"[.:;](\s|$)", text.strip(), maxsplit=1)[0].replace("\n", " ")
-    rest = source[source.index(text) + len(text) :]
-    words = text.strip().replace("\\", "\\\\")
-    return f'"""{title}\n{"=" * len(title)}\n\n{words}\n{rest}'
-
-
-def _collect_examples() -> None:
-    shutil.rmtree(GALLERY, ignore_errors=True)
-    GALLERY.mkdir()
-    (GALLERY / "GALLERY_HEADER.rst").write_text(
-        "Examples\n========\n\nScripts of the folder ``examples``, each of which runs as a test.\n"
-    )
-    for path in sorted(EXAMPLES.glob("*.py")):
-        (GALLERY / path.name).write_text(_titled(path))
 
 
 # title -> module: the reference has all of their public names
@@ -126,17 +107,9 @@ def _write_reference() -> None:
         page.write_text(text)
 
 
-_collect_examples()
+gallery.collect()
 _write_reference()
-sphinx_gallery_conf = {
-    "examples_dirs": "gallery_source",
-    "gallery_dirs": "examples",
-    "plot_gallery": False,  # tests/house/test_examples.py runs them
-    "show_memory": False,
-    "remove_config_comments": True,
-    "download_all_examples": False,
-    "abort_on_example_error": True,
-}
+sphinx_gallery_conf = gallery.CONF
 
 
 def _is_inherited_from_others(app, what, name, member, skip, options):

@@ -111,7 +111,7 @@ def draw(figure, accuracy, shown):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few seconds: fewer patches")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (here)")
     options = parser.parse_args()

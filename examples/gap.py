@@ -56,7 +56,7 @@ def draw(axes, X, y, model, title):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (here)")
     options = parser.parse_args()
 

@@ -210,7 +210,7 @@ def save(folder, name, draw, *what):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few seconds: less of everything")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the pictures (here)")
     options = parser.parse_args()

@@ -84,7 +84,7 @@ def draw(figure, X, y, lines, hidden):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     folder = os.environ.get("FASTMLP_DATA")
     parser.add_argument("--data", type=Path, default=folder, help="folder of data ($FASTMLP_DATA)")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (here)")

@@ -41,7 +41,7 @@ def draw(figure, x, y, fits):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (here)")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
