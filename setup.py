@@ -106,6 +106,7 @@ MODULES = [
     "_core.gauss_newton",
     "_core.tangents",
     "solvers._shuffle",
+    "solvers._cholesky",
 ]
 
 # Every extension is offered the static libraries; only `kernels` refers to them and links them.

@@ -6,7 +6,8 @@ With G = J'J + M, M diagonal, parameter i is determined by the data to the share
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+
+from fastmlp.solvers._cholesky import factor, inverse, inverse_diagonal, solve
 
 EPS = np.finfo(np.float64).eps
 
@@ -34,20 +35,15 @@ class DenseLaplace:
 
     def factor(self):
         """L with L L' = G + M, lower, in Fortran's order; None: it is not positive definite."""
-        n_params = self._held.size
-        matrix = self.G.copy()
-        matrix.reshape(-1)[:: n_params + 1] += n_params * EPS * self.diagonal.max()
-        factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-        return None if info != 0 else factor
+        return factor(self.G, self._held.size * EPS * self.diagonal.max())
 
     def weigh(self):
         """The shares, (n_params,), and log det G: NaN where it is not positive definite."""
-        factor = self.factor()
-        if factor is None:
+        L = self.factor()
+        if L is None:
             return np.ones(self._held.size), np.nan
-        log_det = 2 * float(np.sum(np.log(np.diagonal(factor))))
-        inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
-        return 1 - self._held * np.diagonal(inverse), log_det
+        log_det = 2 * float(np.sum(np.log(np.diagonal(L))))
+        return 1 - self._held * inverse_diagonal(L), log_det
 
 
 class BlockLaplace:
@@ -137,17 +133,14 @@ class DualLaplace:
         flat = np.flatnonzero(held == 0)
         J_f = np.array([self.gram.mul(np.eye(1, held.size, i)[0]) for i in flat]).T
         kernel = self.gram.kernel(0.0)
-        n = kernel.shape[0]
-        kernel.reshape(-1)[:: n + 1] += 1 + n * EPS * kernel.diagonal().max()
-        factor, info = dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
+        L = factor(kernel, 1 + kernel.shape[0] * EPS * kernel.diagonal().max())
+        if L is None:
             return np.ones(held.size), np.nan
         log_det = float(np.sum(np.log(held[held > 0])))
-        log_det += 2 * float(np.sum(np.log(np.diagonal(factor))))
-        R, _ = dpotri(factor, lower=1)
-        R = np.tril(R) + np.tril(R, -1).T
+        log_det += 2 * float(np.sum(np.log(np.diagonal(L))))
+        R = inverse(L)
         if flat.size:
-            solved = dpotrs(factor, J_f, lower=1)[0]
+            solved = solve(L, J_f)
             S = J_f.T @ solved
             S.reshape(-1)[:: flat.size + 1] += held.size * EPS * self.diagonal.max()
             log_det += np.linalg.slogdet(S)[1]

@@ -6,7 +6,6 @@ from functools import partial
 from typing import get_args
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from fastmlp import _types
 from fastmlp._memory import TO_SOLVE, check_matrices_fit
@@ -15,6 +14,7 @@ from fastmlp._numbers import check_positive
 from fastmlp.solvers._base import Result, Status
 from fastmlp.solvers._box import bounded_step
 from fastmlp.solvers._checks import real_array, value_and_grad
+from fastmlp.solvers._cholesky import factor, solve
 from fastmlp.solvers._evidence import Evidence, EvidenceState
 from fastmlp.solvers._fixed_points import best_fixed_point
 from fastmlp.solvers._full_batch import FullBatchSolver, Point, Run
@@ -163,17 +163,8 @@ class Damped(LocalModel):
         self.G = G
 
     def factor(self, damping):
-        factor = self._cholesky(damping)
-        return None if factor is None else lambda rhs: dpotrs(factor, rhs, lower=1)[0]
-
-    def _cholesky(self, damping, clean=0):
-        if not np.isfinite(self.G).all():
-            return None
-        matrix = self.G.copy()
-        matrix.reshape(-1)[:: matrix.shape[0] + 1] += damping * self.scale
-        # The transpose of a row-major matrix is what LAPACK overwrites without a copy.
-        factor, info = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=clean)
-        return None if info != 0 else factor
+        L = factor(self.G, damping * self.scale)
+        return None if L is None else partial(solve, L)
 
 
 class BoundedDamped(Damped):
@@ -210,10 +201,10 @@ class BoundedDamped(Damped):
 
     def _bounded(self, damping):
         """The minimum within bounds, or None where it lowers nothing for lack of digits."""
-        factor = self._cholesky(damping, clean=1)
-        if factor is None:
+        L = factor(self.G, damping * self.scale)
+        if L is None:
             return None
-        step = bounded_step(factor, self.point.grad, self.point.theta, self.point.box)
+        step = bounded_step(L, self.point.grad, self.point.theta, self.point.box)
         fits = np.isfinite(step).all() and self.point.grad @ step <= 0
         return step if fits else None
 
@@ -252,20 +243,16 @@ class DualDamped(LocalModel):
 
     def factor(self, damping):
         gram = self.gram
-        kernel = gram.kernel(damping)
-        if not np.isfinite(kernel).all():
-            return None
-        kernel.reshape(-1)[:: kernel.shape[0] + 1] += 1
-        factor, info = dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
+        L = factor(gram.kernel(damping), 1)
+        if L is None:
             return None
 
-        def solve(rhs):
+        def divide(rhs):
             scaled = gram.divide(rhs, damping)
-            by_residual, _ = dpotrs(factor, gram.mul(scaled), lower=1, overwrite_b=1)
+            by_residual = solve(L, gram.mul(scaled))
             return scaled - gram.divide(gram.transpose_mul(by_residual), damping)
 
-        return solve
+        return divide
 
 
 def _grouping(evidence):

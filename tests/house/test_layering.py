@@ -158,7 +158,11 @@ def doors(pattern):
 
 
 def test_one_door_to_blas():
-    assert doors(r"\bcython_(blas|lapack)\b") == {"blas"}
+    assert doors(r"\bcython_blas\b") == {"blas"}
+
+
+def test_one_door_to_lapack_without_the_interpreters_lock():
+    assert doors(r"\bcython_lapack\b") == {"_cholesky"}
 
 
 def test_one_door_to_the_kernels():
