@@ -5,7 +5,7 @@ DIR holds sdss_photoz/sdss_galaxy_colors.npy (galaxies of SDSS: u g r i z, redsh
 gets the same rows: r and four colours, or i and five colours with what was not detected. Printed
 are qp's statistics on rows that nobody has trained on, and processor seconds of the fit; --sizes
 repeats it on the first so many training rows, and with --plots draws the error against them;
---million times predict_dist.
+--million times predict_dist. `--json` of an earlier run goes on with what is missing.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.photoz_methods import METHODS, available
+from bench.photoz_methods import METHODS, MOST_ROWS, available
 from bench.table import Table, title
 from fastmlp import metrics
 from fastmlp.distributions import Distribution
@@ -92,7 +92,7 @@ def draw(path, records):
 
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     names = list(dict.fromkeys(record["method"] for record in records))
-    colours = {name: f"C{k}" for k, name in enumerate(names)}
+    colours = {name: f"C{k % 10}" for k, name in enumerate(names)}
     for axes, key in zip(figure.subplots(1, 3), ("sigma_mad", "crps", "cde_loss"), strict=True):
         for name in names:
             found = sorted((r["rows"], r[key]) for r in records if r["method"] == name and key in r)
@@ -131,13 +131,18 @@ def main(argv=None):
     columns = [("method", ""), ("rows", "d"), *((name, ".4f") for name in (*SHOWN, "pit_ks"))]
     table = Table([*columns, ("s a fit", ".1f")], {"method": 28})
     print(table.head())
-    records = []
+    kept = options.json is not None and options.json.exists()
+    records = json.loads(options.json.read_text()) if kept else []
+    have = {(r["on"], r["method"], r["rows"]): r for r in records}
     for size in options.sizes or [len(z)]:
+        size = min(size, len(z))
         for method in options.methods:
-            if not available(method):
+            if not available(method) or size > MOST_ROWS.get(method, size):
                 continue
-            record = run(method, X[:size], z[:size], X_test, z_test)
-            records.append({"on": options.on, "method": method, **record})
+            record = have.get((options.on, method, size))
+            if record is None:
+                record = run(method, X[:size], z[:size], X_test, z_test)
+                records.append({"on": options.on, "method": method, **record})
             figures = [record.get(key) for key in (*SHOWN, "pit_ks")]
             print(table.line([method, record["rows"], *figures, record["cpu"]]), flush=True)
             if options.json is not None:
@@ -145,12 +150,16 @@ def main(argv=None):
     for method in options.methods:
         if not available(method):
             print(f"left out, not here: {method}")
-        elif options.million and method.startswith("fastmlp"):
+            continue
+        if method in MOST_ROWS:
+            print(f"left out beyond {MOST_ROWS[method]} rows: {method}")
+        if options.million and method.startswith("fastmlp"):
             made, whole = million(method, X, z)
             print(f"a million rows, {method}: predict_dist {made:.2f} s, with means {whole:.2f} s")
     if options.plots is not None:
         options.plots.mkdir(parents=True, exist_ok=True)
-        draw(options.plots / f"photoz_{options.on}.png", records)
+        here = [r for r in records if r["on"] == options.on]
+        draw(options.plots / f"photoz_{options.on}.png", here)
     return 0
 
 

@@ -7,6 +7,7 @@ import importlib.util
 
 import numpy as np
 
+from bench.heads import averaged
 from fastmlp.distributions import Normal, NormalMixture, Quantiles, resolve_family
 
 WIDTHS = (64, 64)
@@ -29,18 +30,23 @@ def head(distribution):
     return fit
 
 
-def ensemble(X, z):
-    """Five networks with a Normal each, on rows of their own."""
-    from fastmlp import BayesianMLPRegressor
+def five(distribution):
+    """Five such networks, each stopped early on rows of its own; their densities averaged."""
+    return lambda X, z: averaged(distribution, X, z, hidden_layer_sizes=WIDTHS, max_iter=60)
 
-    model = BayesianMLPRegressor(
-        distribution=("normal", {"scale": "row"}),
-        hidden_layer_sizes=WIDTHS,
-        activation="relu",
-        posterior="ensemble",
-        random_state=0,
-    )
-    return model.fit(X, z).predict_dist
+
+def bayesian(posterior, widths):
+    """A distribution over weights, and a Normal in each row."""
+
+    def fit(X, z):
+        from fastmlp import BayesianMLPRegressor
+
+        model = BayesianMLPRegressor(
+            ("normal", {"scale": "row"}), widths, posterior=posterior, random_state=0
+        )
+        return model.fit(X, z).predict_dist
+
+    return fit
 
 
 def sklearn_mlp(X, z):
@@ -151,12 +157,17 @@ HEADS = {
 }
 METHODS = {
     **{name: head(distribution) for name, distribution in HEADS.items()},
-    "fastmlp ensemble": ensemble,
+    "fastmlp mixture, five": five(HEADS["fastmlp mixture"]),
+    "fastmlp Laplace": bayesian("laplace", (20,)),
+    "fastmlp ensemble": bayesian("ensemble", (20,)),
+    "fastmlp variational": bayesian("variational", (20,)),
+    "fastmlp MCMC": bayesian("mcmc", (5,)),
     "scikit-learn MLP": sklearn_mlp,
     "boosted quantiles": boosting,
     "plain MDN, PyTorch": plain_mdn,
     "SklNeurNet": skl_neurnet,
 }
+MOST_ROWS = {"fastmlp MCMC": 1000}  # beyond, a fit takes more than a minute
 
 
 def available(method):

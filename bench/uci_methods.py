@@ -5,7 +5,8 @@ import importlib.util
 import numpy as np
 
 from bench.committee import Committee, student
-from fastmlp import MLPRegressor
+from bench.heads import averaged
+from fastmlp import BayesianMLPRegressor, MLPRegressor, TabularMLPRegressor
 from fastmlp.distributions import Normal, StudentT
 from fastmlp.solvers import LevenbergMarquardt
 
@@ -31,6 +32,35 @@ def constant_noise(X, y):
         return Normal(each.mean(axis=0), np.hypot(noise, each.std(axis=0)))
 
     return predict
+
+
+def posterior(name):
+    """BayesianMLPRegressor as it comes, and of its draws the Normal of their mean and variance."""
+
+    def fit(X, y):
+        model = BayesianMLPRegressor(posterior=name, random_state=0).fit(X, y)
+
+        def predict(rows):
+            dist = model.predict_dist(rows)
+            return Normal(dist.mean(), dist.std())
+
+        return predict
+
+    return fit
+
+
+def tabular(X, y):
+    """TabularMLPRegressor as it comes."""
+    return TabularMLPRegressor(random_state=0).fit(X, y).predict_dist
+
+
+def shape(distribution):
+    """Five networks of 50 units with this output distribution, their densities averaged."""
+
+    def fit(X, y):
+        return averaged(distribution, X, y, hidden_layer_sizes=(50,), batch_size=32, max_iter=200)
+
+    return fit
 
 
 def ridge(X, y):
@@ -141,20 +171,30 @@ def laplace_torch(X, y):
     return predict
 
 
+OTHER_SHAPES = {  # not one bell per row
+    "mixture of 5": shape(("mixture", {"components": 5})),
+    "histogram, CRPS": shape(("histogram", {"bins": 50, "loss": "crps"})),
+}
 METHODS = {
     "committee": committee,
+    "TabularMLPRegressor": tabular,
     "lm, evidence, one sigma": constant_noise,
+    "Laplace": posterior("laplace"),
+    "ensemble": posterior("ensemble"),
+    "variational": posterior("variational"),
+    "MCMC": posterior("mcmc"),
     "ridge, Student-t": ridge,
     "NGBoost, run here": ngboost,
     "PyTorch ensemble, run here": torch_ensemble,
     "laplace-torch, run here": laplace_torch,
+    **OTHER_SHAPES,
 }
+MOST_ROWS = {"MCMC": 1000}  # beyond, a fit takes more than a minute
 NEEDS = {
     "NGBoost, run here": "ngboost",
     "PyTorch ensemble, run here": "torch",
     "laplace-torch, run here": "laplace",
 }
-OTHER_SHAPES = ()  # not one bell per row
 
 
 def available(method):

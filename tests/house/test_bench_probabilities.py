@@ -48,7 +48,47 @@ def test_prints_and_keeps_every_fit(folder, capsys):
     assert first["all"][0] < 0.2
     out = capsys.readouterr().out
     assert out.count("split  0  ridge") == 1  # what was kept is not done again
-    assert "WEvidential" in out and "better than every column on" in out
+    assert "WEvidential" in out and "better than every column on 1 of 1 sets; but 0, 1 of 1" in out
+    pytest.importorskip("matplotlib")
+    uci.main([*arguments, *methods, "--splits", "2", "--plots", str(folder)])
+    assert (folder / "uci.png").stat().st_size > 10_000
+
+
+def test_but_0_leaves_out_what_the_committee_was_settled_by():
+    from bench import uci
+
+    def fit(split, nll):
+        scores = [1.0, nll, 1.0]
+        return {"set": "wine", "method": "committee", "split": split, "cpu": 1.0,
+                "all": scores, "fresh": scores}  # fmt: skip
+
+    records = [fit(0, 0.5), fit(1, 0.9), fit(2, 1.0)]
+    line = next(line for line in uci.summary(records, "wine").splitlines() if "committee" in line)
+    assert line.split()[4:8] == ["0.800", "0.153", "0.950", "0.050"]
+    assert "on 1 of 1 sets; but 0, 0 of 1" in uci.verdict(records)
+
+
+SLOWER = [pytest.param(m, marks=pytest.mark.slow) for m in ("Laplace", "variational")]
+
+
+@pytest.mark.parametrize("method", ["mixture of 5", "histogram, CRPS", *SLOWER])
+def test_methods_of_uci_learn(folder, method):
+    from bench import uci, uci_methods
+
+    X, y, [(train, test), _] = uci.load(folder, "yacht")
+    assert (method in uci_methods.OTHER_SHAPES) == ("of 5" in method or "CRPS" in method)
+    rmse, nll, crps = uci.run(method, X, y, train, test)["all"]
+    assert rmse < 0.3 * y.std() and crps < 0.3 * y.std() and np.isfinite(nll)
+
+
+def test_what_takes_too_long_is_left_out_and_named(folder, capsys, monkeypatch):
+    from bench import uci
+
+    monkeypatch.setitem(uci.MOST_ROWS, "ridge, Student-t", 279)
+    arguments = ["--data", str(folder), "--sets", "yacht", "--methods", "ridge, Student-t"]
+    assert uci.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "split  0" not in out and "left out beyond 279 rows: ridge, Student-t" in out
 
 
 def test_weights_are_convex_and_least():
@@ -83,6 +123,36 @@ def test_committee_finds_the_spread(monkeypatch):
     assert metrics.interval_coverage(y_new, *dist.interval(0.9)) == pytest.approx(0.9, abs=0.04)
 
 
+@pytest.mark.parametrize(
+    "method",
+    ["fastmlp mixture, five", pytest.param("fastmlp Laplace", marks=pytest.mark.slow)],
+)
+def test_methods_of_photoz_learn(method):
+    from bench import photoz
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 2))
+    z = 0.3 + 0.1 * X[:, 0] + 0.02 * rng.normal(size=500)
+    found = photoz.run(method, X[:400], z[:400], X[400:], z[400:])
+    assert found["sigma_mad"] < 0.04 and found["cde_loss"] < -4
+
+
+def test_dc2_is_read_with_flags_of_what_is_missing(tmp_path):
+    from bench import photoz
+
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "rail_dc2").mkdir()
+    for name in ("training", "validation"):
+        with h5py.File(tmp_path / "rail_dc2" / f"test_dc2_{name}_9816.hdf5", "w") as file:
+            for k, band in enumerate("ugrizy"):
+                file[f"photometry/mag_{band}_lsst"] = np.array([20.0 + k, np.nan, 99.0])
+            file["photometry/redshift"] = np.array([0.1, 0.2, 0.3])
+    X, z, X_test, _ = photoz.dc2(tmp_path)
+    np.testing.assert_array_equal(X[0], [23, *[-1] * 5, *[0] * 6])
+    np.testing.assert_array_equal(X_test[1:], [[28, *[0] * 5, *[1] * 6]] * 2)
+    np.testing.assert_array_equal(z, [0.1, 0.2, 0.3])
+
+
 def test_photoz_prints_statistics_and_draws(tmp_path, capsys, monkeypatch):
     from bench import photoz
 
@@ -105,6 +175,9 @@ def test_photoz_prints_statistics_and_draws(tmp_path, capsys, monkeypatch):
     ]
     assert records[-1]["sigma_mad"] < 0.04 and records[-1]["pit_ks"] < 0.3
     assert "500 rows to train on, 200 to judge by" in capsys.readouterr().out
+    monkeypatch.setattr(photoz, "run", None)  # what was kept is not done again
+    assert photoz.main([*arguments, "--sizes", "500", "--json", str(kept)]) == 0
+    assert json.loads(kept.read_text()) == records
     pytest.importorskip("matplotlib")
     photoz.draw(tmp_path / "picture.png", records)
     assert (tmp_path / "picture.png").stat().st_size > 10_000
