@@ -25,6 +25,8 @@ from fastmlp.solvers._checks import validated, value_and_grad
 
 # A trial may overflow; it is rejected then, which is no reason to warn.
 QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
+# The iterations over which a decrease is judged: single ones stumble on a plateau.
+JUDGED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Run:
         self.limits = limits
         self.rng = rng
         self.point = Point(theta0, np.nan, np.full(theta0.shape, np.nan))
+        self.least_decrease = 0.0  # of the loss in an iteration, relative to it; 0: any will do
         self._callback = callback
         self._validation = validation
         self._records = []
@@ -118,7 +121,15 @@ class Run:
             return Status.CALLBACK
         if self._no_improvement_count > self.limits.n_iter_no_change:
             return Status.NO_VALIDATION_IMPROVEMENT
-        return None
+        return Status.TOO_SLOW if self._is_slow else None
+
+    @property
+    def _is_slow(self) -> bool:
+        """Whether the loss has all but rested; under strengths that change it may also rise."""
+        if not self.least_decrease > 0 or self.n_iter <= JUDGED:
+            return False
+        before, now = self._records[-1 - JUDGED]["loss"], self.point.loss
+        return abs(before - now) <= JUDGED * self.least_decrease * abs(now)
 
     def _compare_with_best(self, score, theta):
         # scikit-learn's rule, but for a score of NaN, which is no improvement.

@@ -26,6 +26,7 @@ class Status(enum.Enum):
         "Stopped early: the validation score no longer improves by more than tol."
     )
     NO_PROGRESS = "Stopped: no step along the search direction lowers the loss any further."
+    TOO_SLOW = "Stopped: an iteration changes the loss by no more than least_decrease of it."
     RATE_TOO_SMALL = "Stopped: the adaptive learning rate became too small."
     MAX_ITER = "Stopped at max_iter before convergence."
     MAX_FUN = "Stopped at max_fun evaluations of the loss, before convergence."
@@ -43,6 +44,7 @@ class Status(enum.Enum):
             Status.NO_IMPROVEMENT,
             Status.NO_VALIDATION_IMPROVEMENT,
             Status.NO_PROGRESS,
+            Status.TOO_SLOW,
             Status.RATE_TOO_SMALL,
         }
 
@@ -93,7 +95,7 @@ def _facts(result):
         gradient = f"the largest entry of the gradient is {result.grad_norm:.2g}"
     if status is Status.CONVERGED:
         return f" ({gradient}, tol={limits.tol:g}; the loss is {loss})"
-    if status is Status.NO_PROGRESS:
+    if status in (Status.NO_PROGRESS, Status.TOO_SLOW):
         return f" (the loss is {loss}; {gradient}, tol={limits.tol:g})"
     if status is Status.RATE_TOO_SMALL:
         return f" (it is {result.history['learning_rate'][-1]:.2g}; the loss is {loss})"

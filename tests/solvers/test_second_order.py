@@ -413,3 +413,42 @@ class TestHistoryAndStops:
 
         with pytest.raises(ValueError, match="not finite at theta0"):
             minimize(Nowhere(), np.ones(2), solver=solver)
+
+
+class TestLeastDecrease:
+    @pytest.mark.parametrize("evidence", [False, True])
+    def test_a_run_ends_where_little_is_left(self, evidence):
+        spared = []
+        for seed in range(6):
+            objective, theta0 = smooth_problem(n=200, layers=(3, 10, 1), seed=seed)
+            y = objective.term.data.y
+            y += 0.3 * np.random.default_rng(seed).normal(size=y.shape)
+            whole, short = (
+                minimize(
+                    objective,
+                    theta0,
+                    solver=LevenbergMarquardt(evidence=evidence, least_decrease=least),
+                    max_iter=100,
+                    tol=1e-9,
+                )
+                for least in (0.0, 1e-3)
+            )
+            assert short.status is Status.TOO_SLOW and short.status.converged
+            assert "least_decrease" in short.message
+            losses = short.history["loss"]
+            assert short.n_iter > 5
+            assert abs(losses[-6] - losses[-1]) <= 5e-3 * losses[-1]
+            assert short.loss < 1.25 * whole.loss
+            spared.append(1 - short.n_iter / whole.n_iter)
+        assert np.median(spared) > 0.2
+
+    def test_without_it_and_with_a_bad_one(self):
+        objective, theta0 = smooth_problem()
+        one, two = (
+            minimize(objective, theta0, solver=LevenbergMarquardt(least_decrease=least), max_iter=9)
+            for least in (0, 1e-30)
+        )
+        assert np.array_equal(one.theta, two.theta)
+        for bad, error in ((-1e-3, ValueError), (np.nan, ValueError), ("a", TypeError)):
+            with pytest.raises(error, match="least_decrease must be"):
+                minimize(objective, theta0, solver=LevenbergMarquardt(least_decrease=bad))
