@@ -143,7 +143,10 @@ def parser():
     found.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     found.add_argument("--splits", type=int, default=3, help="the first so many (3)")
     found.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    found.add_argument("--leave-out", action="store_true", help="what each ingredient is worth")
+    found.add_argument(
+        "--leave-out", nargs="*", choices=("ensemble", "recipe"), metavar="WHAT",
+        help="what each ingredient is worth: of the ensemble, of the recipe (both)",
+    )  # fmt: skip
     found.add_argument("--json", type=Path, help="keeps every fit; one of before is gone on with")
     found.add_argument("--again", nargs="+", choices=METHODS, help="fits these anew")
     found.add_argument("--print", action="store_true", help="only the tables of --json")
@@ -163,10 +166,12 @@ def main(argv=None):
     for key, words in machine.describe(1).items():
         print(f"{key:26} {words}")
     print(tables_print.of_sets(sets), flush=True)
-    if options.leave_out:
+    if options.leave_out is not None:
         from bench import tables_leave_out
 
-        print(tables_leave_out.table(sets, options.splits))
+        with machine.blas_held_to(1):
+            for which in options.leave_out or tables_leave_out.MEASURES:
+                print(tables_leave_out.table(which, sets, options.splits))
     else:
         kept = options.json is not None and options.json.exists()
         records = json.loads(options.json.read_text()) if kept else []

@@ -192,21 +192,22 @@ def _summary(words, per_set):
     return "\n".join([title(words), table.head(), *(line for _, line in sorted(lines))])
 
 
-def table(sets, splits):
-    """Both tables, over sets and splits."""
-    parts = []
-    for words, measure in (
-        ("% more test error: the ensemble", of_ensemble),
-        ("% more test error: the recipe of mini-batches, by itself", of_recipe),
-    ):
-        per_set = {}
-        for name, data in sets.items():
-            each = [measure(data, *data.splits[k], k) for k in range(min(splits, len(data.splits)))]
-            if each[0]:
-                per_set[name] = {
-                    key: np.mean([found[key] for found in each if key in found]) for key in each[0]
-                }
-                line = "  ".join(f"{key} {value:.4g}" for key, value in per_set[name].items())
-                print(f"{name:13} {line}", flush=True)
-        parts.append(_summary(words, per_set))
-    return "\n".join(parts)
+MEASURES = {
+    "ensemble": ("% more test error: the ensemble", of_ensemble),
+    "recipe": ("% more test error: the recipe of mini-batches, by itself", of_recipe),
+}
+
+
+def table(which, sets, splits):
+    """The table of the ensemble or of the recipe, over sets and splits."""
+    words, measure = MEASURES[which]
+    per_set = {}
+    for name, data in sets.items():
+        each = [measure(data, *data.splits[k], k) for k in range(min(splits, len(data.splits)))]
+        if each[0]:
+            per_set[name] = {
+                key: np.mean([found[key] for found in each if key in found]) for key in each[0]
+            }
+            line = "  ".join(f"{key} {value:.4g}" for key, value in per_set[name].items())
+            print(f"{name:13} {line}", flush=True)
+    return _summary(words, per_set)
