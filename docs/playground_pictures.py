@@ -1,17 +1,19 @@
 """Make the pictures of playground.md: `python docs/playground_pictures.py`.
 
-Needs ``fastmlp[playground,browser]`` and Chromium.
+Needs ``fastmlp[playground,browser,displays]`` and Chromium.
 """
 
 import shutil
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 IMG = Path(__file__).parent / "img"
-# name -> hash, iterations, panel
+# name -> hash, iterations, panel; in the dark where its name says so
 PICTURES = {
     "spiral": ("dataset=spiral&networkShape=8,8&solvers=sgd,adam,lbfgs,lm&seed=1", 120, "loss"),
     "newton": (
@@ -37,6 +39,14 @@ PICTURES = {
         400,
         "loss",
     ),
+    "width": (
+        "problem=curve&curveDataset=step&networkShape=3&loss=squared_error&solvers=lm&noise=10"
+        "&x=true&y=false",
+        20,
+        "width",
+    ),
+    "weights_dark": ("dataset=circle&networkShape=4,2&solvers=adam,lm", 30, "weights"),
+    "python_dark": ("dataset=xor&networkShape=4&solvers=adam,lm", 20, "python"),
 }
 
 
@@ -51,8 +61,9 @@ def main() -> None:
                 executable_path=shutil.which("chromium"),
                 args=["--no-sandbox", "--disable-background-networking"],
             )
-            page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
             for name, (hash_, iterations, panel) in PICTURES.items():
+                page.emulate_media(color_scheme="dark" if name.endswith("dark") else "light")
                 page.goto("about:blank")
                 page.goto(f"{address}#{hash_}")
                 page.wait_for_selector("body[data-ready='true']")
@@ -64,8 +75,14 @@ def main() -> None:
                 page.locator("#runs button").last.click()
                 page.wait_for_timeout(200)
                 page.click(f"#tab-{panel}")
+                if panel == "width":
+                    page.click("#tryWidths")
+                    page.locator("#message", has_text="Each by").wait_for()
+                page.mouse.move(0, 0)
                 page.wait_for_timeout(400)
-                page.screenshot(path=IMG / f"playground_{name}.png", full_page=True)
+                seen = Image.open(BytesIO(page.screenshot(full_page=True)))
+                few = seen.convert("RGB").quantize(256)  # colours: a third of the size
+                few.save(IMG / f"playground_{name}.png", optimize=True)
     finally:
         server.terminate()
 

@@ -24,7 +24,7 @@ LOSSES = {
         "perceptron": ("identity", "Rosenblatt's rule: only points on the wrong side count"),
     },
     "regression": {
-        "squared_error": ("identity", "Normal with a constant sigma: -log p(y) up to constants"),
+        "squared_error": ("identity", "Normal, sigma constant: -log p(y) + const"),
         "normal": ("identity", "Normal with its own sigma at each point"),
         "student_t": ("identity", "Student's t: heavy tails, outliers weigh little"),
         "huber": ("identity", "squared near, linear far"),

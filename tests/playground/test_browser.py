@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -222,7 +224,13 @@ def test_the_lecture_by_hand(page):
     api.expect(page.page.locator("#trace")).to_contain_text("0.298371109")
     api.expect(page.page.locator("#trace")).to_contain_text("0.138498562")
     assert page.text("#trainLoss") == "0.2984"
+    drawn = page.page.locator("#diagram text.number").all_text_contents()
+    # a; z, a, delta; these and y; parameters and their slopes
+    assert len(drawn) == 2 + 3 * 2 + 4 * 2 + 2 * 12
+    assert {"w 0.150", "b 0.350", "z 0.378", "a 0.593", "y 0.010"} <= set(drawn)
+    assert {"δ 0.138", "∂ 0.082"} <= set(drawn)
     page.steps(1)
+    api.expect(page.page.locator("#diagram text.number", has_text="w 0.359")).to_be_visible()
     assert page.text("#trainLoss") == "0.2910"
 
 
@@ -339,6 +347,33 @@ def test_a_dropped_socket_is_opened_again(page):
     api.expect(page.page.locator("#count")).to_have_text("3")
     assert page.loss() == loss
     page.steps(1)
+
+
+def test_the_page_in_a_cell_of_a_notebook(page, address):
+    """In a frame of a page of this machine, as wide as an output cell and 600 pixels high."""
+    cell = f'<iframe src="{address}" width="100%" height="600"></iframe>'.encode()
+
+    class Notebook(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(cell)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Notebook) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page.page.set_viewport_size({"width": 960, "height": 700})
+        page.page.goto(f"http://localhost:{server.server_port}/")
+        frame = page.page.frame_locator("iframe")
+        frame.locator("body[data-ready='true']").wait_for()
+        frame.locator("#step").click()
+        api.expect(frame.locator("#count")).to_have_text("1")
+        body = frame.locator("body")
+        assert body.evaluate("body => document.documentElement.scrollWidth <= innerWidth")
+        server.shutdown()
 
 
 def test_two_pages_at_once(page, chromium, address):

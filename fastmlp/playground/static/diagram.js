@@ -36,10 +36,12 @@ export class Diagram {
     layers[layers.length - 1] = started.n_raw;
     const hidden = layers.slice(1, -1);
     const rows = Math.max(features.length, ...hidden, started.n_raw);
-    const gap = Math.min(46, (this.place.clientHeight - TOP - 10) / Math.max(rows, 1));
+    const most = features.length > 2 ? 46 : 150; // of the network by hand: room for its numbers
+    const gap = Math.min(most, (this.place.clientHeight - TOP - 10) / Math.max(rows, 1));
+    this.roomy = gap > 90;
     const left = 64, right = width - 64;
     const across = (l) => left + ((right - left) * l) / (layers.length - 1);
-    const down = (i) => TOP + gap * i + SIZE / 2;
+    const down = (i) => TOP + gap * i + SIZE / (this.roomy ? 1 : 2);
     this.svg = make("svg", { role: "img", "aria-label": this.sentence(layers) }, this.place);
     this.canvases = [];
     this.links = [];
@@ -185,10 +187,12 @@ export class Diagram {
   }
 
   slope(one) {
-    if (!this.numbers) return "";
+    return this.numbers ? `, its slope ${short(this.gradient(one))}` : "";
+  }
+
+  gradient(one) {
     const l = Number(one.name.slice(1)) - 1;
-    const grad = one.name[0] === "W" ? this.numbers.grad_W[l][one.row][one.col] : this.numbers.grad_b[l][one.col];
-    return `, its slope ${short(grad)}`;
+    return one.name[0] === "W" ? this.numbers.grad_W[l][one.row][one.col] : this.numbers.grad_b[l][one.col];
   }
 
   ask(one, what) {
@@ -214,15 +218,24 @@ export class Diagram {
     this.numbers = trace;
     this.texts.splice(0).forEach((text) => text.remove());
     if (!trace || !this.places) return;
+    const put = (x, y, lines, anchor = "start") => lines.forEach((text, k) => {
+      const node = make("text", { class: "number", x, y: y + 12 * k, "text-anchor": anchor }, this.svg);
+      node.textContent = text;
+      this.texts.push(node);
+    });
     this.places.forEach((column, l) => column.forEach(([x, y], i) => {
-      const put = (text, dy) => {
-        const node = make("text", { class: "number", x: x + SIZE / 2 + 3, y: y + dy }, this.svg);
-        node.textContent = text;
-        this.texts.push(node);
-      };
-      const a = trace.a[l]?.[i] ?? trace.z[l - 1]?.[i];
-      put(`a ${short(a)}`, -6);
-      if (l) put(`δ ${short(trace.delta[l - 1][i])}`, 6);
+      const a = `a ${short(trace.a[l]?.[i] ?? trace.z[l - 1]?.[i])}`, isOutput = l === this.places.length - 1;
+      const delta = l ? [`δ ${short(trace.delta[l - 1][i])}`] : [];
+      if (!this.roomy) { put(x + SIZE / 2 + 3, y - 6, [a, ...delta]); return; }
+      const z = l ? [`z ${short(trace.z[l - 1][i])}`] : [], y_ = isOutput ? [`y ${short(trace.y[i])}`] : [];
+      put(x - SIZE / 2 + 4, y + SIZE / 2 + (isOutput ? 24 : 14), [...z, a, ...y_, ...delta]);
     }));
+    if (!this.roomy) return;
+    for (const link of this.links) {
+      const at = link.line.getPointAtLength(0.3 * link.line.getTotalLength());
+      put(at.x, at.y + (link.col ? 14 : -18), [`w ${short(this.theta[link.at])}`, `∂ ${short(this.gradient(link))}`]);
+    }
+    for (const bias of this.biases)
+      put(bias.x - 6, bias.y + 12, [`b ${short(this.theta[bias.at])}`, `∂ ${short(this.gradient(bias))}`], "end");
   }
 }

@@ -35,13 +35,14 @@ export function plane(canvas, frame, started, state, look, chosen) {
 }
 
 function axes(context, width, height) {
-  context.fillStyle = context.strokeStyle = "#0006";
+  context.fillStyle = ink("--ink"); context.globalAlpha = 0.55;
   context.font = "10px system-ui, sans-serif";
   for (let v = -6; v <= 6; v += 2) {
     const at = ((v + REACH) / (2 * REACH)) * width;
     context.fillText(v, Math.min(Math.max(at - 4, 2), width - 12), height - 3);
     if (v > -6 && v < 6) context.fillText(v, 3, height - at + 3);
   }
+  context.globalAlpha = 1;
 }
 
 /** A curve, its band and its points. */
@@ -123,6 +124,10 @@ export function chart(canvas, lines, { logarithmic, across, up }) {
 function ticks(low, high, whole) {
   const raw = (high - low) / 5, power = 10 ** Math.floor(Math.log10(raw || 1));
   let step = [1, 2, 5, 10].find((m) => m * power >= raw) * power;
+  if (whole && high - low < 1.5) { // of logarithms: within a decade or so 1, 2, 5
+    const decade = Math.floor(low);
+    return [0, 1, 2].flatMap((k) => [1, 2, 5].map((m) => decade + k + Math.log10(m))).filter((v) => v >= low && v <= high);
+  }
   if (whole) step = Math.max(1, Math.ceil(step));
   const out = [];
   for (let v = Math.ceil(low / step) * step; v <= high + 1e-12; v += step) out.push(Math.abs(v) < step / 1e6 ? 0 : v);
@@ -150,6 +155,9 @@ export function surface(canvas, answer, paths) {
     way.forEach((p, i) => {
       context.beginPath(); context.arc(...at(p), i === way.length - 1 ? 4.5 : 2, 0, 7); context.fill();
     });
+    const [x, y] = at(way.at(-1));
+    context.font = "bold 12px system-ui, sans-serif"; context.strokeStyle = ink("--panel"); context.lineWidth = 3;
+    context.strokeText(name, x + 8, y + 4); context.fillText(name, x + 8, y + 4);
   }
   context.fillStyle = ink("--ink"); context.font = "11px system-ui, sans-serif";
   context.fillText(nice(centre[0] - reach), 4, height - 5);
