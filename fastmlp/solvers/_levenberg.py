@@ -29,6 +29,8 @@ EPS = float(np.finfo(np.float64).eps)
 
 # An acceleration longer than this share of the velocity belongs to a step too long for either.
 MOST_ACCELERATION = 0.375
+# Residuals per parameter up to which their own system is the faster one.
+MOST_DUAL = 0.6
 
 
 class LocalModel:
@@ -322,9 +324,9 @@ class LevenbergMarquardt(FullBatchSolver):
 
     Notes
     -----
-    A rejected step costs a factorisation and no assembly. Where the objective has fewer residuals
-    than parameters (``count_residuals``), and ``value_grad_gram``, the smaller system of the
-    residuals is solved (without bounds and Marquardt's S); the evidence is found from it, too.
+    A rejected step costs a factorisation and no assembly. Where the objective has fewer than 0.6
+    residuals per parameter (``count_residuals``), and ``value_grad_gram``, the smaller system of
+    the residuals is solved (without bounds and Marquardt's S); the evidence is found from it, too.
 
     With bounds each step minimises the damped model within them, by an active-set method that is
     meant for up to some hundred parameters; the gradient is that of the parameters that may move.
@@ -437,7 +439,7 @@ class LevenbergMarquardt(FullBatchSolver):
             scaling == "identity"
             and box is None
             and not objective.lacks(("value_grad_gram", "count_residuals"))
-            and objective.count_residuals(theta) < theta.size
+            and objective.count_residuals(theta) < MOST_DUAL * theta.size
         ):
             return DualModel(objective, self.acceleration, evidence)
         check_matrices_fit(theta.size, TO_SOLVE)

@@ -11,6 +11,7 @@ from scipy import sparse
 from fastmlp import MLPRegressor, Network
 from fastmlp.objective import Objective
 from fastmlp.solvers import LevenbergMarquardt, least_squares_objective, minimize
+from fastmlp.solvers._levenberg import MOST_DUAL
 from fastmlp.terms import Total
 
 
@@ -144,8 +145,8 @@ def test_all_rows_are_the_same_path_bit_for_bit(rows, evidence):
 def test_a_sample_of_fewer_residuals_than_parameters(evidence):
     """The system of the residuals is solved, that of the sample."""
     objective, theta0 = problem(n=500, noise=0.3)
-    assert theta0.size > 30
-    solver = LevenbergMarquardt(evidence=evidence, curvature_rows=30)
+    assert 20 < MOST_DUAL * theta0.size
+    solver = LevenbergMarquardt(evidence=evidence, curvature_rows=20)
     run = minimize(objective, theta0, solver=solver, max_iter=150, random_state=0)
     best = minimize(objective, theta0, solver="lm", max_iter=150)
     assert objective.value(run.theta) < 1.3 * objective.value(best.theta)

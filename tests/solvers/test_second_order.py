@@ -14,6 +14,7 @@ from fastmlp.solvers import (
     minimize,
 )
 from fastmlp.solvers._least_squares import DenseGram
+from fastmlp.solvers._levenberg import MOST_DUAL
 
 EPS = np.finfo(np.float64).eps
 SECOND_ORDER = {
@@ -168,8 +169,8 @@ def test_zero_gradient_at_the_start_is_convergence():
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
 def test_dual_and_primal_take_the_same_path(alpha):
-    objective, theta0 = smooth_problem(n=20, layers=(3, 8, 2), alpha=alpha)
-    assert objective.n_residuals < objective.n_params
+    objective, theta0 = smooth_problem(n=14, layers=(3, 8, 2), alpha=alpha)
+    assert objective.n_residuals < MOST_DUAL * objective.n_params
 
     class Primal:
         value, value_grad, ggn = objective.value, objective.value_grad, objective.ggn
@@ -278,20 +279,21 @@ class TestLeastSquares:
             DenseGram, "kernel", lambda self, damping: factorised.append(1) or kernel(self, damping)
         )
         problem = (
-            lambda x: np.array([x[0] * x[1] - 2, x[2] ** 2 - 3]),
-            lambda x: np.array([[x[1], x[0], 0.0], [0.0, 0.0, 2 * x[2]]]),
+            lambda x: np.array([x[0] * x[1] - 2, x[2] * x[3] - 3]),
+            lambda x: np.array([[x[1], x[0], 0.0, 0.0], [0.0, 0.0, x[3], x[2]]]),
         )
+        start = np.array([1.0, 0.5, 1.0, 2.0])
         solver = LevenbergMarquardt(scaling="identity", acceleration=acceleration)
         run = {"solver": solver, "tol": 1e-12, "max_iter": 30}
-        dual = minimize(least_squares_objective(*problem), np.ones(3), **run)
+        dual = minimize(least_squares_objective(*problem), start, **run)
         assert dual.loss < 1e-20
         assert len(factorised) >= dual.n_iter > 3
         factorised.clear()
-        padded = (  # a residual that is always zero makes them as many as parameters
-            lambda x: np.r_[problem[0](x), 0.0],
-            lambda x: np.r_[problem[1](x), np.zeros((1, 3))],
+        padded = (  # residuals that are always zero make them as many as parameters
+            lambda x: np.r_[problem[0](x), 0.0, 0.0],
+            lambda x: np.r_[problem[1](x), np.zeros((2, 4))],
         )
-        primal = minimize(least_squares_objective(*padded), np.ones(3), **run)
+        primal = minimize(least_squares_objective(*padded), start, **run)
         assert not factorised
         np.testing.assert_allclose(primal.theta, dual.theta, rtol=1e-9)
         np.testing.assert_allclose(primal.history["loss"][:2], dual.history["loss"][:2], rtol=1e-9)
