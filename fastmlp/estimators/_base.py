@@ -143,6 +143,10 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         """Targets on the scale that the network is trained on."""
         return targets
 
+    def _smoothed(self, targets):
+        """Targets as the training rows have them."""
+        return targets
+
     def _fit(self, *data, incremental=False, classes=None):
         result = self._train(*data, incremental=incremental, classes=classes)
         if result is not None and (not incremental or result.status is Status.INTERRUPTED):
@@ -210,6 +214,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                     network, theta0, (X_val, y_val), *validation
                 )
 
+            targets = self._smoothed(targets)
             state = judged = None
             if solver.mini_batch:
                 if self.warm_start and not incremental:

@@ -133,6 +133,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         stopping sets aside are weighted alike, ``X_val`` is not. A name that y does not have is
         a warning, since a fold may lack a class; an error if it looks like a slip of the pen, or
         where all classes are known (``partial_fit``, ``warm_start``).
+    label_smoothing : float in [0, 1), default=0.0
+        The share of each label that is spread evenly over all classes: of K classes the network is
+        trained towards ``1 - label_smoothing * (K - 1) / K`` for the label, ``label_smoothing / K``
+        for the others (Szegedy et al. 2016). Fewer errors, at times, for probabilities that are
+        too timid: 0 where they matter. Validation data keep their labels. Needs labels that the
+        loss takes as probabilities: not "perceptron".
     standardize : bool, default=False
         Whether each feature (and, in a regressor whose loss can be shifted, each target) is brought
         to mean 0 and standard deviation 1 inside; sparse features are only divided, not shifted.
@@ -258,6 +264,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             _params.one_of("balanced"),
             _params.Rule(lambda value: isinstance(value, dict | list), "a dict or a list of dicts"),
         ),
+        "label_smoothing": _params.real(0, 1),
     }
 
     def __init__(
@@ -289,6 +296,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         loss: _types.ClassifierLoss | _types.CustomLoss = "log_loss",
         init: _types.Start = "glorot",
         class_weight: dict | list[dict] | Literal["balanced"] | None = None,
+        label_smoothing: float = 0.0,
         standardize: bool = False,
         scoring: str | Callable | None = None,
         callback: Callable[[int, Record], Any] | None = None,
@@ -322,6 +330,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.loss = loss
         self.init = init
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.standardize = standardize
         self.scoring = scoring
         self.callback = callback
@@ -491,6 +500,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         targets = targets.astype(np.float64)
         return 2.0 * targets - 1.0 if targets_of(self.loss) == "SIGN" else targets
 
+    def _smoothed(self, targets):
+        if not self.label_smoothing:
+            return targets
+        if targets_of(self.loss) == "SIGN":
+            raise ValueError(
+                f"label_smoothing={self.label_smoothing:g} makes probabilities of labels, and "
+                f"loss={self.loss!r} has none: set label_smoothing=0."
+            )
+        if self._kind == "multiclass" and targets.ndim == 1:
+            targets = targets[:, np.newaxis] == np.arange(len(self.classes_))
+        share = self.label_smoothing
+        return (1 - share) * targets + share / (
+            targets.shape[1] if self._kind == "multiclass" else 2
+        )
+
     def _network_loss(self):
         if targets_of(self.loss) == "SIGN":
             return self.loss, "identity"
@@ -519,6 +543,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         else:
             codes = targets > 0 if self._kind == "binary" else targets
         return lambda output: accuracy(codes, self._decode(output), sample_weight)
+
+    def __setstate__(self, state):
+        super().__setstate__({"label_smoothing": 0.0, **state})
 
     def _decision(self):
         if self._kind == "multilabel":

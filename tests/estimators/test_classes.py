@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import KFold, TimeSeriesSplit, cross_val_predict, cross_val_score
 from sklearn.multioutput import MultiOutputClassifier
 
@@ -193,3 +193,38 @@ def test_scores_are_of_use(standardize, X):
 def test_probabilities_are_the_one_kind_of_scores_of_the_others(loss):
     assert not hasattr(MLPClassifier(loss=loss), "decision_function")
     assert not hasattr(MLPClassifier(loss="perceptron"), "predict_proba")
+
+
+# -- label_smoothing -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+@pytest.mark.parametrize("kind", ["two", "three", "several"])
+def test_smoothed_labels_are_what_a_constant_learns(kind, loss):
+    y = {"two": [0, 1, 1, 1], "three": list("abcc"), "several": [[0, 1], [1, 0], [1, 1], [1, 0]]}
+    y = np.array(y[kind])
+    fitted = MLPClassifier(
+        (), solver="newton", alpha=0.0, loss=loss, label_smoothing=0.2, tol=1e-10, max_iter=200
+    ).fit(np.zeros((4, 1)), y)
+    shares = {"two": [0.25, 0.75], "three": [0.25, 0.25, 0.5], "several": [0.75, 0.5]}[kind]
+    n = 3 if kind == "three" else 2
+    expected = 0.8 * np.array(shares) + 0.2 / n
+    np.testing.assert_allclose(fitted.predict_proba(np.zeros((1, 1)))[0], expected, atol=1e-6)
+
+
+def test_validation_labels_are_not_smoothed(X, rng):
+    y = rng.integers(0, 3, 40)
+    fitted = model(label_smoothing=0.3, max_iter=1, scoring="loss").fit(X, y, X_val=X, y_val=y)
+    wanted = log_loss(y, fitted.predict_proba(X))
+    assert fitted.validation_loss_curve_[-1] == pytest.approx(wanted)
+    plain = model(max_iter=1).fit(X, y)
+    assert not same(plain, fitted) and same(plain, model(label_smoothing=0, max_iter=1).fit(X, y))
+    aside = model(label_smoothing=0.3, max_iter=1, early_stopping=True).fit(X, y)
+    assert np.isfinite(aside.validation_scores_).all()
+
+
+@pytest.mark.parametrize("options", [{"label_smoothing": 1.0}, {"label_smoothing": -0.1},
+                                     {"label_smoothing": 0.1, "loss": "perceptron"}])  # fmt: skip
+def test_smoothing_that_makes_no_sense(options, X):
+    with pytest.raises(ValueError, match="label_smoothing"):
+        model(**options).fit(X, np.arange(40) % 2)
