@@ -70,10 +70,12 @@ RECIPE = {
 SCALING = "mean and deviation"  # in place of quartiles and a smooth clip
 
 
-def _error(classifies, answer, y, classes=None):
-    if classifies:
+def _error(data, answer, test, classes=None):
+    """The share of errors, or RMSE in deviations of y."""
+    y = data.y[test]
+    if data.classifies:
         return float(np.mean(classes[answer.argmax(axis=1)] != y))
-    return float(np.sqrt(np.mean((answer[:, 0] - y) ** 2)))
+    return float(np.sqrt(np.mean((answer[:, 0] - y) ** 2)) / data.y.std())
 
 
 def of_ensemble(data, train, test, seed):
@@ -81,16 +83,21 @@ def of_ensemble(data, train, test, seed):
     model = make("fastmlp", data.classifies, seed).set_params(warm_start=True)
     model.fit(rows_of(data.X, train), data.y[train])
     race, Z = model.race_, model.preprocessor_.transform(rows_of(data.X, test))
-    y, targets = data.y[test], data.y[train][race._folds.judged]
+    targets = data.y[train][race._folds.judged]
     if data.classifies:
         targets, classes = np.searchsorted(race.classes_, targets), race.classes_
     else:
         targets, classes = (targets / race._scale)[:, np.newaxis], None
     entries = [entry for entry in race._entries if np.isfinite(entry.losses).all()]
-    answers = {
-        entry.candidate.name: np.stack([race._answer(member, Z) for member in entry.members])
-        for entry in entries
-    }
+
+    def of_members():
+        """Of each candidate: what its members say, (n_members, n, n_outputs)."""
+        return {
+            entry.candidate.name: np.stack([race._answer(member, Z) for member in entry.members])
+            for entry in entries
+        }
+
+    answers = of_members()
 
     def answer(kept, shares, members=slice(None)):
         return sum(
@@ -101,7 +108,7 @@ def of_ensemble(data, train, test, seed):
     def error(kept, shares=None, members=slice(None)):
         if shares is None:
             shares = greedy_weights([entry.predictions for entry in kept], targets, race._loss)
-        return _error(data.classifies, answer(kept, shares, members), y, classes)
+        return _error(data, answer(kept, shares, members), test, classes)
 
     best = min(entries, key=lambda entry: entry.losses.mean())
     found = {
@@ -110,30 +117,20 @@ def of_ensemble(data, train, test, seed):
         "equal weights": error(entries, np.full(len(entries), 1 / len(entries))),
         "one fold's members": error(entries, members=slice(1)),
     }
-    groups = {}
+    names = [entry.candidate.name for entry in entries]
+    groups = {}  # of names: by first word, by family, by itself
     for entry in entries:
-        for words in (
-            entry.candidate.name.split()[0],
-            entry.candidate.family,
-            entry.candidate.name,
-        ):
-            groups.setdefault(words, []).append(entry.candidate.name)
-    for group, names in groups.items():
-        names = set(names)
-        kept = [entry for entry in entries if entry.candidate.name not in names]
-        if group and kept:
-            every = " (all)" if len(names) > 1 else ""
-            found.setdefault(f"without {group}{every}", error(kept))
+        for words in (entry.candidate.name.split()[0], entry.candidate.family):
+            groups.setdefault(words, set()).add(entry.candidate.name)
+    groups = {f"{words} (all)": of for words, of in groups.items() if words and len(of) > 1}
+    for words, left_out in {**groups, **{name: {name} for name in names}}.items():
+        kept = [entry for entry in entries if entry.candidate.name not in left_out]
+        if kept:
+            found[f"without {words}"] = error(kept)
     if not data.classifies:
         race.set_params(clip=False)
-        free = {
-            e.candidate.name: np.stack([race._answer(m, Z) for m in e.members]) for e in entries
-        }
-        race.set_params(clip=True)
-        shares = greedy_weights([entry.predictions for entry in entries], targets, race._loss)
-        total = sum(s * free[e.candidate.name].mean(axis=0)
-                    for s, e in zip(shares, entries, strict=True))  # fmt: skip
-        found["predictions not held"] = _error(False, total, y)
+        answers.update(of_members())
+        found["predictions not held"] = error(entries)
     return found
 
 
@@ -150,7 +147,7 @@ def of_recipe(data, train, test, seed):
         changed = [each._replace(estimator=change(clone(each.estimator))) for each in candidates]
         race = Race(changed, cv=FOLDS, n_threads=1, random_state=seed).fit(Z, y)
         answer = race.fold_answers(Z_test).mean(axis=0)
-        return _error(data.classifies, answer, data.y[test], getattr(race, "classes_", None))
+        return _error(data, answer, test, getattr(race, "classes_", None))
 
     if not candidates:
         return {}
