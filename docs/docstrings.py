@@ -15,6 +15,8 @@ SOURCE = ("_classifier.py", "MLPClassifier")
 COPIES = {  # with what each says in its own words
     ("_regressor.py", "MLPRegressor"): {"loss"},
     ("_distribution.py", "MLPDistributionRegressor"): {
+        "solver",
+        "early_stopping",
         "standardize",
         "scoring",
         "coefs_, intercepts_",

@@ -54,8 +54,8 @@ if __name__ == "__main__":
     network = {"hidden_layer_sizes": (30,), "activation": "tanh", "standardize": True}
     settings = {"distribution": "normal", "alpha": 0.1, "random_state": 0, **network}
     solvers = {
-        "adam, 500 epochs": {"max_iter": 500, "n_iter_no_change": np.inf},
-        "adam, 5000 epochs": {"max_iter": 5000, "n_iter_no_change": np.inf},
+        "adam, 500 epochs": {"solver": "adam", "max_iter": 500, "n_iter_no_change": np.inf},
+        "adam, 5000 epochs": {"solver": "adam", "max_iter": 5000, "n_iter_no_change": np.inf},
         "lm with evidence": {"solver": LevenbergMarquardt(evidence=True), "max_iter": 100},
     }
     print(f"{'':20} error of mean  of log sigma  -log p of new points")

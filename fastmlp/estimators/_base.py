@@ -40,7 +40,7 @@ FLOATS = (np.float64, np.float32)
 
 def is_mini_batch(estimator) -> bool:
     """Whether the estimator's solver goes through the data in mini-batches (``available_if``)."""
-    if _params.is_mini_batch(estimator.solver):
+    if estimator.solver == "auto" or _params.is_mini_batch(estimator.solver):
         return True
     raise AttributeError(
         "partial_fit is only available for stochastic optimizers. "
@@ -169,7 +169,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         _params.check_params(self, self._extra_rules)
         tasks = None if incremental else tasks_of(self, X, y, sample_weight)
         with _history.unchanged_on_error(self):
-            if incremental and self.early_stopping:
+            if incremental and self.early_stopping not in (False, "auto"):
                 raise ValueError("partial_fit does not support early_stopping=True")
             fresh = not hasattr(self, "_coefs") or not (self.warm_start or incremental)
             given = X, y
@@ -183,14 +183,13 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
                 return None
 
             rng = _warm_start.generator(self, fresh)
-            solver = _params.make_solver(self)
             network = self._make_network(X, n_targets)
+            solver = self._make_solver(network, X, incremental)
             theta0 = network.init(rng, self.init) if fresh else self._theta(network)
             rows = held_out = validation = None
             if X_val is not None or y_val is not None or sample_weight_val is not None:
                 validation = self._given_validation(X_val, y_val, sample_weight_val, X.dtype)
-            elif self.early_stopping and not isinstance(solver, LBFGS):
-                # L-BFGS leaves early_stopping alone, as scikit-learn's does.
+            elif self._sets_aside(solver, _data.n_counted(X, sample_weight)):
                 rows, held_out = _data.split(
                     X.shape[0],
                     self.validation_fraction,
@@ -311,6 +310,15 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         names = ("max_iter", "tol", "n_iter_no_change", "max_fun")
         limits = {name: getattr(self, name) for name in names}
         return limits | {"max_time": np.inf if self.max_time is None else self.max_time}
+
+    def _make_solver(self, network, X, incremental):
+        """The solver of this fit."""
+        return _params.make_solver(self)
+
+    def _sets_aside(self, solver, n_counted):
+        """Whether a part of the rows, n_counted with a weight, is set aside to stop early."""
+        # L-BFGS leaves early_stopping alone, as scikit-learn's does.
+        return self.early_stopping and not isinstance(solver, LBFGS)
 
     def _make_network(self, X, n_targets):
         hidden = _params.hidden_sizes(self.hidden_layer_sizes)

@@ -82,6 +82,11 @@ def split(n_samples: int, fraction: float, rng, stratify=None, weights=None, bal
     return train, validation
 
 
+def n_counted(X, weights) -> int:
+    """Rows that have a weight."""
+    return X.shape[0] if weights is None else int(np.count_nonzero(weights))
+
+
 def _can_be_balanced(values, fraction):
     """Whether ``train_test_split`` can give both parts some of each value."""
     counts = np.unique(values, return_counts=True)[1]

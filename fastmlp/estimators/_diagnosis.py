@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from fastmlp.estimators._params import is_mini_batch
 from fastmlp.trace import slope_of
 
 MOST_ROWS = 1000
@@ -147,7 +146,7 @@ def _reach(model, slopes) -> Iterator[Finding]:
 
 def _course(model) -> Iterator[Finding]:
     curve = np.asarray(getattr(model, "loss_curve_", ()), dtype=np.float64)
-    if not is_mini_batch(model.solver) or len(curve) < TREND:
+    if not getattr(model, "t_", 0) or len(curve) < TREND:
         return
     recent = curve[-TREND:]
     ups = np.sum(np.diff(recent) > 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -20,6 +20,8 @@ from fastmlp.predictor import DistributionPredictor
 from fastmlp.solvers import EvidenceState, Record, Status
 from fastmlp.solvers._base import Solver
 
+# Up to so many rows "auto" takes all of them for a step: adam makes too few steps of their batches.
+MOST_AT_ONCE = 2000
 DISTRIBUTIONS = get_args(_types.Distribution)
 
 
@@ -37,6 +39,9 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
     by the likelihood. Targets of families that can be shifted (those on the real line) are
     standardised inside, whatever ``standardize`` says, and the distributions are in the units of y
     all the same. The output biases start at the distribution of all targets together.
+
+    The spread is that of noise in the targets: it does not widen where there are no data, because
+    one set of weights does not know what it does not know. :class:`BayesianMLPRegressor` does.
 
     Parameters
     ----------
@@ -74,8 +79,11 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         Activation of the hidden layers: "identity", "logistic", "tanh", "relu", "softplus",
         "leaky_relu", "elu", "selu", "gelu", "silu" or "mish"; with parameters, as in
         ``("leaky_relu", {"eps": 0.1})``; or a list with one of these per hidden layer.
-    solver : str or solver object, default="adam"
-        "adam", "sgd", "lbfgs", "gd", "newton", "lm" or "newton-cg". "adam" and "sgd" work on
+    solver : str or solver object, default="auto"
+        "auto", "adam", "sgd", "lbfgs", "gd", "newton", "lm" or "newton-cg". "auto" is "newton-cg",
+        steps divided by the Fisher information, up to 2000 rows, of which too few batches could be
+        made for "adam", and for a distribution of your own ("lbfgs" if that or "quantiles" has no
+        curvature); "adam" beyond, and in ``partial_fit``. "adam" and "sgd" work on
         mini-batches, the others on all of the data: "lbfgs" is SciPy's, "gd" takes steps of
         ``learning_rate_init`` times the gradient, "newton" uses the exact Hessian, "lm" is
         Levenberg-Marquardt on the Gauss-Newton matrix, "newton-cg" needs products with that matrix
@@ -118,10 +126,11 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         Momentum of "sgd".
     nesterovs_momentum : bool, default=True
         Whether "sgd" uses Nesterov's form of it.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to set a part of the data aside, to stop when the score on it no longer improves,
-        and to return the weights of the best score. "lbfgs" ignores it, as scikit-learn's does;
-        pass ``X_val`` to ``fit`` to have it there too.
+        and to return the weights of the best score; "auto": where ``solver="auto"`` goes through
+        all rows at once, if two can be set aside. "lbfgs" by name ignores it, as scikit-learn's
+        does; pass ``X_val`` to ``fit`` to have it there too.
     validation_fraction : float in [0, 1), default=0.1
         The part that is set aside.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
@@ -234,6 +243,7 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
 
     See Also
     --------
+    BayesianMLPRegressor : Error bars that widen outside the data.
     MLPRegressor : The same for regression.
     fastmlp.distributions : What ``predict_dist`` returns.
 
@@ -248,6 +258,16 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
 
     ``coefs_``, ``intercepts_`` and ``network_`` are in the units of X; the raw outputs are the
     parameters of ``(y - y_mean_) / y_scale_``.
+
+    Batches of "adam" and "sgd" weigh rows by their scale (beta-NLL, see
+    :class:`fastmlp.Network`); the factor is held while the gradient is taken, so that there is no
+    function whose gradient this is, and nothing to watch but the likelihood. Losses, validation
+    scores and early stopping are of the likelihood itself, each row once: what is to be good on
+    new rows. Both have the same minimum where the family can have the truth in it.
+
+    Up to 2000 rows 200 epochs are too few steps for "adam" (of 300 rows, 400): the scale then stays
+    near that of the targets. Unpenalised full-batch steps follow the noise into scales near zero
+    instead, hence early stopping by default.
 
     Scales are held above 1e-6 of the targets' standard deviation: a likelihood without a bound
     grows for ever where a network passes through its targets. A warning says so.
@@ -276,7 +296,9 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
             f"one of {', '.join(map(repr, DISTRIBUTIONS))}, a tuple (name, parameters) or an "
             "object with value_grad(raw, y) and from_raw(raw, n_targets)",
             DISTRIBUTIONS,
-        )
+        ),
+        "solver": _params.either(_params.one_of("auto"), _params.SOLVER),
+        "early_stopping": _params.either(_params.BOOLEAN, _params.one_of("auto")),
     }
 
     def __init__(
@@ -287,7 +309,7 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: _types.Activations = "relu",
         *,
-        solver: _types.Solver | Solver = "adam",
+        solver: Literal[_types.Solver, "auto"] | Solver = "auto",
         alpha: float = 0.0001,
         batch_size: _types.BatchSize = "auto",
         learning_rate: _types.Schedule = "constant",
@@ -301,7 +323,7 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -347,6 +369,20 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         self.max_time = max_time
         self.n_threads = n_threads
         self.n_starts = n_starts
+
+    def _make_solver(self, network, X, incremental):
+        if self.solver != "auto":
+            return super()._make_solver(network, X, incremental)
+        loss = network._loss
+        if not loss.is_custom and (incremental or X.shape[0] > MOST_AT_ONCE):
+            return _params.make_solver(self, "adam")
+        return _params.make_solver(self, "newton-cg" if loss.curved else "lbfgs")
+
+    def _sets_aside(self, solver, n_counted):
+        if self.solver != "auto" or solver.mini_batch:
+            return self.early_stopping != "auto" and super()._sets_aside(solver, n_counted)
+        enough = self.validation_fraction * n_counted > 1  # rounded up, two
+        return enough if self.early_stopping == "auto" else self.early_stopping
 
     def _encode(self, y, sample_weight, fresh, incremental, classes):
         targets = self._numbers(y, "y")

@@ -209,8 +209,8 @@ def random_state(value):
     return check_random_state(value)
 
 
-def warn_of_ignored(estimator, solver) -> None:
-    """Warn of flat parameters that are not at their defaults beside a solver object."""
+def warn_of_ignored(estimator, solver, why) -> None:
+    """Warn of flat parameters that are not at their defaults beside a solver that has its own."""
     defaults = inspect.signature(type(estimator).__init__).parameters
     own = solver.get_params()
     for name in dict.fromkeys(FLAT["sgd"] + FLAT["adam"]):
@@ -221,19 +221,25 @@ def warn_of_ignored(estimator, solver) -> None:
         kind = type(solver).__name__
         advice = f"write {kind}({there}={shown(value)})" if there in own else f"{kind} has none"
         warnings.warn(
-            f"{type(estimator).__name__}: {name}={shown(value)} is ignored, since solver is an "
-            f"object, which brings its own parameters: {advice}.",
+            f"{type(estimator).__name__}: {name}={shown(value)} is ignored, since {why}: {advice}.",
             UserWarning,
             stacklevel=5,
         )
 
 
-def make_solver(estimator) -> Solver:
-    """The solver of an estimator: its own object, or one made of its flat parameters."""
-    solver = estimator.solver
+def make_solver(estimator, name: str | None = None) -> Solver:
+    """The solver of an estimator: its own object, or one made of its flat parameters.
+
+    ``name`` stands for the solver that the estimator has chosen itself.
+    """
+    solver = name or estimator.solver
     if isinstance(solver, Solver):
-        warn_of_ignored(estimator, solver)
+        why = "solver is an object, which brings its own parameters"
+        warn_of_ignored(estimator, solver, why)
         return solver
+    if name is not None and name not in FLAT:
+        why = f"solver={estimator.solver!r} goes through so few rows at once"
+        warn_of_ignored(estimator, SOLVERS[name](), why)
     if solver == "gd":
         return SOLVERS["gd"](learning_rate=estimator.learning_rate_init)
     return SOLVERS[solver](**{name: getattr(estimator, name) for name in FLAT.get(solver, ())})

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.estimators._params import is_mini_batch
-
 MOST_DRAWN = 10  # units of a layer; of a larger one the first ones stand for all
 GAP, ROW, RADIUS = 84, 16, 5
 POSITIVE, NEGATIVE = "#0877bd", "#f59322"
@@ -54,7 +52,7 @@ def _activation(name: Any) -> str:
 
 
 def _ending(model):
-    unit = "epoch" if is_mini_batch(model.solver) else "iteration"
+    unit = "epoch" if getattr(model, "t_", 0) else "iteration"
     plural = "s" * (model.n_iter_ != 1)
     said = getattr(model, "status_", None)
     loss = getattr(model, "loss_", None)

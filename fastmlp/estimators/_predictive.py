@@ -40,6 +40,8 @@ class PredictiveMixin:
             Samples.
         return_std : bool, default=False
             Whether to return the standard deviations, too, as scikit-learn's Gaussian processes do.
+            Those of MLPDistributionRegressor are noise alone, and say nothing of how little is
+            known far from the data: BayesianMLPRegressor's have both.
         output_type : str, default=None
             In TabPFN's words: "mean" (as None), "median", "mode", "quantiles", "main": a dict of
             these four; "full": a dict that has the distributions, too, under "dist".

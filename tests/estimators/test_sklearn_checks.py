@@ -24,6 +24,7 @@ ESTIMATORS = [
     MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs"),
     MLPRegressor(hidden_layer_sizes=(), solver="newton", alpha=0.1, standardize=True),
     MLPDistributionRegressor(max_iter=100),
+    MLPDistributionRegressor(solver="adam", max_iter=100),
     MLPDistributionRegressor("student_t", (), solver="lm", alpha=1.0, standardize=True),
     MLPDistributionRegressor(("normal", {"scale": "constant"}), (5,), solver="lbfgs"),
     AverageRegressor([("a", Ridge()), ("b", Ridge(10.0))], cv=2),
@@ -34,8 +35,21 @@ ESTIMATORS = [
 ]
 
 
+def known_failures(estimator):
+    """Where rows are set aside to stop early, a row twice may lie on either side, one of weight 2
+    not."""
+    if not isinstance(estimator, MLPDistributionRegressor) or estimator.early_stopping is False:
+        return {}
+    if estimator.solver != "auto":
+        return {}
+    kinds = ("dense", "sparse")
+    return {
+        f"check_sample_weight_equivalence_on_{kind}_data": "rows are set aside" for kind in kinds
+    }
+
+
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=known_failures)
 def test_estimator(estimator, check):
     with warnings.catch_warnings():
         check(estimator)
