@@ -137,6 +137,29 @@ def test_methods_of_photoz_learn(method):
     assert found["sigma_mad"] < 0.04 and found["cde_loss"] < -4
 
 
+def test_boosted_quantiles_that_meet_are_no_spikes(monkeypatch):
+    from sklearn import ensemble
+
+    from bench.photoz_methods import boosting
+
+    class Steps:
+        """Of 19 quantiles, from 0 to 1.8, the middle ones are equal."""
+
+        def __init__(self, loss, quantile, random_state):
+            self.value = 1.8 if quantile > 0.9 else 0.9 if quantile > 0.05 else 0.0
+
+        def fit(self, X, z):
+            return self
+
+        def predict(self, rows):
+            return np.full(len(rows), self.value)
+
+    monkeypatch.setattr(ensemble, "HistGradientBoostingRegressor", Steps)
+    dist = boosting(None, None)(np.zeros((2, 1)))
+    assert dist.pdf([0.91, 0.91]).max() < 1.001  # 0.05 over half the mean gap
+    assert dist.median()[0] > 0.9
+
+
 def test_dc2_is_read_with_flags_of_what_is_missing(tmp_path):
     from bench import photoz
 
