@@ -33,9 +33,12 @@ def factor(const double[:, ::1] matrix, diagonal):
     cdef bint finite = True
     if matrix.shape[1] != n:
         raise ValueError(f"the matrix must be square, got {n} x {matrix.shape[1]}")
-    cdef const double[::1] more = np.ascontiguousarray(
-        np.broadcast_to(np.asarray(diagonal, dtype=np.float64), (n,))
-    )
+    added = np.ascontiguousarray(diagonal, dtype=np.float64)
+    if np.ndim(diagonal) == 0:
+        added = np.full(n, diagonal, dtype=np.float64)
+    if added.shape != (n,):
+        raise ValueError(f"the diagonal must have {n} entries, got shape {added.shape}")
+    cdef const double[::1] more = added
     # A row from the diagonal on is a column of the lower triangle as LAPACK sees it.
     turned = np.empty((n, n))
     cdef double[:, ::1] L = turned
