@@ -10,11 +10,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.estimators import _params
+from fastmlp.estimators._data import check_weights
 from fastmlp.estimators._params import InvalidParameterError, either, integer
 from fastmlp.estimators._warn import warn
 from fastmlp.tabular import _read
 from fastmlp.tabular._columns import Columns
-from fastmlp.tabular._folds import N_FOLDS, ONE_SPLIT_FROM
+from fastmlp.tabular._folds import N_FOLDS, ONE_SPLIT_FROM, check_groups
 from fastmlp.tabular._gradients import contributions
 from fastmlp.tabular._importance import HeldOut, permutation_importances
 from fastmlp.tabular._race import Race
@@ -28,7 +29,7 @@ RULES = {
     "cv": either(integer(1), _params.NONE),
     "n_threads": either(integer(1), _params.NONE),
     "warm_start": _params.BOOLEAN,
-    "verbose": _params.BOOLEAN,
+    "verbose": either(_params.BOOLEAN, _params.one_of("bar")),
 }
 
 
@@ -40,7 +41,7 @@ class TabularMLP(BaseEstimator):
     n_features_in_: int
     _race_share = 1.0  # of the time for fits; the rest is for a second stage
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit, without parameters to choose.
 
         Parameters
@@ -50,6 +51,12 @@ class TabularMLP(BaseEstimator):
             :class:`Columns`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets, or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows, in training and in all that is judged; scales and levels of columns are
+            those of all rows.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group (a patient, a night) are all trained on, or all judged by, so that
+            scores and intervals are those of new groups.
 
         Returns
         -------
@@ -58,7 +65,8 @@ class TabularMLP(BaseEstimator):
         Raises
         ------
         ValueError
-            Fewer than 5 rows, holes in y, infinite numbers, a parameter that makes no sense.
+            Fewer than 5 rows or 2 groups, holes in y, infinite numbers, a parameter that makes no
+            sense.
         TypeError
             A column holds what is neither number, date, text nor category.
         MemoryError
@@ -89,10 +97,14 @@ class TabularMLP(BaseEstimator):
                 f"a model has not seen; X has n_samples={Z.shape[0]}."
             )
         targets, weights, learned = self._targets(y)
+        sample_weight = check_weights(sample_weight, Z.shape[0])
+        if sample_weight is not None:
+            weights = sample_weight if weights is None else weights * sample_weight
+        groups = check_groups(groups, Z.shape[0])
         race = self.race_ if goes_on else Race(())
         n_threads = self.n_threads or threads_in_force(available_cpus())
         n_folds = self.cv or (N_FOLDS if Z.shape[0] < ONE_SPLIT_FROM else 1)
-        n_folds = min(n_folds, Z.shape[0])
+        n_folds = min(n_folds, Z.shape[0] if groups is None else max(2, len(np.unique(groups))))
         candidates = self.candidates or self._portfolio(Z, targets, n_folds, n_threads)
         left, until = None, np.inf
         if self.time_limit is not None:
@@ -108,7 +120,7 @@ class TabularMLP(BaseEstimator):
             verbose=self.verbose,
             clip=getattr(self, "clip", True),
         )
-        race.fit(Z, targets, weights)
+        race.fit(Z, targets, weights, groups)
         self.race_, self.preprocessor_ = race, preprocessor
         self.n_features_in_ = preprocessor.n_features_in_
         vars(self).pop("feature_names_in_", None)

@@ -54,8 +54,9 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
     warm_start : bool, default=False
         Whether ``fit`` on the same data adds time: candidates that had none, then further members
         of those in the ensemble. The model keeps what this needs.
-    verbose : bool, default=False
-        Whether to print a line for each candidate.
+    verbose : bool or "bar", default=False
+        Whether to print a line for each candidate; "bar": a progress bar that says who races
+        (tqdm's, where it is installed).
 
     Attributes
     ----------
@@ -113,7 +114,7 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         n_threads: int | None = None,
         random_state: Any = None,
         warm_start: bool = False,
-        verbose: bool = False,
+        verbose: bool | str = False,
     ) -> None:
         self.time_limit = time_limit
         self.categorical_features = categorical_features

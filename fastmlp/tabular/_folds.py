@@ -10,8 +10,18 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+from sklearn.utils.validation import has_fit_parameter
 
+from fastmlp._memory import GIB, SMALL, available_memory
 from fastmlp.solvers import STOP, Status
 from fastmlp.threads import available_cpus, blas_threads, each_once, threads_in_force
 
@@ -20,6 +30,7 @@ ONE_SPLIT_FROM = 20_000
 N_FOLDS = 5
 HELD_OUT = 0.1
 SEEDS = np.iinfo(np.int32).max
+MANY = 1 << 16  # copies of what is small
 
 
 class Folds(NamedTuple):
@@ -35,7 +46,7 @@ class Folds(NamedTuple):
         return cls(splits, np.concatenate([judged for _, judged in splits]))
 
 
-def split(targets, cv, rng):
+def split(targets, cv, rng, groups=None):
     """Folds of rows: classes, where targets have one dimension, in equal shares.
 
     Parameters
@@ -45,6 +56,8 @@ def split(targets, cv, rng):
     cv : int, iterable of (trained on, judged by), or None
         See :class:`fastmlp.tabular.Race`.
     rng : RandomState
+    groups : ndarray of shape (n,), optional
+        Rows of one group stay together.
 
     Returns
     -------
@@ -54,26 +67,43 @@ def split(targets, cv, rng):
     if np.iterable(cv):
         return Folds.of(cv)
     cv = cv or (N_FOLDS if n < ONE_SPLIT_FROM else 1)
-    if n < max(cv, 2):
-        raise ValueError(f"cv={cv} needs {max(cv, 2)} rows at least; X has n_samples={n}.")
-    seed = rng.randint(SEEDS)
-    counts = np.zeros(1) if targets.ndim > 1 else np.bincount(targets)
+    units, name = (n, "rows") if groups is None else (len(np.unique(groups)), "groups")
+    if units < max(cv, 2):
+        given = f"n_samples={n}" if groups is None else f"{units} {name}"
+        raise ValueError(f"cv={cv} needs {max(cv, 2)} {name} at least; X has {given}.")
+    classifies = targets.ndim == 1
+    counts = np.bincount(targets) if classifies else np.zeros(1)
+    drawn = {"random_state": rng.randint(SEEDS)}
     if cv == 1:
         stratified = counts.min() > 1 and HELD_OUT * n >= len(counts)
-        splitter = StratifiedShuffleSplit if stratified else ShuffleSplit
-        splitter = splitter(1, test_size=HELD_OUT, random_state=seed)
-    elif counts.min() > 0 and counts.max() >= cv:
-        splitter = StratifiedKFold(cv, shuffle=True, random_state=seed)
+        kind = StratifiedShuffleSplit if stratified else ShuffleSplit
+        kind = kind if groups is None else GroupShuffleSplit
+        splitter = kind(1, test_size=HELD_OUT, **drawn)
     else:
-        splitter = KFold(cv, shuffle=True, random_state=seed)
+        stratified = counts.min() > 0 and counts.max() >= cv
+        if groups is None:
+            kind = StratifiedKFold if stratified else KFold
+        else:
+            kind = StratifiedGroupKFold if stratified else GroupKFold
+        splitter = kind(cv, shuffle=True, **drawn)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds
-        return Folds.of(splitter.split(np.zeros(n), None if targets.ndim > 1 else targets))
+        return Folds.of(splitter.split(np.zeros(n), targets if classifies else None, groups))
+
+
+def check_groups(groups, n_samples):
+    """A label for each row, or None."""
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    if groups.shape != (n_samples,):
+        raise ValueError(f"groups.shape == {groups.shape}, expected {(n_samples,)}!")
+    return groups
 
 
 def fit_folds(
     estimator, X, y, splits, answer, seeds, sample_weight=None,
-    until=np.inf, n_threads=None, needed=False,
+    until=np.inf, n_threads=None, needed=False, check=None,
 ):  # fmt: skip
     """An estimator's members, one trained for each split, several at a time.
 
@@ -90,12 +120,15 @@ def fit_folds(
     seeds : sequence of int
         Of each member.
     sample_weight : ndarray, optional
+        For estimators that take them.
     until : float
         When the last one has to be ready, by ``time.perf_counter``.
     n_threads : int, optional
         Threads, at most.
     needed : bool
         Whether members are fitted even where there is no time.
+    check : callable, optional
+        ``check(fold, answer)`` after each fold; what it raises ends the others, too.
 
     Returns
     -------
@@ -105,12 +138,15 @@ def fit_folds(
 
     Raises
     ------
+    MemoryError
+        There is no room for a copy of the rows trained on; where there is for one, fits take turns.
     KeyboardInterrupt
         Also where a network answered Ctrl-C by ending with what it had.
     """
     members: list = [None] * len(splits)
     answers: list = [None] * len(splits)
     n_workers = min(len(splits), n_threads or threads_in_force(available_cpus()))
+    n_workers = min(n_workers, _copies_that_fit(X, max(len(trained) for trained, _ in splits)))
     stopped: list = []
 
     def watch(iteration, record):
@@ -130,8 +166,7 @@ def fit_folds(
         _set(member, "n_threads", 1 if n_workers > 1 else n_threads)
         _set(member, "callback", watch)
         _set(member, "max_time", None if seconds == np.inf else max(seconds, 1e-3))
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight[trained]}
-        member.fit(X[trained], y[trained], **weights)
+        member.fit(X[trained], y[trained], **_weights(member, sample_weight, trained))
         _set(member, "callback", None)
         for each in _layers(member):
             if hasattr(each, "callback"):
@@ -139,12 +174,29 @@ def fit_folds(
         if str(getattr(each, "status_", "")).startswith(Status.INTERRUPTED.value[:-1]):
             raise KeyboardInterrupt
         members[fold], answers[fold] = member, answer(member, X[judged])
+        if check is not None:
+            check(fold, answers[fold])
 
     with warnings.catch_warnings(), blas_threads(1 if n_workers > 1 else n_threads):
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", Status.INTERRUPTED.value[:-1])  # the caller hears of it
         each_once(one, range(len(splits)), n_workers, stopped)
     return None if any(member is None for member in members) else (members, answers)
+
+
+def _copies_that_fit(X, n_rows):
+    """How many copies of so many rows of X there is room for."""
+    stored = X.data.nbytes + X.indices.nbytes if hasattr(X, "indices") else X.nbytes
+    each = stored * n_rows / max(X.shape[0], 1)
+    if each < SMALL:
+        return MANY
+    copies = int(available_memory() / each)
+    if copies < 1:
+        raise MemoryError(
+            f"A fit needs a copy of {n_rows} rows of X, {each / GIB:.3g} GiB; "
+            f"{available_memory() / GIB:.3g} GiB are available."
+        )
+    return copies
 
 
 def settings(estimator, name):
@@ -154,6 +206,15 @@ def settings(estimator, name):
 
 def _set(estimator, name, value):
     estimator.set_params(**dict.fromkeys(settings(estimator, name), value))
+
+
+def _weights(estimator, sample_weight, rows):
+    """What ``fit`` is given of weights: a pipeline's last step takes them, under its own name."""
+    inner = getattr(estimator, "regressor", estimator)
+    name, last = inner.steps[-1] if hasattr(inner, "steps") else ("", inner)
+    if sample_weight is None or not has_fit_parameter(last, "sample_weight"):
+        return {}
+    return {f"{name}__sample_weight" if name else "sample_weight": sample_weight[rows]}
 
 
 def _layers(member):

@@ -1,8 +1,10 @@
-"""The table that a race leaves."""
+"""What a race shows: a line for each candidate or a bar, and the table that it leaves."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from fastmlp.solvers._progress import _make_bar
 
 COLUMNS = ("candidate", "score", "std_err", "weight", "seconds", "status")
 
@@ -60,3 +62,34 @@ def _mean(losses, weights):
     shares = weights / weights.sum()
     mean = shares @ losses
     return mean, np.sqrt((shares**2) @ (losses - mean) ** 2)
+
+
+class Progress:
+    """What ``verbose`` asks for: nothing, a line for each candidate, or "bar"."""
+
+    def __init__(self, verbose, n_candidates):
+        self.verbose = verbose
+        self._bar = _make_bar("race", n_candidates, None) if verbose == "bar" else None
+        self._best, self._begun = np.inf, False
+
+    def begin(self, name):
+        """A candidate's turn."""
+        if self._bar is not None:
+            shown = {"fits": name} | ({"best": f"{self._best:.4g}"} if self._begun else {})
+            self._bar.set_postfix(shown, refresh=True)
+            self._bar.update(int(self._begun))
+        self._begun = True
+
+    def end(self, name, loss, seconds):
+        """Its loss is there."""
+        self._best = min(self._best, loss)
+        if self._bar is None and self.verbose:
+            print(f"{name}: loss {loss:.4g}, {seconds:.1f} s", flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *of_error):
+        if self._bar is not None:
+            self._bar.update(int(self._begun))
+            self._bar.close()

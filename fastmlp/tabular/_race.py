@@ -6,21 +6,24 @@ import time
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
-from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from fastmlp._names import shown
 from fastmlp._numbers import is_integer
 from fastmlp.estimators._data import check_weights
-from fastmlp.tabular import _gradients, _selection
-from fastmlp.tabular._folds import SEEDS, fit_folds, settings, split
-from fastmlp.tabular._leaderboard import Leaderboard
+from fastmlp.estimators._params import VERBOSE
+from fastmlp.tabular import _selection
+from fastmlp.tabular._ensemble import Ensemble, classifies
+from fastmlp.tabular._folds import SEEDS, check_groups, fit_folds, settings, split
+from fastmlp.tabular._leaderboard import Leaderboard, Progress
 
 # The share of the time at hand that a candidate may take while others wait.
 SHARE = 0.5
+# After one fold a candidate ends whose loss there is so many times that of the best, if the gap is
+# so many times its standard error.
+BEHIND = 2.0
+SURE = 2.0
 
 
 class Candidate(NamedTuple):
@@ -53,11 +56,7 @@ class Entry(NamedTuple):
     status: str
 
 
-def _classifies(race):
-    return is_classifier(race._checked()[0].estimator)
-
-
-class Race(BaseEstimator):
+class Race(Ensemble):
     """An ensemble of the best of several estimators, by out-of-fold predictions.
 
     Each candidate is fitted to each fold's complement. The members that this makes predict the
@@ -86,8 +85,9 @@ class Race(BaseEstimator):
     warm_start : bool, default=False
         Whether ``fit`` on the same data goes on with the candidates that were not fitted yet, and,
         where there are none, with further members of those in the ensemble.
-    verbose : bool, default=False
-        Whether to print a line for each candidate.
+    verbose : bool or "bar", default=False
+        Whether to print a line for each candidate; "bar": a progress bar that says who races
+        (tqdm's, where it is installed).
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Race(BaseEstimator):
         n_threads: int | None = None,
         random_state: Any = None,
         warm_start: bool = False,
-        verbose: bool = False,
+        verbose: bool | str = False,
     ) -> None:
         self.candidates = candidates
         self.cv = cv
@@ -143,7 +143,7 @@ class Race(BaseEstimator):
 
     # -- fit --------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit the candidates, and choose.
 
         Parameters
@@ -154,6 +154,8 @@ class Race(BaseEstimator):
             Targets, or labels of classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, for candidates that take them and for the scores.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group are all trained on, or all judged by.
 
         Returns
         -------
@@ -177,19 +179,20 @@ class Race(BaseEstimator):
         """
         start = time.perf_counter()
         candidates = self._checked()
-        classifies = _classifies(self)
+        of_classes = classifies(self)
         X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=not classifies, y_numeric=not classifies
+            self, X, y, accept_sparse="csr", multi_output=not of_classes, y_numeric=not of_classes
         )
         sample_weight = check_weights(sample_weight, X.shape[0])
+        groups = check_groups(groups, X.shape[0])
         deadline = np.inf if self.time_limit is None else start + self.time_limit
-        targets = self._targets(y, classifies, sample_weight)
+        targets = self._targets(y, of_classes, sample_weight)
         goes_on = self.warm_start and self._same_data(X, targets)
         rng = self._generator if goes_on else check_random_state(self.random_state)
         self._generator = rng if self.warm_start else None
         if not goes_on:
             self._entries: list[Entry] = []
-            self._folds = split(targets, self.cv, rng)
+            self._folds = split(targets, self.cv, rng, groups)
             self._shape = X.shape, _fingerprint(targets)
         else:
             candidates = self._left(candidates)
@@ -218,11 +221,13 @@ class Race(BaseEstimator):
                 f"cv must be an integer >= 1, a list of (trained on, judged by) or None, got "
                 f"{shown(self.cv)}."
             )
+        if not VERBOSE.accepts(self.verbose):
+            raise ValueError(f"verbose must be {VERBOSE.wanted}, got {shown(self.verbose)}.")
         return candidates
 
-    def _targets(self, y, classifies, sample_weight):
+    def _targets(self, y, of_classes, sample_weight):
         """Codes of classes, (n,), or targets, (n, n_outputs), divided by their deviations."""
-        if classifies:
+        if of_classes:
             self.classes_, codes = np.unique(y, return_inverse=True)
             self._range = None
             return codes
@@ -255,6 +260,10 @@ class Race(BaseEstimator):
         return again
 
     def _run(self, candidates, X, y, targets, sample_weight, deadline, rng):
+        with Progress(self.verbose, len(candidates)) as progress:
+            self._race(candidates, X, y, targets, sample_weight, deadline, rng, progress)
+
+    def _race(self, candidates, X, y, targets, sample_weight, deadline, rng, progress):
         best: dict[str, float] = {}  # of each family
         ended = set()
         for turn, candidate in enumerate(candidates):
@@ -263,6 +272,7 @@ class Race(BaseEstimator):
             if self._entries and now >= deadline:
                 self.status_ = "The race ended at time_limit."
                 return
+            progress.begin(candidate.name)
             if candidate.family in ended:
                 continue
             last = turn == len(candidates) - 1
@@ -285,8 +295,7 @@ class Race(BaseEstimator):
                 if not mean < best.get(candidate.family, np.inf):
                     ended.add(candidate.family)
                 best[candidate.family] = mean
-            if self.verbose:
-                print(f"{candidate.name}: loss {mean:.4g}, {entry.seconds:.1f} s", flush=True)
+            progress.end(candidate.name, mean, entry.seconds)
 
     def _fitted(self, candidate, X, y, targets, sample_weight, seeds, until, needed):
         """The entry of a candidate; None where its time did not suffice for all folds."""
@@ -295,7 +304,7 @@ class Race(BaseEstimator):
         try:
             found = fit_folds(
                 candidate.estimator, X, y, folds.splits, self._answer, seeds, sample_weight,
-                until, self.n_threads, needed,
+                until, self.n_threads, needed, self._still_in_the_race(targets),
             )  # fmt: skip
         except (ValueError, MemoryError, FloatingPointError, np.linalg.LinAlgError) as error:
             if needed and len(self.candidates) == 1:
@@ -313,21 +322,20 @@ class Race(BaseEstimator):
         seconds = time.perf_counter() - start
         return Entry(candidate, members, predictions, losses, seconds, status)
 
-    def _loss(self, predictions, targets):
-        """Losses of rows, (n,): targets are divided by their deviations, or codes."""
-        if self._range is None:
-            return _selection.log_loss(predictions, targets)
-        return _selection.squared(predictions / self._scale, targets)
+    def _still_in_the_race(self, targets):
+        """Raises after the first fold where a candidate is far behind the best there."""
+        judged = self._folds.splits[0][1]
+        rivals = [entry.losses[: len(judged)] for entry in self._entries]
+        best = min(rivals, key=np.mean, default=np.full(1, np.inf))
 
-    def _answer(self, member, X):
-        """What a member says of rows, (n, n_outputs): targets, or a probability for each class."""
-        if self._range is None:
-            known = np.searchsorted(self.classes_, member.classes_)
-            answer = np.zeros((X.shape[0], len(self.classes_)))
-            answer[:, known] = member.predict_proba(X)
-            return answer
-        answer = np.asarray(member.predict(X), dtype=np.float64).reshape(X.shape[0], -1)
-        return np.clip(answer, *self._range) if self.clip else answer
+        def check(fold, answer):
+            if fold > 0 or not np.isfinite(best).all():
+                return
+            gap = self._loss(answer, targets[judged]) - best
+            if gap.mean() > (BEHIND - 1) * best.mean() and gap.mean() > SURE * _std_err(gap):
+                raise ValueError("stopped: far behind after the first fold")
+
+        return check
 
     # -- choice -----------------------------------------------------------------
 
@@ -368,154 +376,9 @@ class Race(BaseEstimator):
         total = np.average(_selection.squared(constant, judged), weights=weights)
         return total if total > 0 else 1.0
 
-    # -- predictions ------------------------------------------------------------
-
-    def out_of_fold(self):
-        """The rows of each fold, and what the ensemble of those that have not seen them says."""
-        rows = [judged for _, judged in self._folds.splits]
-        ends = np.cumsum([len(judged) for judged in rows])[:-1]
-        return rows, np.split(self._judged_predictions, ends)
-
     def forget(self):
         """Drop what only a warm start needs, so that a pickle does not grow with the data."""
         del self._entries, self._folds, self._judged_predictions
-
-    def fold_answers(self, X):
-        """The ensemble of each fold's members, (n_folds, n, n_outputs)."""
-        check_is_fitted(self)
-        n_folds = len(next(iter(self.members_.values())))
-        return np.stack([self.fold_answer(fold, X) for fold in range(n_folds)])
-
-    def fold_answer(self, fold, X):
-        """The ensemble of members that have not seen a fold, (n, n_outputs)."""
-        shares = self.weights_.items()
-        return sum(share * self._answer(self.members_[name][fold], X) for name, share in shares)
-
-    def answer_and_jacobian(self, X):
-        """The answer, (n, n_outputs), and d answer / d x, (n, n_outputs, n_features)."""
-        answer = self.fold_answers(X).mean(axis=0)
-        jacobian = np.zeros((*answer.shape, X.shape[1]))
-        for name, share in self.weights_.items():
-            members = self.members_[name]
-            for member in members:
-                slopes = _gradients.of_member(member, X)
-                if self._range is None:
-                    at = np.searchsorted(self.classes_, member.classes_)
-                    jacobian[:, at] += share / len(members) * slopes
-                    continue
-                if self.clip:  # what is held at an end does not move
-                    plain = np.asarray(member.predict(X)).reshape(answer.shape)
-                    low, high = self._range
-                    slopes = slopes * ((plain >= low) & (plain <= high))[..., np.newaxis]
-                jacobian += share / len(members) * slopes
-        return answer, jacobian
-
-    def _checked_X(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, accept_sparse="csr", reset=False)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict targets or labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        ValueError
-            X is not as in ``fit``.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from fastmlp.tabular import Race
-        >>> X = np.arange(20.0).reshape(-1, 1)
-        >>> Race([("linear", LinearRegression())]).fit(X, X.ravel()).predict([[99.0]])
-        array([19.])
-        """
-        answer = self.fold_answers(self._checked_X(X)).mean(axis=0)
-        if self._range is None:
-            return self.classes_[answer.argmax(axis=1)]
-        return answer[:, 0] if self._flat else answer
-
-    @available_if(_classifies)
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        AttributeError
-            The candidates are regressors.
-        ValueError
-            X is not as in ``fit``.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from fastmlp.tabular import Race
-        >>> X, y = load_iris(return_X_y=True)
-        >>> Race([("linear", LogisticRegression())]).fit(X, y).predict_proba(X[:1]).round(1)
-        array([[1., 0., 0.]])
-        """
-        return self.fold_answers(self._checked_X(X)).mean(axis=0)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R2, or the accuracy.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets, or labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            1 at best.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        ValueError
-            X is not as in ``fit``.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from fastmlp.tabular import Race
-        >>> X, y = load_iris(return_X_y=True)
-        >>> race = Race([("linear", LogisticRegression(max_iter=1000))], random_state=0)
-        >>> round(race.fit(X, y).score(X, y), 2)
-        0.97
-        """
-        metric = accuracy_score if _classifies(self) else r2_score
-        return float(metric(y, self.predict(X), sample_weight=sample_weight))
 
     def __sklearn_is_fitted__(self):
         return "members_" in vars(self)
@@ -524,11 +387,15 @@ class Race(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.required = True
-        if _classifies(self):
+        if classifies(self):
             tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
         else:
             tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         return tags
+
+
+def _std_err(values):
+    return values.std() / np.sqrt(len(values))
 
 
 def _of(sample_weight, rows):

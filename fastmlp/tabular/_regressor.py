@@ -52,8 +52,9 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
     warm_start : bool, default=False
         Whether ``fit`` on the same data adds time: candidates that had none, then further members
         of those in the ensemble. The model keeps what this needs.
-    verbose : bool, default=False
-        Whether to print a line for each candidate.
+    verbose : bool or "bar", default=False
+        Whether to print a line for each candidate; "bar": a progress bar that says who races
+        (tqdm's, where it is installed).
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         n_threads: int | None = None,
         random_state: Any = None,
         warm_start: bool = False,
-        verbose: bool = False,
+        verbose: bool | str = False,
     ) -> None:
         self.time_limit = time_limit
         self.categorical_features = categorical_features
@@ -144,6 +145,12 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
 
     def _conclude(self, Z, y, weights, until):
         folds, predictions = self.race_.out_of_fold()
+        if weights is not None:  # what does not count says nothing of errors
+            kept = [weights[fold] > 0 for fold in folds]
+            folds, predictions = (
+                [each[mask] for each, mask in zip(parts, kept, strict=True)]
+                for parts in (folds, predictions)
+            )
         rows, means = np.concatenate(folds), np.concatenate(predictions)
         parts = np.split(np.arange(len(rows)), np.cumsum([len(fold) for fold in folds])[:-1])
         if len(folds) == 1:  # the second stage has its own folds of the rows held out

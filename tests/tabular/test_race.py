@@ -1,13 +1,17 @@
 """The race: who saw which rows, who gets which weight, how it ends."""
 
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LinearRegression, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small import CLASSIFIERS, REGRESSORS
 
@@ -157,10 +161,85 @@ def test_the_first_candidate_is_fitted_in_any_case():
 
 def test_a_family_ends_where_size_no_longer_gains():
     X, y = problem()
-    sizes = [Candidate(f"off by {off}", Remembers(worth=off), "r") for off in (2.0, 1.0, 1.5, 0.0)]
-    race = Race([("other", RidgeCV()), *sizes], random_state=0).fit(X, y)
+    sizes = [Candidate(f"off by {off}", Remembers(worth=off), "r") for off in (0.8, 0.4, 0.6, 0.0)]
+    race = Race([("other", Remembers(worth=0.9)), *sizes], random_state=0).fit(X, y)
     names = {row["candidate"] for row in race.leaderboard_}
-    assert names == {"other", "off by 2.0", "off by 1.0", "off by 1.5"}
+    assert names == {"other", "off by 0.8", "off by 0.4", "off by 0.6"}
+
+
+def test_one_that_is_far_behind_ends_after_the_first_fold():
+    fits = []
+
+    class Counted(Remembers):
+        def fit(self, X, y):
+            fits.append(self.worth)
+            return super().fit(X, y)
+
+    X, y = problem()
+    offs = [("good", Remembers()), ("far", Counted(worth=9.0)), ("near", Counted(worth=0.1))]
+    race = Race(offs, random_state=0, n_threads=1).fit(X, y)
+    assert fits.count(9.0) == 1 and fits.count(0.1) == 5
+    assert "far behind" in race.leaderboard_[-1]["status"]
+    assert race.leaderboard_[-1]["candidate"] == "far" and "far" not in race.members_
+
+
+@pytest.mark.parametrize("cv", [1, 3])
+@pytest.mark.parametrize("of_classes", [False, True])
+def test_rows_of_a_group_stay_together(cv, of_classes):
+    X, y = problem(90)
+    groups = np.arange(90) % 12
+    candidates = CLASSIFIERS[:1] if of_classes else REGRESSORS[:1]
+    y = (y > 0) if of_classes else y
+    race = Race(candidates, cv=cv, random_state=0).fit(X, y, groups=groups)
+    for trained, judged in race._folds.splits:
+        assert not set(groups[trained]) & set(groups[judged])
+    with pytest.raises(ValueError, match="cv=3 needs 3 groups at least; X has 2 groups"):
+        Race(candidates, cv=3).fit(X, y, groups=groups % 2)
+    with pytest.raises(ValueError, match="groups.shape"):
+        Race(candidates).fit(X, y, groups=groups[:5])
+
+
+def test_weights_reach_networks_inside_of_pipelines():
+    X, y = problem(80)
+    weights = np.where(X[:, 0] > 0, 1.0, 0.0)
+    wrong = np.where(weights > 0, y, 1e3)
+    network = MLPRegressor(hidden_layer_sizes=(3,), solver="lm", alpha=1.0, max_iter=20)
+    scaled = TransformedTargetRegressor(make_pipeline(StandardScaler(), network))
+    race = Race([("network", scaled)], random_state=0).fit(X, wrong, weights)
+    assert np.abs(race.predict(X)).max() < 20
+
+
+def test_bar_says_who_races(capsys, monkeypatch):
+    X, y = problem()
+    Race(REGRESSORS, verbose="bar", random_state=0).fit(X, y)
+    assert "network" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    Race(REGRESSORS, verbose="bar", random_state=0).fit(X, y)
+    shown = capsys.readouterr().err
+    assert "race 2 of 2" in shown and "fits network" in shown
+    with pytest.raises(ValueError, match="verbose must be"):
+        Race(REGRESSORS, verbose="often").fit(X, y)
+
+
+def test_copies_for_threads_are_as_many_as_fit(monkeypatch):
+    X, y = problem()
+    working, most = [], []
+
+    class Counted(Remembers):
+        def fit(self, X, y):
+            working.append(1)
+            most.append(len(working))
+            super().fit(X, y)
+            working.pop()
+            return self
+
+    monkeypatch.setattr(_folds, "SMALL", 0)
+    monkeypatch.setattr(_folds, "available_memory", lambda: 1.5 * X.nbytes)
+    Race([("r", Counted())], n_threads=2).fit(X, y)
+    assert max(most) == 1
+    monkeypatch.setattr(_folds, "available_memory", lambda: 0.5 * X.nbytes)
+    with pytest.raises(MemoryError, match="copy of 48 rows of X"):
+        Race([("r", Counted())], n_threads=2).fit(X, y)
 
 
 def test_one_that_fails_is_told_and_left_aside():
