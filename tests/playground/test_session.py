@@ -2,6 +2,7 @@
 
 import json
 import struct
+import threading
 
 import numpy as np
 import pytest
@@ -137,6 +138,33 @@ def test_the_code_does_what_the_page_did(settings):
     names = {}
     exec(code_of(one), names)
     np.testing.assert_allclose(names["losses"], one.runs[0].losses[1:], rtol=1e-12)
+
+
+def test_a_long_run_is_one_run_and_its_thread_ends_with_it():
+    """However many pictures it is shown in: a solver begun anew would take another way."""
+    before = set(threading.enumerate())
+    one = session(dataset="spiral", networkShape=[4], solvers=["lm"])
+    for _ in range(44):
+        one.advance(5)
+    assert one.runs[0].n_iter == 220
+    names = {}
+    exec(code_of(one), names)
+    np.testing.assert_allclose(names["losses"], one.runs[0].losses[1:], rtol=1e-9)
+    (work,) = set(threading.enumerate()) - before
+    del one
+    work.join(timeout=10)
+    assert not work.is_alive()
+
+
+def test_a_run_that_has_ended_says_so_and_stays():
+    one = session(problem="regression", networkShape=[], loss="squared_error", solvers=["newton"])
+    one.advance(1)
+    assert one.runs[0].message == ""
+    one.advance(20)
+    n, theta = one.runs[0].n_iter, one.runs[0].theta
+    assert n < 10 and "onverged" in one.runs[0].message
+    one.advance(5)
+    assert one.runs[0].n_iter == n and one.runs[0].theta is theta
 
 
 def test_the_code_holds_points_of_ones_own():
