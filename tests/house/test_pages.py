@@ -1,11 +1,14 @@
 """The pages of docs/ whose blocks run print what they say."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import fastmlp.playground
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ["slides.md"]
@@ -59,3 +62,20 @@ def test_no_block_is_left_without_its_output(page):
     for block in blocks:
         code, after = block.split("```\n", 1)
         assert "print(" not in code or after.startswith("\n```\n"), code
+
+
+def test_each_topic_of_the_lecture_has_its_place():
+    """The table names sections, recipes of the playground and scripts that there are."""
+    text = (DOCS / "slides.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .+ \| \[.+\]\(#.+\) \| .+ \|.*\|$", text, re.MULTILINE)
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    anchors = [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+    assert [re.search(r"\(#(.+?)\)", row)[1] for row in rows] == anchors and len(anchors) == 14
+    page = Path(fastmlp.playground.__file__).parent / "static"
+    known = re.findall(r'^  \["(.+?)",', (page / "recipes.js").read_text(), re.MULTILINE)
+    recipes = [name for row in rows for name in re.findall(r"\*(.+?)\*", row)]
+    assert len(recipes) > 9 and set(recipes) <= set(known)
+    controls = (page / "index.html").read_text(encoding="utf-8")
+    assert "Loss, as a likelihood" in controls and "Loss surface" in controls
+    for script in re.findall(r"`(\w+\.py)`", "".join(rows)):
+        assert (DOCS.parent / "examples" / script).exists(), script
