@@ -2,6 +2,7 @@
 
 from fastmlp.tabular._classifier import TabularMLPClassifier
 from fastmlp.tabular._columns import Columns
+from fastmlp.tabular._encoder import PiecewiseLinearEncoder
 from fastmlp.tabular._leaderboard import Leaderboard
 from fastmlp.tabular._race import Candidate, Race
 from fastmlp.tabular._regressor import TabularMLPRegressor
@@ -11,6 +12,7 @@ __all__ = [
     "Candidate",
     "Columns",
     "Leaderboard",
+    "PiecewiseLinearEncoder",
     "Race",
     "SmoothClipScaler",
     "TabularMLPClassifier",

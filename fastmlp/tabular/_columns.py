@@ -14,8 +14,9 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._memory import GIB, available_memory
-from fastmlp._names import shown
+from fastmlp._names import check_choice, shown
 from fastmlp.tabular import _read
+from fastmlp.tabular._encoder import PiecewiseLinearEncoder
 from fastmlp.tabular._scaler import SmoothClipScaler
 
 # A column of more levels is worth sparse rows, where these store less than this share of entries.
@@ -29,7 +30,8 @@ class Columns(TransformerMixin, BaseEstimator):
     """Numbers, dates, text and categories, with holes, as numbers between -3 and 3.
 
     - Numbers and booleans: missing ones become the median, and a further column says where they
-      were; then :class:`SmoothClipScaler`.
+      were; then :class:`SmoothClipScaler`. With ``numeric="ple"``, :class:`PiecewiseLinearEncoder`
+      in place of all this.
     - Dates: days, and sine and cosine of the place in the year, the week and the day; durations:
       days. Both go on as numbers.
     - Categories and text: a column of zeros and ones for each level, one of -1 and 1 where there
@@ -44,6 +46,8 @@ class Columns(TransformerMixin, BaseEstimator):
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns are categories, besides text: those of a categorical dtype; none; those of
         these names or indices, or where a mask is True.
+    numeric : {"scale", "ple"}, default="scale"
+        What becomes of numbers: one column each, scaled, or up to 16 by piecewise-linear encoding.
 
     Attributes
     ----------
@@ -51,8 +55,9 @@ class Columns(TransformerMixin, BaseEstimator):
         Names (or indices) of the columns.
     kinds_ : list of str
         What each of them is: "numbers", "dates", "durations" or "categories".
-    numbers_ : Pipeline or None
-        What became of numbers: scikit-learn's ``SimpleImputer``, and ``SmoothClipScaler``.
+    numbers_ : Pipeline, PiecewiseLinearEncoder or None
+        What became of numbers: scikit-learn's ``SimpleImputer``, and ``SmoothClipScaler``; or the
+        encoder.
     categories_ : OneHotEncoder or None
         scikit-learn's encoder of the levels.
     origin_ : ndarray of shape (n_features_out,)
@@ -81,8 +86,13 @@ class Columns(TransformerMixin, BaseEstimator):
     origin_: np.ndarray
     n_features_in_: int
 
-    def __init__(self, categorical_features: Literal["from_dtype"] | Any = "from_dtype") -> None:
+    def __init__(
+        self,
+        categorical_features: Literal["from_dtype"] | Any = "from_dtype",
+        numeric: Literal["scale", "ple"] = "scale",
+    ) -> None:
         self.categorical_features = categorical_features
+        self.numeric = numeric
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the kinds of the columns, their scales and levels.
@@ -101,8 +111,8 @@ class Columns(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Columns share a name, a number is infinite, or ``categorical_features`` names a column
-            that X has not.
+            Columns share a name, a number is infinite, ``categorical_features`` names a column
+            that X has not, or ``numeric`` is neither word.
         TypeError
             A column mixes dates with other things, or has entries of another type.
 
@@ -112,6 +122,7 @@ class Columns(TransformerMixin, BaseEstimator):
         >>> Columns().fit([[1.0, "a"], [2.0, "b"], [3.0, "c"]]).kinds_
         ['numbers', 'categories']
         """
+        check_choice("numeric", self.numeric, ("scale", "ple"))
         labels, given = _read.columns_of(X)
         validate_data(self, _like(X, given), skip_check_array=True)
         chosen = self._chosen(labels)
@@ -199,16 +210,23 @@ class Columns(TransformerMixin, BaseEstimator):
         self._number_origin = np.zeros(0, dtype=np.intp)
         if numbers is None:
             return
-        imputer = SimpleImputer(add_indicator=True, keep_empty_features=True, strategy="median")
-        self.numbers_ = make_pipeline(imputer, SmoothClipScaler()).fit(numbers)
-        holes = imputer.indicator_.features_
-        first = np.r_[True, origin[1:] != origin[:-1]]  # the other parts of a date go with it
-        counts = np.concatenate([np.ones(len(origin), dtype=bool), first[holes]])
-        self._varies = np.flatnonzero(counts & (self.numbers_[-1].scale_ > 0))
-        names = [*names, *(f"{names[j]} missing" for j in holes)]
-        origin = np.concatenate([origin, origin[holes]])
+        if self.numeric == "ple":
+            encoder = self.numbers_ = PiecewiseLinearEncoder().fit(numbers)
+            source, names = encoder.origin_, encoder.get_feature_names_out(names)
+            is_hole = encoder.holes_[source] & np.r_[source[1:] != source[:-1], True][: len(source)]
+            varies = np.ptp(encoder.transform(numbers), axis=0) > 0
+        else:
+            imputer = SimpleImputer(add_indicator=True, keep_empty_features=True, strategy="median")
+            self.numbers_ = make_pipeline(imputer, SmoothClipScaler()).fit(numbers)
+            holes = imputer.indicator_.features_
+            source = np.concatenate([np.arange(len(origin)), holes])
+            names = [*names, *(f"{names[j]} missing" for j in holes)]
+            is_hole = np.arange(len(source)) >= len(origin)
+            varies = self.numbers_[-1].scale_ > 0
+        first = np.r_[True, origin[1:] != origin[:-1]]  # the holes of a date are its days' ones
+        self._varies = np.flatnonzero(varies & (first[source] | ~is_hole))
         self._number_names = [names[j] for j in self._varies]
-        self._number_origin = origin[self._varies]
+        self._number_origin = origin[source[self._varies]]
 
     def _fit_categories(self, levels):
         self.categories_, self._level_names = None, []

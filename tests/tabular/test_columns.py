@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastmlp.tabular import Columns, SmoothClipScaler
+from fastmlp.tabular import Columns, PiecewiseLinearEncoder, SmoothClipScaler
 
 N = 40
 RNG = np.random.default_rng(0)
@@ -213,6 +213,51 @@ def test_smooth_clip_is_its_formula():
     assert not found[:, 2].any()
 
 
-@parametrize_with_checks([Columns(), SmoothClipScaler()])
+def test_encoding_is_its_formula():
+    x = RNG.exponential(size=(50, 1))
+    encoder = PiecewiseLinearEncoder(n_bins=5).fit(x)
+    edges = np.quantile(x, [0, 0.2, 0.4, 0.6, 0.8, 1], method="inverted_cdf")
+    np.testing.assert_allclose(encoder.edges_[0], edges)
+    new = np.r_[-1e300, x[:9, 0], 0.3, edges, 1e300][:, np.newaxis]
+    wanted = np.clip((new - edges[:-1]) / np.diff(edges), 0, 1)
+    np.testing.assert_allclose(encoder.transform(new), wanted, atol=1e-12)
+    assert encoder.get_feature_names_out(["x"])[-1] == "x bin 5"
+    with pytest.raises(ValueError, match="n_bins must be at least 1"):
+        PiecewiseLinearEncoder(0).fit(x)
+
+
+def test_encoding_of_holes_constants_and_few_values():
+    nan = np.nan
+    X = [[1, 5, nan, 0, -1e308], [1, nan, nan, 1, 0], [1, 7, nan, 1, 1e308], [1, 7, nan, 0, 5e-324]]
+    encoder = PiecewiseLinearEncoder(n_bins=2).fit(X)
+    assert encoder.origin_.tolist() == [1, 1, 2, 3, 4, 4]
+    names = ["x1 bin 1", "x1 missing", "x2 missing", "x3 bin 1", "x4 bin 1", "x4 bin 2"]
+    assert encoder.get_feature_names_out().tolist() == names
+    out = encoder.transform(X)
+    np.testing.assert_allclose(out[:, :4], [[0, 0, 1, 0], [0, 1, 1, 1], [1, 0, 1, 1], [1, 0, 1, 0]])
+    assert np.isfinite(out).all() and out.min() == 0 and out.max() == 1
+    assert np.isfinite(encoder.transform([[nan] * 5])).all()
+
+
+def test_columns_by_encoding():
+    X = table()
+    encoded, plain = Columns(numeric="ple").fit(X), Columns().fit(X)
+    assert set(encoded.origin_) == set(plain.origin_)
+    out, names = encoded.transform(X), encoded.get_feature_names_out()
+    out = out.toarray() if sp.issparse(out) else out
+    assert out.shape == (N, len(names)) and len(set(names)) == len(names)
+    assert [n for n in names if "missing" in n] == [
+        n for n in plain.get_feature_names_out() if "missing" in n
+    ]
+    number = encoded.origin_ == 0
+    np.testing.assert_allclose(out[[3, 7]][:, number].sum(axis=1), 1)  # the hole's own column
+    assert (np.ptp(out, axis=0) > 0).all()
+    with pytest.raises(ValueError, match="numeric"):
+        Columns(numeric="bins").fit(X)
+
+
+@parametrize_with_checks(
+    [Columns(), Columns(numeric="ple"), SmoothClipScaler(), PiecewiseLinearEncoder()]
+)
 def test_sklearn(estimator, check):
     check(estimator)

@@ -1,0 +1,189 @@
+"""Piecewise-linear encoding of numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp._numbers import check_integer
+
+
+class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
+    """Each number as how far it has come through bins of equal mass.
+
+    With the edges b of a column, its quantiles, the t-th of its new columns is
+
+        min(max((x - b_t) / (b_{t+1} - b_t), 0), 1):
+
+    ones below the bin of x, a fraction in it, zeros above. A linear function of them is piecewise
+    linear in x: networks learn steps and bends that they are slow to find in x itself.
+    Other than in the paper, the ends are held at 0 and 1.
+
+    Equal quantiles share an edge: a column of two values becomes one of zeros and ones, a constant
+    one none. A missing value is 0 in all bins, and a column that had missing ones in ``fit`` has a
+    further one that is 1 for them.
+
+    Parameters
+    ----------
+    n_bins : int, default=16
+        Bins of a column, at most.
+
+    Attributes
+    ----------
+    edges_ : list of ndarray
+        Of each column, increasing.
+    holes_ : ndarray of shape (n_features,)
+        Which columns had missing values.
+    origin_ : ndarray of shape (n_features_out,)
+        Which column each new one comes from.
+    n_features_in_ : int
+        Columns.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, if X had names that are all strings.
+
+    References
+    ----------
+    Gorishniy, Rubachev and Babenko, On embeddings for numerical features in tabular deep learning,
+    NeurIPS 2022, arXiv:2203.05556.
+
+    Examples
+    --------
+    >>> from fastmlp.tabular import PiecewiseLinearEncoder
+    >>> encoder = PiecewiseLinearEncoder(n_bins=2).fit([[0.0], [1.0], [3.0]])
+    >>> encoder.transform([[0.5], [2.0]])
+    array([[0.5, 0. ],
+           [1. , 0.5]])
+    """
+
+    edges_: list[np.ndarray]
+    holes_: np.ndarray
+    origin_: np.ndarray
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    def __init__(self, n_bins: int = 16) -> None:
+        self.n_bins = n_bins
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the edges.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers; NaN where one is missing.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            X has infinity or text, or ``n_bins`` is no integer of at least 1.
+
+        Examples
+        --------
+        >>> from fastmlp.tabular import PiecewiseLinearEncoder
+        >>> PiecewiseLinearEncoder(n_bins=2).fit([[0.0], [1.0], [3.0]]).edges_
+        [array([0., 1., 3.])]
+        """
+        n_bins = check_integer("n_bins", self.n_bins)
+        levels = np.arange(n_bins + 1) / n_bins
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        missing = np.isnan(X)
+        self.holes_ = missing.any(axis=0)
+        known = [column[~holes] for column, holes in zip(X.T, missing.T, strict=True)]
+        self.edges_ = [
+            np.unique(np.quantile(x, levels, method="inverted_cdf")) if x.size else x for x in known
+        ]
+        widths = [
+            max(len(edges) - 1, 0) + holes
+            for edges, holes in zip(self.edges_, self.holes_, strict=True)
+        ]
+        self.origin_ = np.repeat(np.arange(X.shape[1]), widths)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Encode.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers; NaN where one is missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            Between 0 and 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X is not as in ``fit``, or has infinity.
+
+        Examples
+        --------
+        >>> from fastmlp.tabular import PiecewiseLinearEncoder
+        >>> PiecewiseLinearEncoder().fit([[1.0], [2.0], [float("nan")]]).transform([[2.0]])[0, -2:]
+        array([1., 0.])
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan")
+        out = np.zeros((len(X), len(self.origin_)))
+        start = 0
+        for x, edges, holes in zip(X.T, self.edges_, self.holes_, strict=True):
+            missing = np.isnan(x)
+            n_bins = max(len(edges) - 1, 0)
+            if n_bins:
+                passed = np.interp(x[~missing], edges, np.arange(len(edges)))
+                passed = passed[:, np.newaxis] - np.arange(n_bins)
+                out[~missing, start : start + n_bins] = np.clip(passed, 0, 1)
+            if holes:
+                out[:, start + n_bins] = missing
+            start += n_bins + holes
+        return out
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the new columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns; None: those of ``fit``, or x0, x1, ...
+
+        Returns
+        -------
+        ndarray of str
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            ``input_features`` are not those of ``fit``.
+
+        Examples
+        --------
+        >>> from fastmlp.tabular import PiecewiseLinearEncoder
+        >>> PiecewiseLinearEncoder(2).fit([[0.0], [1.0], [3.0]]).get_feature_names_out()
+        array(['x0 bin 1', 'x0 bin 2'], dtype=object)
+        """
+        check_is_fitted(self)
+        given = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
+        names: list[str] = []
+        for name, edges, holes in zip(given, self.edges_, self.holes_, strict=True):
+            names += [f"{name} bin {t}" for t in range(1, len(edges))]
+            names += [f"{name} missing"] * bool(holes)
+        return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
