@@ -1,7 +1,8 @@
 """The estimators' docstrings are literal, for editors; what they share is written once.
 
-``python docs/docstrings.py`` copies the parameters and attributes that the others have in common
-with MLPClassifier from its docstring into theirs; ``--check`` only says whether they differ.
+``python docs/docstrings.py`` copies the parameters and attributes that a class has in common with
+another, its source, from the source's docstring into its own; ``--check`` only says whether they
+differ.
 """
 
 import argparse
@@ -11,18 +12,26 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "fastmlp" / "estimators"
-SOURCE = ("_classifier.py", "MLPClassifier")
-COPIES = {  # with what each says in its own words
-    ("_regressor.py", "MLPRegressor"): {"loss"},
-    ("_distribution.py", "MLPDistributionRegressor"): {
-        "solver",
-        "early_stopping",
-        "standardize",
-        "scoring",
-        "coefs_, intercepts_",
-        "network_",
-        "n_outputs_",
-    },
+MLP = ("_classifier.py", "MLPClassifier")
+BAYESIAN = ("_bayesian.py", "BayesianMLPRegressor")
+COPIES = {  # class -> its source, and what it says in its own words
+    ("_regressor.py", "MLPRegressor"): (MLP, {"loss"}),
+    ("_distribution.py", "MLPDistributionRegressor"): (
+        MLP,
+        {
+            "solver",
+            "early_stopping",
+            "standardize",
+            "scoring",
+            "coefs_, intercepts_",
+            "network_",
+            "n_outputs_",
+        },
+    ),
+    ("_bayesian.py", "BayesianMLPClassifier"): (
+        BAYESIAN,
+        {"hidden_layer_sizes", "solver", "network_", "log_marginal_likelihood_"},
+    ),
 }
 ENTRY = re.compile(r"^    (\w[\w, ]*) : ", re.MULTILINE)
 
@@ -47,9 +56,9 @@ def entries(doc):
     return found
 
 
-def rewritten(file, name, own):
+def rewritten(file, name, source, own):
     """The file with the shared entries as the source has them."""
-    source = entries(docstring(*SOURCE)[1])
+    source = entries(docstring(*source)[1])
     before, doc, after = docstring(file, name)
     for key, text in entries(doc).items():
         if key in source and key not in own:
@@ -62,8 +71,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if outdated")
     check = parser.parse_args().check
-    for (file, name), own in COPIES.items():
-        path, text = FOLDER / file, rewritten(file, name, own)
+    for (file, name), (source, own) in COPIES.items():
+        path, text = FOLDER / file, rewritten(file, name, source, own)
         if text != path.read_text(encoding="utf-8"):
             if check:
                 sys.exit(f"{name} describes shared parameters otherwise: python docs/docstrings.py")

@@ -21,8 +21,16 @@ import fastmlp.posteriors
 import fastmlp.predictor
 import fastmlp.solvers
 import fastmlp.trace
-from fastmlp import MLPClassifier, MLPDistributionRegressor, MLPRegressor
+from fastmlp import (
+    BayesianMLPClassifier,
+    BayesianMLPRegressor,
+    MLPClassifier,
+    MLPDistributionRegressor,
+    MLPRegressor,
+)
 
+ESTIMATORS = [MLPClassifier, MLPRegressor, MLPDistributionRegressor]
+ESTIMATORS += [BayesianMLPRegressor, BayesianMLPClassifier]
 SCRIPT = Path(__file__).parents[2] / "docs" / "docstrings.py"
 NAMES = "config displays distributions losses metrics network predictor solvers trace"
 MODULES = {name: getattr(fastmlp, name) for name in NAMES.split()}
@@ -76,7 +84,7 @@ def test_shared_descriptions_agree():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, MLPDistributionRegressor])
+@pytest.mark.parametrize("kind", ESTIMATORS)
 def test_editors_see_every_parameter(kind):
     """In the source, since editors do not run it."""
     source = Path(inspect.getfile(kind)).read_text(encoding="utf-8")
