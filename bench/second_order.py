@@ -224,6 +224,34 @@ def dual():
     )
 
 
+def sampled(quick):
+    """40,000 noisy rows, 1,000 parameters: an iteration of lm, and what so many reach.
+
+    With G from all rows and from a sample, without and with the evidence.
+    """
+    from fastmlp import Network
+    from fastmlp.solvers import LevenbergMarquardt
+    from fastmlp.training import train
+
+    layers = (9, 35, 17, 1)
+    X, y = problems.teacher(12_000 if quick else 40_000, layers)
+    y = y + 0.5 * np.random.RandomState(1).normal(size=y.size)
+    net = Network(layers, activation="tanh")
+    theta0 = net.init(random_state=0)
+    print(f"\nsampled: {len(y)} rows, {net.n_params} parameters")
+    for rows in (None, "auto"):
+        for evidence in (False, True):
+            solver = LevenbergMarquardt(curvature_rows=rows, evidence=evidence)
+            fit = {"theta0": theta0, "solver": solver, "max_iter": 3 if quick else 20}
+            run = train(net, X, y, tol=0, random_state=0, **fit)
+            took = np.diff([0.0, *run.history["seconds"]])
+            print(
+                f"  curvature_rows={rows}, evidence={evidence}: median {np.median(took):.3f} s per "
+                f"iteration, loss {run.loss:.4f} after {run.n_iter}",
+                flush=True,
+            )
+
+
 def hessian(quick):
     """A dense exact Hessian, P about 1,000, N = 10,000, against jitted jax.hessian in blocks."""
     from fastmlp import Network
@@ -282,7 +310,7 @@ def best_of(function, repeats=5):
 
 def main(argv=None):
     """Print the rows that were asked for."""
-    rows = ["hessian", "dual", "large", "photoz", "SIN", "PARITY", "sinc", "function"]
+    rows = ["hessian", "dual", "sampled", "large", "photoz", "SIN", "PARITY", "sinc", "function"]
     parser = argparse.ArgumentParser(prog="bench.second_order", description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", choices=[*rows, []], help="all of them by default")
     parser.add_argument("--quick", action="store_true", help="two seeds, short limits, small data")
@@ -300,6 +328,8 @@ def main(argv=None):
         hessian(options.quick)
     if "dual" in wanted:
         dual()
+    if "sampled" in wanted:
+        sampled(options.quick)
     if "large" in wanted:
         large(options.quick)
     if "photoz" in wanted:
