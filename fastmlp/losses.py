@@ -145,6 +145,12 @@ class Loss:
         return self.raws_per_target > 1 and self.row["noise"] != "SCORE"
 
     @property
+    def located(self) -> bool:
+        """Whether it is a density of targets less a location, which is the first raw output."""
+        row = self.row
+        return self.is_likelihood and row["targets"] == row["domain"] == "REAL"
+
+    @property
     def predicts(self) -> bool:
         """Whether the first raw output of a target is a prediction."""
         return self.row["domain"] != "NONE"

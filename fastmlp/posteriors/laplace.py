@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastmlp import _types
 from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_integer, check_random_state
+from fastmlp.data import as_given
 from fastmlp.network import Network
 from fastmlp.posteriors._base import Posterior, RawMixture, Train
 from fastmlp.posteriors._gaussian import DiagonalFactor, Factor, Gaussian
@@ -28,6 +30,10 @@ STRENGTHS = get_args(_types.PosteriorStrengths)
 MOST_FULL = 3000
 # Of the strengths at a fixed theta: the change at which they have settled, and updates at most.
 SETTLED, MOST_UPDATES = 1e-3, 50
+# Of locations integrated out: steps between renewals of their deviations, renewals at most, the
+# change of the mean deviation at which they have settled, and what they are at first, in the
+# targets' spread: large, as a network through its targets would leave them in small steps only.
+STEPS, MOST_ROUNDS, SETTLED_SD, FIRST_SD = 20, 10, 0.01, 0.3
 # Times the spread of the targets, the least noise.
 LEAST_NOISE = 1e-6
 _BLOCK_BYTES = 1 << 25  # of J at a time
@@ -54,8 +60,7 @@ class Laplace(Posterior):
     strengths : {"single", "layer", "ard"}, optional
         What shares a precision of the prior: all parameters, each layer's weights or biases, or
         besides the weights of each input feature. The biases of the outputs have none. By default
-        "layer" for squared error; "single" for losses without a noise of their own, whose outputs
-        may be of different kinds.
+        "layer" for squared error and likelihoods of a location and a scale; "single" for others.
     n_starts : int, optional
         Modes: trained from so many initial weights (with ``train``), each with its own
         approximation; all have equal shares. By default 5 up to 3000 parameters, then one; and one
@@ -70,8 +75,21 @@ class Laplace(Posterior):
     evidence : EvidenceState
         The precisions and the effective number of parameters, of the mode that theta is of.
 
+    Notes
+    -----
+    Where a location and a scale are outputs (normal, student_t, laplace), scales of the largest
+    likelihood are too small: residuals are what the fit has left. Of one scale for all rows it is
+    (n - p) / n of the variance, p the parameters that are determined. The likelihood of the scales
+    is therefore that with the location integrated out (restricted maximum likelihood, as an EM
+    algorithm [1]_): targets y become the two targets y +- sd of half the weight, sd^2 the
+    location's variance by the posterior, and training goes on until that settles. So it is after a
+    ``train`` that estimates the evidence, where all weights are uncertain.
+
     References
     ----------
+    .. [1] Dempster, Laird and Rubin, J. Royal Statistical Society B 39, 1 (1977); Patterson and
+       Thompson, Biometrika 58, 545 (1971).
+
     MacKay, Neural Computation 4, 415 (1992). Immer, Korzepa and Bauer, Improving predictions of
     Bayesian neural nets via local linearization, AISTATS (2021). Daxberger et al., Laplace redux,
     NeurIPS (2021).
@@ -173,6 +191,8 @@ class Laplace(Posterior):
             ends = [Result(np.asarray(theta), np.nan, 0, None, state=state)]
         else:
             ends = _trained(objective, theta, train, n_starts, random_state, n_threads)
+            if objective.network._loss.located and self._weights(objective) == "all":
+                ends = [self._restricted(objective, end) for end in ends]
         # n^3 / 3 for each of some factorisations and inverses
         most = worth_of_blas(objective.n_params**3 / 10)
         with blas_threads(min(most, n_threads or most)):
@@ -191,7 +211,8 @@ class Laplace(Posterior):
         """As :meth:`Posterior.grouping`: what ``strengths`` says."""
         if self.strengths is not None:
             return self.strengths
-        return "layer" if objective.has_noise else "single"
+        layers = objective.has_noise or objective.network._loss.located
+        return "layer" if layers else "single"
 
     def moments(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance of the raw outputs, linear in theta, over all modes.
@@ -279,6 +300,31 @@ class Laplace(Posterior):
             check_matrices_fit(size, TO_SOLVE, SMALLER)
         return structure, sizes
 
+    def _restricted(self, objective, end):
+        """Training goes on, locations integrated out of the likelihood of the scales."""
+        if not isinstance(end.state, EvidenceState) or end.state.linear:
+            return end
+        grouping = self.grouping(objective)
+        solver = LevenbergMarquardt(evidence=_as_evidence(grouping))
+        X, (y, w) = _seen(objective), objective.term.data.selected
+        y = y.reshape(len(y), -1)
+        half = np.full(len(y), 0.5) if w is None else 0.5 * w
+        twice = sparse.vstack([X, X], "csr") if sparse.issparse(X) else np.concatenate([X, X])
+        sd = np.full(y.shape, FIRST_SD * y.std())
+        for _ in range(MOST_ROUNDS):
+            apart = objective.network.objective(
+                twice, np.concatenate([y + sd, y - sd]), sample_weight=np.concatenate([half, half])
+            )
+            result = minimize(
+                apart, end.theta, solver=solver, state=end.state, max_iter=STEPS, tol=1e-6
+            )
+            end, before = dataclasses.replace(end, theta=result.theta, state=result.state), sd
+            cov = self._around(objective, end, grouping)[0].moments(X)[1]
+            sd = np.sqrt(np.einsum("nkk->nk", cov)[:, : y.shape[1]])
+            if np.abs(np.log(sd.mean() / before.mean())) < SETTLED_SD:
+                break
+        return end
+
     def _around(self, objective, end, grouping):
         """The Gaussian around where a run ended, and what the evidence says there."""
         theta = np.asarray(end.theta)
@@ -316,6 +362,16 @@ class Laplace(Posterior):
             n_raw = objective.network.n_raw
             blocks[-1][-n_raw:, -n_raw:] += 1 / objective.weight_sum
         return BlockLaplace(blocks)
+
+
+def _seen(objective):
+    """The rows that count as the network sees them."""
+    data = objective.term.data
+    X = as_given(data.X) if data.index is None else as_given(data.X)[data.index]
+    if data.scales is None:
+        return X
+    mean, scale = data.scales
+    return X.multiply(1 / scale).tocsr() if sparse.issparse(X) else (X - mean) / scale
 
 
 def _line(objective, theta, grouping):
