@@ -36,15 +36,18 @@ def five(distribution):
 
 
 def bayesian(posterior, widths):
-    """A distribution over weights, and a Normal in each row."""
+    """A distribution over weights, and a Normal in each row; features as ``averaged`` has them."""
 
     def fit(X, z):
         from fastmlp import BayesianMLPRegressor
+        from fastmlp.tabular import SmoothClipScaler
 
+        scaler = SmoothClipScaler().fit(X)
         model = BayesianMLPRegressor(
             ("normal", {"scale": "row"}), widths, posterior=posterior, random_state=0
         )
-        return model.fit(X, z).predict_dist
+        model.fit(scaler.transform(X), z)
+        return lambda rows: model.predict_dist(scaler.transform(rows))
 
     return fit
 

@@ -160,20 +160,22 @@ def test_boosted_quantiles_that_meet_are_no_spikes(monkeypatch):
     assert dist.median()[0] > 0.9
 
 
-def test_dc2_is_read_with_flags_of_what_is_missing(tmp_path):
+def test_dc2_is_mixed_and_has_flags_of_what_is_missing(tmp_path):
     from bench import photoz
 
     h5py = pytest.importorskip("h5py")
     (tmp_path / "rail_dc2").mkdir()
+    redshift = np.linspace(0.1, 2, 50)
     for name in ("training", "validation"):
         with h5py.File(tmp_path / "rail_dc2" / f"test_dc2_{name}_9816.hdf5", "w") as file:
             for k, band in enumerate("ugrizy"):
-                file[f"photometry/mag_{band}_lsst"] = np.array([20.0 + k, np.nan, 99.0])
-            file["photometry/redshift"] = np.array([0.1, 0.2, 0.3])
-    X, z, X_test, _ = photoz.dc2(tmp_path)
-    np.testing.assert_array_equal(X[0], [23, *[-1] * 5, *[0] * 6])
-    np.testing.assert_array_equal(X_test[1:], [[28, *[0] * 5, *[1] * 6]] * 2)
-    np.testing.assert_array_equal(z, [0.1, 0.2, 0.3])
+                file[f"photometry/mag_{band}_lsst"] = np.r_[np.full(48, 20.0 + k), np.nan, 99.0]
+            file["photometry/redshift"] = redshift
+    X, z, X_test, z_test = photoz.dc2(tmp_path)
+    assert 0.5 < z[:20].mean() < 1.5  # whoever holds out the first rows holds out any
+    np.testing.assert_array_equal(X[z.argmin()], [23, *[-1] * 5, *[0] * 6])
+    np.testing.assert_array_equal(X_test[z_test > 1.95], [[28, *[0] * 5, *[1] * 6]] * 2)
+    np.testing.assert_array_equal(np.sort(z), redshift)
 
 
 def test_photoz_prints_statistics_and_draws(tmp_path, capsys, monkeypatch):
