@@ -89,7 +89,10 @@ def million(method, X, z):
 
 
 def draw(path, records):
-    """sigma_MAD, CRPS and CDE loss against the number of training rows, a line for each method."""
+    """sigma_MAD, CRPS and CDE loss against the number of training rows, a line for each method.
+
+    Panels end at twice the median, or at a CDE loss of 0: beyond is who fails altogether.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 4.2), layout="constrained")
@@ -105,8 +108,10 @@ def draw(path, records):
                     *zip(*found, strict=True), "o", ms=4, color=colours[name], label=name, **style
                 )
         axes.set(xscale="log", xlabel="training rows", ylabel=key.replace("_", " "))
-        if key != "cde_loss":
-            axes.set_yscale("log")
+        values = [r[key] for r in records if key in r]
+        top = 0.0 if key == "cde_loss" else 2 * np.median(values) if values else np.inf
+        if values and max(values) > top:
+            axes.set_ylim(min(values) - 0.05 * (top - min(values)), top)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25, which="both", lw=0.5)
     handles, labels = figure.axes[0].get_legend_handles_labels()
