@@ -1,5 +1,6 @@
 """Levenberg-Marquardt with G from some of the rows: unbiased, reproducible, near the same fit."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
@@ -218,3 +219,22 @@ class TestErrors:
         for term in (Mine(objective.term), Total([Mine(objective.term)])):
             with pytest.raises(TypeError, match=r"has subset\(positions\)"):
                 minimize(Objective(term), theta0, solver=LevenbergMarquardt(curvature_rows=45))
+
+
+def test_side_by_side_as_one_after_another():
+    """Folds in threads share X and draw from their own random states."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 4))
+    y = np.sin(X[:, 0]) + 0.2 * rng.normal(size=400)
+    net = Network([4, 8, 1], activation="tanh")
+    solver = LevenbergMarquardt(evidence=True, curvature_rows=250)
+
+    def fit(fold):
+        objective = net.objective(
+            X, y, rows=np.flatnonzero(np.arange(400) % 3 != fold), n_threads=1
+        )
+        return minimize(objective, net.init(fold), solver=solver, max_iter=10, random_state=fold)
+
+    with ThreadPoolExecutor(3) as pool:
+        together = [run.theta for run in pool.map(fit, range(3))]
+    assert np.array_equal(together, [fit(fold).theta for fold in range(3)])
