@@ -98,7 +98,7 @@ def minimize(
         Seconds, looked at after each trial step ("newton-cg": and after each curvature product;
         mini-batch: after each epoch). What has been accepted by then is kept.
     random_state : None, int, RandomState or Generator, default=None
-        Source of the mini-batches' order. None: NumPy's global state.
+        Source of the mini-batches' order, and of samples of the rows. None: NumPy's global state.
     callback : callable, optional
         ``callback(iteration, record)`` after each iteration, counted from 1. ``record`` is a dict
         of this iteration's entries of the history, with the attributes ``theta`` (read-only, and
