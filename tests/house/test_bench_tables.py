@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -126,19 +127,28 @@ def test_aims_are_shares_or_numbers(tables):
 def test_what_each_candidate_is_worth(tables, capsys):
     assert tables.main(["--leave-out", "ensemble", "--sets", "iris", "--splits", "1"]) == 0
     printed = capsys.readouterr().out
-    assert "without logistic" in printed and "logistic alone" in printed
+    assert "without logistic" in printed and "the best one alone" in printed
 
 
 def test_the_recipe_without_its_parts(tables, monkeypatch):
     from bench import tables_leave_out
     from bench.tables_sets import load
-    from fastmlp.tabular import _portfolio
+    from fastmlp import MLPRegressor
+    from fastmlp.solvers import AdamW
+    from fastmlp.tabular._race import Candidate
 
-    monkeypatch.setattr(_portfolio, "EPOCHS", 3)
-    data = load("iris")
+    solver = AdamW(learning_rate="cosine", beta_2=0.95, rate_factors={"W1": 0.5}, batch_size=50)
+    network = MLPRegressor(
+        hidden_layer_sizes=(5,), solver=solver, activation="mish", init="lecun", max_iter=3, tol=0
+    )
+    offered = [Candidate("adam", network), Candidate("no mini-batches", MLPRegressor())]
+    portfolio = types.SimpleNamespace(_portfolio=lambda *given: offered)
+    monkeypatch.setattr(tables_leave_out, "make", lambda *given: portfolio)
+    data = load("diabetes")
+    data = data._replace(y=(data.y - data.y.mean()) / data.y.std())
     found = tables_leave_out.of_recipe(data, *data.splits[0], 0)
     assert set(found) == {*tables_leave_out.RECIPE, "all", tables_leave_out.SCALING} - {"nothing"}
     errors = {name: error for name, error in found.items() if name != "the last epoch"}
-    assert len(set(errors.values())) > 3  # the changes reach the networks
+    assert len(set(errors.values())) > 4  # the changes reach the networks
     lines = tables_leave_out._summary("x", {"iris": {"all": 0.1, "a": 0.21}}).splitlines()
     assert lines[-2].split()[-3:] == ["100.0", "1", "0"]
