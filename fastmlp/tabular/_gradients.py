@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from fastmlp.tabular._encoder import PiecewiseLinearEncoder
+
 # Nodes of the quadrature along a path: first, and at most.
 NODES, MOST_NODES = 16, 256
 # The quadrature is good enough where contributions miss a prediction by less than this share.
@@ -28,7 +30,9 @@ def of_member(member, X):
             slope = slope * member.predict(X).reshape(len(X), -1)
         return inner * np.broadcast_to(slope, inner.shape[:2])[..., np.newaxis]
     if hasattr(member, "steps"):
-        return of_member(member[-1], member[:-1].transform(X))
+        inner = of_member(member[-1], member[:-1].transform(X))
+        encodes = isinstance(member[0], PiecewiseLinearEncoder)
+        return member[0].pull_back(inner, X) if encodes else inner
     if hasattr(member, "input_jacobian"):
         return member.input_jacobian(X)
     if hasattr(member, "coef_") and not hasattr(member, "classes_"):

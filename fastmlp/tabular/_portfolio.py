@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.stats import skew
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -13,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.solvers import AdamW, LevenbergMarquardt
+from fastmlp.tabular._encoder import PiecewiseLinearEncoder
 from fastmlp.tabular._race import Candidate
 
 # Seconds that a race is laid out for without a time limit, and the share of them for one candidate.
@@ -60,8 +63,12 @@ CLASS_RECIPES = {
     "adam wide": ((256,), "relu", 0.15, 3.0),
     "adam deep": ((128, 128, 128), "relu", 0.15, 3.0),
 }
+# By piecewise-linear encoding, as long as this makes no more entries, and rows are not sparse.
+ENCODED_RECIPE = ((128, 128), "relu", 0.15, 3.0)
+MOST_ENCODED = 2e7
 CLASS_EPOCHS = 40
-CLASS_SHARE = 0.1  # of "lm", which wins where few columns make smooth boundaries
+# "lm" wins where few columns make smooth boundaries: a share of the time, and the smallest sizes.
+CLASS_SHARE, CLASS_SIZES = 0.1, 2
 
 
 def regressors(Z, y, n_folds, seconds=None, n_threads=1):
@@ -153,9 +160,16 @@ def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
     for name, (widths, *recipe) in CLASS_RECIPES.items():
         settings = _adam(n, n_features, n_folds, *recipe, widths, CLASS_EPOCHS, "coslog")
         found.append(Candidate(name, _in_single_precision(MLPClassifier(**settings))))
+    if not sp.issparse(Z):
+        encoder, (widths, *recipe) = PiecewiseLinearEncoder(), ENCODED_RECIPE
+        n_encoded = len(encoder.fit(Z).origin_)
+        if 0 < n * n_encoded <= MOST_ENCODED:
+            settings = _adam(n, n_encoded, n_folds, *recipe, widths, CLASS_EPOCHS, "coslog")
+            network = _in_single_precision(MLPClassifier(**settings), clone(encoder))
+            found.append(Candidate("adam encoded", network))
     n_classes = int(codes.max()) + 1
     n_outputs = n_classes if n_classes > 2 else 1
-    for sizes in LM_SIZES:
+    for sizes in LM_SIZES[:CLASS_SIZES]:
         iterations = _iterations(
             sizes, n_features, n_outputs, n, n_folds, seconds, n_threads, CLASS_SHARE
         )
@@ -242,9 +256,9 @@ def _adam(
     }
 
 
-def _in_single_precision(network):
+def _in_single_precision(network, *before):
     cast = FunctionTransformer(_float32, accept_sparse=True)
-    return make_pipeline(cast, network)
+    return make_pipeline(*before, cast, network)
 
 
 def _float32(X):

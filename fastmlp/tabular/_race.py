@@ -290,7 +290,8 @@ class Race(Ensemble):
             if entry is None:
                 continue
             self._entries.append(entry)
-            mean = np.average(entry.losses, weights=_of(sample_weight, self._folds.judged))
+            weights = _of(sample_weight, self._folds.judged)
+            mean = np.average(entry.losses, weights=weights) if entry.members else np.inf
             if candidate.family:
                 if not mean < best.get(candidate.family, np.inf):
                     ended.add(candidate.family)

@@ -239,6 +239,19 @@ def test_encoding_of_holes_constants_and_few_values():
     assert np.isfinite(encoder.transform([[nan] * 5])).all()
 
 
+def test_slopes_of_the_encoding():
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(30, 3)), rng.normal(size=(2, 24))
+    X[:, 1] = 1.0
+    encoder = PiecewiseLinearEncoder(n_bins=12).fit(X)
+    new = np.vstack([X[:-1] + 0.01 * rng.random((29, 3)), [[9.0, 9.0, -9.0]]])
+    slopes = encoder.pull_back(np.broadcast_to(weights, (30, 2, 24)), new)
+    for j in range(3):
+        step = 1e-7 * (np.arange(3) == j)
+        rise = (encoder.transform(new + step) - encoder.transform(new - step)) @ weights.T / 2e-7
+        np.testing.assert_allclose(slopes[:, :, j], rise, atol=1e-5)
+
+
 def test_columns_by_encoding():
     X = table()
     encoded, plain = Columns(numeric="ple").fit(X), Columns().fit(X)
