@@ -151,11 +151,39 @@ static inline vec curv_exp(vec z, vec a, params p) { (void)z, (void)p; return a;
 #undef EACH_FROM_A
 #undef EACH_FROM_Z
 
+/* Rows of entries: after each `cols` of them a gap, `whole` vectors in all, and then a part of one. */
+typedef struct {
+    ptrdiff_t whole, cols, gap, part;
+} block;
+
+/* Rows ld apart. The gap is passed over between rows of whole vectors, behind which the column of
+ * ones has a vector of its own; elsewhere it is less, and belongs to the run. */
+static inline block block_of(ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t ld) {
+    const ptrdiff_t run = (rows - 1) * ld + cols;
+    if (cols % LANES == 0) return (block){rows * cols / LANES, cols, ld - cols, 0};
+    return (block){run / LANES, run, 0, run % LANES};
+}
+
+#define FM_EACH_OF(b, ...)                                                                       \
+    do {                                                                                         \
+        ptrdiff_t i = 0, col = 0;                                                                \
+        for (ptrdiff_t left = (b).whole; left > 0; left--) {                                     \
+            const ptrdiff_t k = LANES;                                                           \
+            __VA_ARGS__                                                                          \
+            i += LANES, col += LANES;                                                            \
+            if (col == (b).cols) col = 0, i += (b).gap;                                          \
+        }                                                                                        \
+        if ((b).part > 0) {                                                                      \
+            const ptrdiff_t k = (b).part;                                                        \
+            __VA_ARGS__                                                                          \
+        }                                                                                        \
+    } while (0)
+
 /* A loop of its own for each activation, so that none pays for the constants of the others. */
 #define VALUES_SLOPES_FROM_A(name)
 #define VALUES_SLOPES_FROM_Z(name)                                                               \
-    FM_APART void values_slopes_##name(real *a, real *z, ptrdiff_t n, params p) {                \
-        FM_EACH(n, {                                                                             \
+    FM_APART void values_slopes_##name(real *a, real *z, block b, params p) {                    \
+        FM_EACH_OF(b, {                                                                          \
             const value_slope g = value_slope_##name(load(z + i, k, 0), p);                      \
             store(a + i, g.value, k);                                                            \
             store(z + i, g.slope, k);                                                            \
@@ -163,8 +191,8 @@ static inline vec curv_exp(vec z, vec a, params p) { (void)z, (void)p; return a;
     }
 #define SLOPES_MUL_FROM_Z(name)
 #define SLOPES_MUL_FROM_A(name)                                                                  \
-    FM_APART void slopes_mul_##name(real *delta, const real *a, ptrdiff_t n, params p) {         \
-        FM_EACH(n, {                                                                             \
+    FM_APART void slopes_mul_##name(real *delta, const real *a, block b, params p) {             \
+        FM_EACH_OF(b, {                                                                          \
             const vec x = load(a + i, k, 0);                                                     \
             store(delta + i, load(delta + i, k, 0) * slope_##name(x, x, p), k);                  \
         });                                                                                      \
@@ -172,8 +200,8 @@ static inline vec curv_exp(vec z, vec a, params p) { (void)z, (void)p; return a;
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     VALUES_SLOPES_##tape(name)                                                                   \
     SLOPES_MUL_##tape(name)                                                                      \
-    FM_APART void values_##name(real *a, const real *z, ptrdiff_t n, params p) {                 \
-        FM_EACH(n, store(a + i, value_##name(load(z + i, k, 0), p), k););                        \
+    FM_APART void values_##name(real *a, const real *z, block b, params p) {                     \
+        FM_EACH_OF(b, store(a + i, value_##name(load(z + i, k, 0), p), k););                     \
     }                                                                                            \
     FM_APART void slopes_##name(real *out, const real *z, const real *a, ptrdiff_t n,            \
                                 params p) {                                                      \
@@ -194,18 +222,22 @@ static inline vec curv_exp(vec z, vec a, params p) { (void)z, (void)p; return a;
 #undef SLOPES_MUL_FROM_Z
 
 /* delta *= slopes */
-static void times(real *delta, const real *slopes, ptrdiff_t n) {
-    FM_EACH(n, store(delta + i, load(delta + i, k, 0) * load(slopes + i, k, 0), k););
+static void times(real *delta, const real *slopes, block b) {
+    FM_EACH_OF(b, store(delta + i, load(delta + i, k, 0) * load(slopes + i, k, 0), k););
 }
 
-static void value(real *a, const real *z, ptrdiff_t n, const fm_activation_t *g) {
+static void values(real *a, const real *z, block b, const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
 #define ACTIVATION(name, tape, range, n_params)                                                  \
-    case FM_##name: values_##name(a, z, n, p); break;
+    case FM_##name: values_##name(a, z, b, p); break;
 #include "activations.def"
 #undef ACTIVATION
     }
+}
+
+static void value(real *a, const real *z, ptrdiff_t n, const fm_activation_t *g) {
+    values(a, z, block_of(1, n, n), g);
 }
 
 static void slope(real *out, const real *z, const real *a, ptrdiff_t n,
@@ -231,11 +263,11 @@ static void curv(real *out, const real *z, const real *a, ptrdiff_t n,
 }
 
 /* a = g(z), and z = g'(z) where the slope needs z */
-static void values_and_slopes(real *a, real *z, ptrdiff_t n, const fm_activation_t *g) {
+static void values_and_slopes(real *a, real *z, block b, const fm_activation_t *g) {
     FM_PARAMS(g);
     switch (g->kind) {
-#define BOTH_FROM_A(name) values_##name(a, z, n, p)
-#define BOTH_FROM_Z(name) values_slopes_##name(a, z, n, p)
+#define BOTH_FROM_A(name) values_##name(a, z, b, p)
+#define BOTH_FROM_Z(name) values_slopes_##name(a, z, b, p)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name: BOTH_##tape(name); break;
 #include "activations.def"
@@ -246,13 +278,14 @@ static void values_and_slopes(real *a, real *z, ptrdiff_t n, const fm_activation
 }
 
 /* delta *= g', from a or from the slopes that values_and_slopes has left */
-static void backward(real *delta, const real *slopes, const real *a, ptrdiff_t n,
-                     const fm_activation_t *g) {
+static void backward(real *delta, const real *slopes, const real *a, ptrdiff_t rows, ptrdiff_t cols,
+                     ptrdiff_t ld, const fm_activation_t *g) {
     FM_PARAMS(g);
+    const block b = block_of(rows, cols, ld);
     if (g->kind == FM_identity) return;
     switch (g->kind) {
-#define MUL_FROM_A(name) slopes_mul_##name(delta, a, n, p)
-#define MUL_FROM_Z(name) times(delta, slopes, n)
+#define MUL_FROM_A(name) slopes_mul_##name(delta, a, b, p)
+#define MUL_FROM_Z(name) times(delta, slopes, b)
 #define ACTIVATION(name, tape, range, n_params)                                                  \
     case FM_##name: MUL_##tape(name); break;
 #include "activations.def"
@@ -263,10 +296,12 @@ static void backward(real *delta, const real *slopes, const real *a, ptrdiff_t n
     }
 }
 
-static void activate(real *a, real *z, ptrdiff_t n, int slopes, const fm_activation_t *g) {
+static void activate(real *a, real *z, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t ld, int slopes,
+                     const fm_activation_t *g) {
+    const block b = block_of(rows, cols, ld);
     if (a == z && g->kind == FM_identity) return;
     if (slopes)
-        values_and_slopes(a, z, n, g);
+        values_and_slopes(a, z, b, g);
     else
-        value(a, z, n, g);
+        values(a, z, b, g);
 }

@@ -101,6 +101,8 @@ typedef struct {
     ptrdiff_t n;
 } entries;
 
+typedef double sums __attribute__((vector_size(LANES * sizeof(double))));
+
 /* out = w l' g' and the sum of w l if with_grad, else out = w l'' rraw. */
 #define FM_LOSS_CASE(name, f, from)                                                              \
     case FM_LOSS_##name:                                                                         \
@@ -109,7 +111,7 @@ typedef struct {
             const vec w = load(e->w + i, k, 0);                                                  \
             const vec g1 = chained ? load(e->slope + i, k, 0) : splat(1);                        \
             if (with_grad) {                                                                     \
-                value += sum_of(weighted(w, t.value), k);                                        \
+                total += __builtin_convertvector(weighted(w, t.value), sums);                    \
                 store(out + i, weighted(w, chained ? t.grad * g1 : t.grad), k);                  \
             } else {                                                                             \
                 vec second = exact ? t.hess : t.curv;                                            \
@@ -139,7 +141,7 @@ static inline __attribute__((always_inline)) double
 evaluate(real *out, const real *rraw, const entries *e, const real *from, const fm_loss_t *loss,
          const int canonical, const int chained, const int with_grad, int exact) {
     FM_PARAMS(loss);
-    double value = 0;
+    sums total = {0};
     if (canonical) switch (loss->kind) {
 #define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
     FM_FROM_RAW_##raws##_##forms(name)
@@ -153,6 +155,8 @@ evaluate(real *out, const real *rraw, const entries *e, const real *from, const 
 #include "losses.def"
 #undef LOSS
         }
+    double value = 0;
+    for (int i = 0; i < LANES; i++) value += total[i];
     return value;
 }
 

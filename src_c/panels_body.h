@@ -307,27 +307,30 @@ static double panel_loss(real *delta, const real *raw, const real *y, const real
     if (has_many(l)) return many_loss(delta, raw, y, w, rows, n_raw, ld, l);
     if (n_raw == ld) return loss(delta, raw, y, w, rows, n_raw, l);
     /* Element-wise losses run over entries without gaps: narrow rows meet in a buffer. */
-    real entry[ENTRIES], slope[ENTRIES];
+    real entry[ENTRIES + LANES], slope[ENTRIES + LANES];
     const ptrdiff_t most = n_raw < ENTRIES ? ENTRIES / n_raw : 1;
     const ptrdiff_t n_targets = n_raw / l->raws;
     double value = 0;
     for (ptrdiff_t first = 0; first < rows; first += most) {
         const ptrdiff_t n = rows - first < most ? rows - first : most;
         const real *const weights = w ? w + first : NULL;
+        real *const to = delta + first * ld;
+        const real *const from = raw + first * ld;
         if (n_raw >= ENTRIES) {
-            value +=
-                loss(delta + first * ld, raw + first * ld, y + first * n_targets, weights, 1, n_raw, l);
-        } else {
-            for (ptrdiff_t r = 0; r < n; r++)
-                for (ptrdiff_t c = 0; c < n_raw; c++)
-                    entry[r * n_raw + c] = raw[(first + r) * ld + c];
-            value += loss(slope, entry, y + first * n_targets, weights, n, n_raw, l);
-            for (ptrdiff_t r = 0; r < n; r++)
-                for (ptrdiff_t c = 0; c < n_raw; c++)
-                    delta[(first + r) * ld + c] = slope[r * n_raw + c];
+            value += loss(to, from, y + first * n_targets, weights, 1, n_raw, l);
+            for (ptrdiff_t c = n_raw; c < ld; c++) to[c] = 0;
+            continue;
         }
-        for (ptrdiff_t r = first; r < first + n; r++)
-            for (ptrdiff_t c = n_raw; c < ld; c++) delta[r * ld + c] = 0;
+        /* by whole vectors: what a row has too much, the next one overwrites */
+        for (ptrdiff_t r = 0; r < n; r++)
+            for (ptrdiff_t c = 0; c < ld; c += LANES)
+                store(entry + r * n_raw + c, load(from + r * ld + c, LANES, 0), n_raw - c);
+        value += loss(slope, entry, y + first * n_targets, weights, n, n_raw, l);
+        for (ptrdiff_t r = 0; r < n; r++)
+            for (ptrdiff_t c = 0; c < ld; c += LANES) {
+                const vec x = load(slope + r * n_raw + c, LANES, 0);
+                store(to + r * ld + c, select_(before(n_raw - c), x, splat(0)), LANES);
+            }
     }
     return value;
 }

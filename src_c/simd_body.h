@@ -69,6 +69,9 @@ static inline ivec before(ptrdiff_t k) {
     return lane < (bits)k;
 }
 
+/* The mask of lanes 0 to k - 1, of up to sixteen. */
+#define FM_FIRST(k) ((uint16_t)((1u << (k)) - 1))
+
 /* The first k entries (k >= LANES: a whole vector); lanes past them hold `fill`. */
 static inline vec load(const real *p, ptrdiff_t k, real fill) {
     vec x;
@@ -76,7 +79,9 @@ static inline vec load(const real *p, ptrdiff_t k, real fill) {
         memcpy(&x, p, sizeof x);
         return x;
     }
-#if VECTOR_BYTES == 32
+#if VECTOR_BYTES == 64
+    x = (vec)FM_INTRINSIC(maskz_loadu)(FM_FIRST(k), p);
+#elif VECTOR_BYTES == 32
     x = (vec)FM_INTRINSIC(maskload)(p, (__m256i)before(k));
 #else
     x = splat(0);
@@ -85,12 +90,16 @@ static inline vec load(const real *p, ptrdiff_t k, real fill) {
     return fill == 0 ? x : select_(before(k), x, splat(fill));
 }
 
-/* A part is stored in pieces of halving size: cheaper than a call of memcpy. */
+/* A part is stored in pieces of halving size, where no mask can be had: cheaper than a call of
+ * memcpy. */
 static inline void store(real *p, vec x, ptrdiff_t k) {
     if (k >= LANES) {
         memcpy(p, &x, sizeof x);
         return;
     }
+#if VECTOR_BYTES == 64
+    FM_INTRINSIC(mask_storeu)(p, FM_FIRST(k), x);
+#else
     const char *from = (const char *)&x;
 #pragma GCC unroll 4
     for (int piece = LANES / 2; piece > 0; piece /= 2)
@@ -98,6 +107,7 @@ static inline void store(real *p, vec x, ptrdiff_t k) {
             memcpy(p, from, (size_t)piece * sizeof(real));
             p += piece, from += (size_t)piece * sizeof(real);
         }
+#endif
 }
 
 /* Sums of at most k lanes, in double: a loss over many rows keeps its digits in float32. */

@@ -34,7 +34,7 @@ static double update(real *theta, real *first, real *second, const real *grad, p
     case FM_UPDATE_adam: /* Kingma & Ba 2015; rate holds the bias correction */
         FM_UPDATE_LOOP(const vec v = b2 * load(second + i, k, 0) + c2 * (g * g);
                        m = b1 * m + c1 * g;
-                       t = keep * t - rate * m / (vsqrt(v) + epsilon);
+                       t = keep * t - over_root(rate * m, v, epsilon);
                        store(second + i, v, k))
     }
     return total + sum_of(norm2, LANES);

@@ -125,8 +125,9 @@ cdef double tile(Residuals s, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t end,
         multiply_back(s.tape, l, s.delta(l - 1), s.delta(l), s.tape.turned[l], NULL,
                       rows * s.depth)
         if s.depth == 1:
-            kernels.backward(s.delta(l - 1), s.tape.slope[l - 1], s.tape.a[l - 1],
-                             rows * s.tape.ld[l - 1], &s.tape.layers.activation[l - 2])
+            kernels.backward(s.delta(l - 1), s.tape.slope[l - 1], s.tape.a[l - 1], rows,
+                             s.tape.layers.width[l - 1], s.tape.ld[l - 1],
+                             &s.tape.layers.activation[l - 2])
         else:
             scale(s.delta(l - 1), slopes(s.tape, l - 1, rows, &s.slopes[0]), rows, s.depth,
                   s.tape.layers.width[l - 1], s.tape.ld[l - 1])

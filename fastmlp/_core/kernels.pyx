@@ -115,7 +115,7 @@ def activation_values(str name, const double[::1] param, real[::1] z):
     g.kind = ACTIVATIONS[name]["code"]
     g.param[0], g.param[1] = param[0], param[1]
     if n:
-        activate(&a_[0], &z[0], n, False, &g)
+        activate(&a_[0], &z[0], 1, n, n, False, &g)
         slope(&s_[0], &z[0], &a_[0], n, &g)
         curv(&c_[0], &z[0], &a_[0], n, &g)
     return a, s, c

@@ -151,7 +151,8 @@ cdef int run_row(Layers layers, const void **W, const void **b, const real *x,
             z = spare
             spare = <real *> a
         elif l < L - 1:
-            kernels.activate(spare, z, layers.width[l + 1], False, &layers.activation[l])
+            kernels.activate(spare, z, 1, layers.width[l + 1], layers.width[l + 1], False,
+                             &layers.activation[l])
             a = spare
     if layers.loss.output.kind == FM_identity:
         memcpy(out, z, layers.n_targets * sizeof(real))

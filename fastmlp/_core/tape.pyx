@@ -404,7 +404,7 @@ cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil:
         if l == L:
             break
         if not relu:
-            kernels.activate(tape.a[l], tape.z[l], rows * tape.ld[l], slopes,
+            kernels.activate(tape.a[l], tape.z[l], rows, tape.layers.width[l], tape.ld[l], slopes,
                              &tape.layers.activation[l - 1])
         set_last(tape, l, tape.a[l], rows, 1)
 
@@ -449,7 +449,8 @@ cdef void backward(tape_t tape, Py_ssize_t rows, bint accumulate) noexcept nogil
         multiply_back(tape, l, below, delta, tape.turned[l], tape.a[l - 1] if relu else NULL,
                       rows)
         if not relu:
-            kernels.backward(below, tape.slope[l - 1], tape.a[l - 1], rows * tape.ld[l - 1],
+            kernels.backward(below, tape.slope[l - 1], tape.a[l - 1], rows,
+                             tape.layers.width[l - 1], tape.ld[l - 1],
                              &tape.layers.activation[l - 2])
         delta, below = below, delta
 
