@@ -24,6 +24,7 @@ SHARE = 0.4
 # Of an iteration of Levenberg-Marquardt with the evidence: by itself, and per n p^2 + 2 p^3.
 SECONDS_PER_ITERATION, SECONDS_PER_OPERATION = 1e-3, 1e-10
 LM_SIZES = ((8,), (16,), (32,), (40,), (32, 16))
+SMALL = (4,)  # of few rows, as they come and with a strength for each feature
 MIDDLE = (16,)  # the size that variants are tried at
 LM_ITERATIONS = 100
 FEWEST_ITERATIONS = 25
@@ -99,6 +100,7 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
             loss="student_t", hidden_layer_sizes=(), solver=LevenbergMarquardt(evidence=True)
         )
         found.append(Candidate("student_t ridge", _scaled(robust)))
+    lm_sizes = (SMALL, *LM_SIZES) if n < FEW_ROWS else LM_SIZES
     sampled = n > SAMPLED_FROM
     # Where parameters are more than residuals, runs are slow, and seldom worth it.
     most_params = n * n_outputs * (1 - 1 / n_folds if n_folds > 1 else 0.9)
@@ -106,8 +108,8 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
         sizes: _iterations(
             sizes, n_features, n_outputs, n, n_folds, seconds, n_threads, sampled=sampled
         )
-        for sizes in LM_SIZES
-        if sizes == LM_SIZES[0] or _n_params([n_features, *sizes, n_outputs]) <= most_params
+        for sizes in lm_sizes
+        if sizes == lm_sizes[0] or _n_params([n_features, *sizes, n_outputs]) <= most_params
     }
 
     def add(family, sizes, evidence=True, scaled=_scaled):
@@ -128,8 +130,9 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
         if iterations < FEWEST_ITERATIONS:
             break
         add("lm", sizes)
-        if sizes == MIDDLE:
+        if sizes in (SMALL, MIDDLE):
             add("lm ard", sizes, "ard")
+        if sizes == MIDDLE:
             if np.all(y > 0) and np.all(skew(y) > SKEWED):
                 add("lm log", sizes, scaled=_on_log_scale)
     for name, (widths, *recipe, epochs, schedule) in REGRESSION_RECIPES.items():

@@ -35,14 +35,14 @@ class Spread(NamedTuple):
         Of the scales that members say; without members, the scale.
     bounds : tuple of float
         Of a member's answer: what was seen where it was judged.
-    members : list of estimator
+    members : sequence of estimator
         One per fold, or none: a constant.
     """
 
     df: float
     factor: float
     bounds: tuple[float, float] = (0.0, 0.0)
-    members: list = []  # noqa: RUF012
+    members: tuple = ()
 
     def scales(self, Z, answers):
         """Scales by each fold's member, (n_folds, n).
