@@ -25,7 +25,7 @@ ESTIMATORS = [
     MLPRegressor(hidden_layer_sizes=(), solver="newton", alpha=0.1, standardize=True),
     MLPDistributionRegressor(max_iter=100),
     MLPDistributionRegressor(solver="adam", max_iter=100),
-    MLPDistributionRegressor("student_t", (), solver="lm", alpha=1.0, standardize=True),
+    MLPDistributionRegressor("student_t", (), solver="lm", alpha=30.0, standardize=True),
     MLPDistributionRegressor(("normal", {"scale": "constant"}), (5,), solver="lbfgs"),
     AverageRegressor([("a", Ridge()), ("b", Ridge(10.0))], cv=2),
     AverageClassifier([("a", LogisticRegression()), ("b", LogisticRegression(C=0.1))], cv=2),
