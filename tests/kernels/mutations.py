@@ -9,7 +9,6 @@ LOSSES = "src_c/losses_body.h"
 PAIRS = "src_c/likelihoods_body.h"
 SHAPES = "src_c/shapes_body.h"
 SPECIAL = "src_c/special_body.h"
-ACROSS = "src_c/across_body.h"
 MANY = "src_c/many_body.h"
 MIXTURE = "src_c/mixture_body.h"
 HISTOGRAM = "src_c/histogram_body.h"
@@ -321,7 +320,6 @@ MUTATIONS = [
         "square * (y * POLY(square, trigamma",
     ),
     (SPECIAL, "1 - low + low * low * vtrigamma(next)", "1 + low + low * low * vtrigamma(next)"),
-    (ACROSS, "from[(u < units ? u : units - 1) * ld + c]", "from[(u < units ? u : 0) * ld + c]"),
     (MIXTURE, "vexp(-above) * higher(l.s, l.r)", "vexp(-above) * l.s"),
     (
         MIXTURE,
