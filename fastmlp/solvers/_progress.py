@@ -113,7 +113,7 @@ class Progress:
     def _move_bar(self, number, total, record):
         if self._bar is None:
             name = self.unit if self.start is None else f"start {self.start}, {self.unit}"
-            self._bar = _make_bar(name, total, self.start)
+            self._bar = make_bar(name, total, self.start)
         shown = {"loss": f"{record['loss']:.4g}"}
         if "validation_score" in record:
             shown[self.score] = f"{record['validation_score']:.4g}"
@@ -148,7 +148,7 @@ class _PlainBar:
         sys.stderr.write("\n")
 
 
-def _make_bar(name, total, start):
+def make_bar(name, total, start):
     try:
         tqdm = importlib.import_module("tqdm").tqdm
     except ImportError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.solvers._progress import _make_bar
+from fastmlp.solvers._progress import make_bar
 
 COLUMNS = ("candidate", "score", "std_err", "weight", "seconds", "status")
 
@@ -69,7 +69,7 @@ class Progress:
 
     def __init__(self, verbose, n_candidates):
         self.verbose = verbose
-        self._bar = _make_bar("race", n_candidates, None) if verbose == "bar" else None
+        self._bar = make_bar("race", n_candidates, None) if verbose == "bar" else None
         self._best, self._begun = np.inf, False
 
     def begin(self, name):
