@@ -13,18 +13,11 @@ from fastmlp._hyper import check_epoch
 from fastmlp._linear import linear_twin
 from fastmlp._memory import TO_ASSEMBLE, check_matrices_fit
 from fastmlp._numbers import check_integer, check_strength
+from fastmlp._total import check_term, checked_sums, rows_that_weigh, subset_of
 from fastmlp.data import check_data, check_vector
 from fastmlp.penalties import L2, Prior, prior, weights
 from fastmlp.segments import WEIGHTS, Segment
-from fastmlp.terms import (
-    CustomTerm,
-    NetworkTerm,
-    Total,
-    check_term,
-    checked_sums,
-    rows_that_weigh,
-    subset_of,
-)
+from fastmlp.terms import CustomTerm, NetworkTerm, Total
 from fastmlp.threads import Threads
 
 

@@ -1,17 +1,10 @@
-"""What data contribute to a loss: sums over rows, which may be added up from anywhere.
-
-A term answers ``sums(want, theta, v)`` with a tuple of additive things: no mean, no penalty. What
-may be wanted, and what is answered, stands in :data:`SHAPES`.
-"""
+"""What data contribute to a loss: sums over their rows, no mean and no penalty."""
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
 from typing import Any
 
 import numpy as np
@@ -22,29 +15,14 @@ from fastmlp._core import minibatch as _minibatch
 from fastmlp._core import trajectory as _trajectory
 from fastmlp._core.kernels import UPDATES
 from fastmlp._gram import Factors
-from fastmlp._names import shown
 from fastmlp._sweeps import Sweep
-from fastmlp.data import Data, check_rows_index, check_vector
+from fastmlp._total import SHAPES, Total, check_positions
+from fastmlp.data import Data, check_vector
 from fastmlp.plan import Plan, plan_of
 from fastmlp.segments import WEIGHTS
 from fastmlp.threads import Threads, blas_threads, with_team, worth_of_blas
 
-# By what is wanted of a term: the shapes of its sums, n standing for n_params. Curvature is
-# float64, value and gradient are of the term's dtype; matrices are symmetric.
-SHAPES: dict[str, tuple[str, ...]] = {
-    "value": ("",),
-    "value_grad": ("", "n"),
-    "value_grad_ggn": ("", "n", "nn"),  # all float64
-    "value_grad_gram": ("", "n", "factors"),  # G by its factors, see Factors
-    "ggn": ("nn",),
-    "hessian": ("nn",),
-    "ggn_mul": ("n",),  # G v
-    "hess_mul": ("n",),
-    "bend": ("n",),  # J' Q d2 raw / dv2
-    "ggn_diagonal": ("n",),
-}
-# What every term has.
-TERM = ("n_params", "n_samples", "n_residuals", "weight", "dtype", "segments", "sums")
+__all__ = ["SHAPES", "CustomTerm", "NetworkTerm", "Total"]
 
 
 class NetworkTerm:
@@ -200,11 +178,13 @@ class NetworkTerm:
 
     def subset(self, positions: Any) -> NetworkTerm:
         """The same on some of the rows, by positions from 0 to ``n_samples - 1``."""
-        positions = check_rows_index(positions, self.n_samples, "positions")
-        if positions is None:
-            raise TypeError("positions must be an array of integers, got None.")
-        data = self.data.take(positions)
+        data = self.data.take(check_positions(positions, self.n_samples))
         return type(self)(self.network, data, self._plan, self.threads.of_parts())
+
+    def rows_that_weigh(self) -> np.ndarray:
+        """Positions of the rows but those of weight 0."""
+        _, w = self.data.selected
+        return np.arange(self.n_samples) if w is None else np.flatnonzero(w)
 
     def like(self, network) -> NetworkTerm:
         """The same data of another network."""
@@ -386,177 +366,3 @@ def upward_root(Q: np.ndarray) -> np.ndarray:
     eigenvalues, basis = np.linalg.eigh(Q)
     root = basis * np.sqrt(np.maximum(eigenvalues, 0))[:, None, :]
     return np.ascontiguousarray(root.transpose(0, 2, 1))
-
-
-class Total:
-    """Terms added up, wherever each of them lives.
-
-    Parameters
-    ----------
-    parts : sequence of terms
-        Parts of the data, for the same theta: each with ``n_params``, ``n_samples``,
-        ``n_residuals``, ``weight``, ``dtype``, ``segments`` and ``sums(want, theta, v)``, as
-        :class:`NetworkTerm` has them.
-    map : callable, default=map
-        ``map(function, parts, wants, thetas, vs)``, with the answers in the order of the parts: the
-        builtin one, an executor's (terms can be pickled), that of a cluster.
-
-    Raises
-    ------
-    ValueError
-        No parts, or parts of different networks; by ``sums``: a part answers with other shapes than
-        :data:`SHAPES`, or with NaN where it is no fault of theta.
-    RuntimeError
-        By ``sums``: a part failed, or what runs it died.
-
-    Notes
-    -----
-    A NaN at a trial step is an answer: solvers reject the step. A part that says NaN is asked again
-    where all parts were finite before; it is named if it says NaN there, too.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastmlp import Network, terms
-    >>> from fastmlp.objective import Objective
-    >>> net = Network([2, 3, 1])
-    >>> X, y = np.ones((4, 2)), np.zeros(4)
-    >>> parts = [net.objective(X[k::2], y[k::2]).term for k in range(2)]
-    >>> objective = Objective(terms.Total(parts))
-    >>> theta = net.init(random_state=0)
-    >>> np.isclose(objective.value(theta), net.value(theta, X, y))
-    True
-    """
-
-    def __init__(self, parts: Sequence[Any], map: Callable[..., Any] = builtins.map):
-        self.parts = list(parts)
-        if not self.parts:
-            raise ValueError("Total needs at least one part.")
-        first = self.parts[0]
-        for k, part in enumerate(self.parts):
-            check_term(part, self._name(k))
-            if part.segments != first.segments or part.dtype != first.dtype:
-                raise ValueError(
-                    f"All parts must be for the same theta: {self._name(k)} has {part.n_params} "
-                    f"parameters of {part.dtype} in {len(part.segments)} segments, the first "
-                    f"{first.n_params} of {first.dtype} in {len(first.segments)}."
-                )
-        self._map = map
-        self.n_params, self.dtype, self.segments = first.n_params, first.dtype, first.segments
-        self.n_samples = sum(part.n_samples for part in self.parts)
-        self.n_residuals = sum(part.n_residuals for part in self.parts)
-        self.weight = float(sum(part.weight for part in self.parts))
-        self._sound: np.ndarray | None = None  # where all parts were finite last
-
-    def sums(self, want: str, theta: Any, v: Any = None) -> tuple:
-        """As :meth:`NetworkTerm.sums`, added up in the order of the parts."""
-        theta = check_vector(theta, self.n_params, self.dtype, "theta").copy()
-        total: list[Any] = []
-        for k, answer in enumerate(self._answers(want, theta, v)):
-            if _has_nan(answer):
-                self._blame(k, want, theta, v)
-            total = [a + b for a, b in zip(total, answer, strict=True)] if total else answer
-        if not _has_nan(total):
-            self._sound = theta
-        return tuple(total)
-
-    def _answers(self, want, theta, v):
-        """What the parts say, one after another, of the right shapes."""
-        n = len(self.parts)
-        answers = iter(())
-        for k in range(n):
-            try:
-                if k == 0:
-                    answers = iter(self._map(_ask, self.parts, [want] * n, [theta] * n, [v] * n))
-                answer = next(answers)
-            except Exception as error:
-                died = isinstance(error, BrokenExecutor)
-                what = "what runs the parts died before it answered" if died else "it failed"
-                raise RuntimeError(
-                    f"No {want} of {self._name(k)}: {what}. {type(error).__name__}: {error}"
-                ) from error
-            yield checked_sums(answer, want, n_params=self.n_params, who=self._name(k))
-
-    def _blame(self, k, want, theta, v):
-        """Raise unless the part is finite where all parts were: theta is to blame then."""
-        if self._sound is not None and not np.array_equal(self._sound, theta):
-            (answer,) = self._map(_ask, self.parts[k : k + 1], [want], [self._sound], [v])
-            if not _has_nan(answer):
-                return
-        raise ValueError(f"{self._name(k)} answers {want} with NaN.")
-
-    def _name(self, k: int) -> str:
-        return f"part {k} of {len(self.parts)} (counted from 0)"
-
-    def subset(self, positions: Any) -> Total:
-        """The same on some of the rows, by positions in the parts one after another."""
-        positions = check_rows_index(positions, self.n_samples, "positions")
-        if positions is None:
-            raise TypeError("positions must be an array of integers, got None.")
-        parts, begin = [], 0
-        for part in self.parts:
-            end = begin + part.n_samples
-            inside = positions[(begin <= positions) & (positions < end)] - begin
-            if inside.size:
-                parts.append(subset_of(part, inside))
-            begin = end
-        return Total(parts, self._map)
-
-
-def check_term(term: Any, who: str) -> None:
-    """Raise TypeError unless an object has all that a term has."""
-    missing = [name for name in TERM if not hasattr(term, name)]
-    if missing:
-        raise TypeError(f"{who} must have {', '.join(missing)}; {shown(term)} has not.")
-
-
-def subset_of(term: Any, positions: np.ndarray) -> Any:
-    """A term on some of its rows, which one of the user's own need not offer."""
-    if not hasattr(term, "subset"):
-        raise TypeError(
-            f"Samples of the rows need a term that has subset(positions); {shown(term)} has not."
-        )
-    return term.subset(positions)
-
-
-def rows_that_weigh(term: Any) -> np.ndarray:
-    """Positions of a term's rows but those of weight 0, as far as it tells."""
-    if isinstance(term, Total):
-        found, begin = [], 0
-        for part in term.parts:
-            found.append(begin + rows_that_weigh(part))
-            begin += part.n_samples
-        return np.concatenate(found)
-    w = term.data.selected[1] if isinstance(term, NetworkTerm) else None
-    return np.arange(term.n_samples) if w is None else np.flatnonzero(w)
-
-
-def checked_sums(answer: Any, want: str, n_params: int, who: str) -> list:
-    """Sums of a term from anywhere, of the right shapes; arrays are copied, to be changed."""
-    shapes = {"": (), "n": (n_params,), "nn": (n_params, n_params)}
-    expected = [shapes.get(letters, letters) for letters in SHAPES[want]]
-    found: Any = shown(answer)
-    if isinstance(answer, tuple | list):
-        found = [_shape(part) for part in answer]
-    if found != expected:
-        raise ValueError(f"{who} must answer {want} with sums of shapes {expected}; got {found}.")
-    return [part.copy() if isinstance(part, np.ndarray) else part for part in answer]
-
-
-def _shape(part):
-    if isinstance(part, Factors):
-        return "factors"
-    try:
-        part = np.asarray(part)
-    except ValueError:  # rows of different lengths
-        return "ragged"
-    return part.shape if part.dtype.kind in "fiub" else f"{part.dtype}"
-
-
-def _ask(part, want, theta, v):
-    """What a map calls, which may be that of other processes."""
-    return part.sums(want, theta, v)
-
-
-def _has_nan(answer) -> bool:
-    return any(np.isnan(part).any() for part in answer if not isinstance(part, Factors))

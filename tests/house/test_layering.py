@@ -34,7 +34,7 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
     {"distributions"},
     {"metrics"},
     {"displays"},
-    {"_sweeps"},
+    {"_sweeps", "_total"},
     {"terms"},
     {"objective", "_linear", "_constant", "network", "trace", "predictor"},
     {"solvers"},
