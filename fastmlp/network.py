@@ -447,14 +447,10 @@ class Network:
 
         Parameters
         ----------
-        theta : array-like of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
+        theta, X, plan
+            As for :meth:`raw`.
         scales : (mean, scale), optional
             As :meth:`objective` takes them.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -604,18 +600,8 @@ class Network:
 
         Parameters
         ----------
-        theta : array-like of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights >= 0; 1 by default.
-        l2 : float, default=0
-            Strength >= 0 of the penalty on the weights.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
+        theta, X, y, sample_weight, l2, plan
+            As for :meth:`value`.
 
         Returns
         -------
@@ -646,12 +632,8 @@ class Network:
 
         Parameters
         ----------
-        theta : array-like of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
+        theta, X, plan
+            As for :meth:`raw`.
 
         Returns
         -------
@@ -680,14 +662,10 @@ class Network:
 
         Parameters
         ----------
-        theta : ndarray of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
+        theta, X, plan
+            As for :meth:`raw`.
         apply_output : bool, default=False
             Whether to go on through the output activation: d prediction / d x.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -737,18 +715,8 @@ class Network:
 
         Parameters
         ----------
-        theta : array-like of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights >= 0; 1 by default.
-        l2 : float, default=0
-            Strength >= 0 of the penalty on the weights.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
+        theta, X, y, sample_weight, l2, plan
+            As for :meth:`value`.
 
         Returns
         -------
@@ -777,18 +745,8 @@ class Network:
 
         Parameters
         ----------
-        theta : array-like of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights >= 0; 1 by default.
-        l2 : float, default=0
-            Strength >= 0 of the penalty on the weights.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
+        theta, X, y, sample_weight, l2, plan
+            As for :meth:`value`.
 
         Returns
         -------
@@ -819,20 +777,10 @@ class Network:
 
         Parameters
         ----------
-        theta : array-like of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        theta, X, y, sample_weight, l2, plan
+            As for :meth:`value`.
         v : array-like of shape (n_params,)
             The vector.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights >= 0; 1 by default.
-        l2 : float, default=0
-            Strength >= 0 of the penalty on the weights.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
@@ -863,20 +811,10 @@ class Network:
 
         Parameters
         ----------
-        theta : array-like of shape (n_params,)
-            Parameters.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets: for log_loss one-hot rows, class codes or 0/1; for perceptron +1/-1.
+        theta, X, y, sample_weight, l2, plan
+            As for :meth:`value`.
         v : array-like of shape (n_params,)
             The vector.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights >= 0; 1 by default.
-        l2 : float, default=0
-            Strength >= 0 of the penalty on the weights.
-        plan : Plan, optional
-            How the rows are swept; what it leaves open is decided by the sizes.
 
         Returns
         -------
