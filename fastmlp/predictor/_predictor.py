@@ -11,10 +11,9 @@ from fastmlp._core.predictor import Packed
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import finite
 from fastmlp.data import check_scales, check_vector
-from fastmlp.distributions import Distribution
-from fastmlp.distributions._family import LEAST_SCALE
 from fastmlp.network import Network
 from fastmlp.plan import plan_of
+from fastmlp.predictor._columns import check_names, names_of, some
 from fastmlp.threads import SHARES, in_threads
 
 DECISIONS = ("number", "binary", "multiclass", "multilabel")
@@ -156,7 +155,7 @@ class Predictor:
     def __repr__(self) -> str:
         network = self._network
         classes = "" if self._classes is None else f", classes={self._classes.tolist()!r}"
-        names = "" if self._names is None else f", names=[{_some(self._names)}]"
+        names = "" if self._names is None else f", names=[{some(self._names)}]"
         return (
             f"Predictor({list(network.layers)}, activation={network.activation!r}, "
             f"output_activation={network.output_activation!r}, loss={self._loss!r}, "
@@ -325,206 +324,6 @@ class Predictor:
         if self._decision == "multilabel":
             return yes.astype(np.intp)
         return self._classes[yes[..., 0].astype(np.intp)]
-
-
-class DistributionPredictor:
-    """Predict distributions at the lowest latency; ``MLPDistributionRegressor.compile`` makes one.
-
-    It is small, never changes, pickles, and may be shared by threads.
-
-    Parameters
-    ----------
-    network : Network
-        Whose predictions are the raw outputs.
-    theta : ndarray of shape (n_params,)
-        The parameters; copied.
-    family : Family
-        What makes distributions of raw outputs: ``fastmlp.distributions.resolve_family``.
-    n_targets : int
-        Columns of y.
-    names, x_scales
-        As for :class:`Predictor`.
-    y_scales : tuple (mean, scale) of float64 vectors, optional
-        The distributions are shifted and scaled by them, for each target.
-
-    Raises
-    ------
-    ValueError
-        The arguments do not go together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastmlp import Network
-    >>> from fastmlp.distributions import resolve_family
-    >>> from fastmlp.predictor import DistributionPredictor
-    >>> net = Network([2, 2])
-    >>> theta = net.pack([[[1.0, 0.0], [2.0, 0.0]]], [[0.0, np.log(0.5)]])
-    >>> predictor = DistributionPredictor(net, theta, resolve_family("normal"), n_targets=1)
-    >>> predictor.predict(np.ones((1, 2)), return_std=True)
-    (array([3.]), array([0.5]))
-    """
-
-    __slots__ = ("_arguments", "_family", "_moments", "_n_targets", "_raw", "_y_scales")
-
-    def __init__(self, network, theta, family, n_targets, names=None, x_scales=None, y_scales=None):
-        self._raw = Predictor(network, theta, names=names, loss=family.name, x_scales=x_scales)
-        n_raw = family.raws_per_target * family.n_outputs(n_targets)
-        if network.n_targets != n_raw:
-            raise ValueError(
-                f"The network has {network.n_targets} outputs; {n_targets} targets of distribution "
-                f"{family.name!r} have {n_raw}."
-            )
-        self._arguments = (network, self._raw._packed.theta, family, n_targets, names, x_scales)
-        self._family, self._n_targets = family, n_targets
-        self._y_scales = check_scales(y_scales, n_targets)
-        self._moments = None
-        if family.std_factor is not None:
-            ones = np.ones(n_targets)
-            mean, scale = self._y_scales or (0 * ones, ones)
-            shift = np.log(family.std_factor * scale)
-            self._moments = Predictor(
-                network,
-                theta,
-                names=names,
-                x_scales=x_scales,
-                y_scales=(np.r_[mean, shift], np.r_[scale, ones]),
-                logs=np.log(LEAST_SCALE) + shift,
-            )
-
-    def __getstate__(self):
-        return (*self._arguments, self._y_scales)
-
-    def __setstate__(self, state):
-        try:
-            DistributionPredictor.__init__(self, *state)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"This is not the state of a DistributionPredictor, or a damaged one: {error!r}."
-            ) from error
-
-    def __repr__(self) -> str:
-        return f"Distribution{self._raw!r}"
-
-    def predict(self, x: Any, return_std: bool = False) -> Any:
-        """Predict the means, and the standard deviations in the same call.
-
-        Parameters
-        ----------
-        x : array-like of shape (n_samples, n_features) or (n_features,)
-            Rows, or a single row. Exact, contiguous ndarrays of the network's dtype take no
-            conversion.
-        return_std : bool, default=False
-            Whether to return standard deviations, too.
-
-        Returns
-        -------
-        ndarray or float, or a pair of them
-            What the estimator's ``predict`` gives; for a single row without the first axis.
-
-        Raises
-        ------
-        ValueError
-            Wrong shape, type or column names, NaN or infinity.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastmlp import Network
-        >>> from fastmlp.distributions import resolve_family
-        >>> from fastmlp.predictor import DistributionPredictor
-        >>> net = Network([2, 1])
-        >>> theta = net.pack([[[0.0], [0.0]]], [[np.log(4.0)]])
-        >>> predictor = DistributionPredictor(net, theta, resolve_family("poisson"), n_targets=1)
-        >>> predictor.predict(np.ones((1, 2)), return_std=True)
-        (array([4.]), array([2.]))
-        """
-        if self._moments is None:
-            dist = self.predict_dist(x)
-            return (dist.mean(), dist.std()) if return_std else dist.mean()
-        both = self._moments.outputs(x)
-        n = self._n_targets
-        if n == 1:
-            mean, std = (both[0], both[1]) if both.ndim == 1 else (both[:, 0], both[:, 1])
-        else:
-            mean, std = both[..., :n], both[..., n:]
-        return (mean, std) if return_std else mean
-
-    __call__ = predict
-
-    def predict_dist(self, x: Any) -> Distribution:
-        """Predict the distributions.
-
-        Parameters
-        ----------
-        x : array-like of shape (n_samples, n_features) or (n_features,)
-            Rows, or a single row.
-
-        Returns
-        -------
-        Distribution
-            As the estimator's ``predict_dist``; for a single row without the first axis.
-
-        Raises
-        ------
-        ValueError
-            Wrong shape, type or column names, NaN or infinity.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastmlp import Network
-        >>> from fastmlp.distributions import resolve_family
-        >>> from fastmlp.predictor import DistributionPredictor
-        >>> net = Network([2, 1])
-        >>> theta = net.pack([[[0.0], [0.0]]], [[np.log(4.0)]])
-        >>> predictor = DistributionPredictor(net, theta, resolve_family("poisson"), n_targets=1)
-        >>> round(predictor.predict_dist(np.ones(2)).mean(), 6)
-        4.0
-        """
-        raw = self._raw.outputs(x)
-        dist = self._family.distribution(np.atleast_2d(raw), self._n_targets, self._y_scales)
-        return dist[0] if raw.ndim == 1 else dist
-
-
-def _some(names) -> str:
-    """Names for a message: all of them, or the first ones."""
-    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-
-
-def names_of(x: Any) -> list[str] | None:
-    """The column names of a data frame or table, or a Series' own; None where they are not names.
-
-    By the attributes that pandas, polars and pyarrow have, none of which is imported.
-    """
-    for attribute in ("column_names", "columns", "index"):
-        found = getattr(x, attribute, None)
-        if found is None or callable(found):  # a list has a method index
-            continue
-        names = list(found)
-        return names if names and all(isinstance(name, str) for name in names) else None
-    return None
-
-
-def check_names(wanted: tuple[str, ...], found: list[str] | None) -> None:
-    """Raise ValueError that says which columns are missing, unexpected or elsewhere."""
-    if found is None or tuple(found) == wanted:
-        return
-    missing = [name for name in wanted if name not in found]
-    unexpected = [name for name in found if name not in wanted]
-    parts = [
-        f"{what}: {_some(names)}"
-        for what, names in (("missing", missing), ("unexpected", unexpected))
-        if names
-    ]
-    if not parts:
-        at = next(k for k, name in enumerate(wanted) if k >= len(found) or found[k] != name)
-        given = repr(found[at]) if at < len(found) else "none"
-        parts = [f"another order: column {at} should be {wanted[at]!r}, and is {given}"]
-    raise ValueError(
-        f"The columns of x are not those of the fit; {'; '.join(parts)}. Pass x[names], names "
-        f"being {list(wanted) if len(wanted) <= 10 else 'feature_names_in_'}."
-    )
 
 
 def _check_classes(classes: Any, decision: str, n_targets: int) -> np.ndarray | None:

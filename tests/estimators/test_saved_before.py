@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastmlp import Network, predictor, terms
+from fastmlp.distributions import resolve_family
+
 SAVED = Path(__file__).parent / "saved"
 EXPECTED = json.loads((SAVED / "expected.json").read_text())
 MADE_WITH = EXPECTED.pop("made_with")
@@ -70,3 +73,27 @@ class TestSaved:
 def test_the_evidence_is_kept():
     model = load("regressor_lm_evidence.pkl")
     assert model.evidence_.log_evidence == EXPECTED["regressor_lm_evidence"]["evidence"]
+
+
+NET = Network([2, 2])
+THETA = NET.init(random_state=0)
+TERM = NET.objective(np.ones((3, 2)), np.ones((3, 2))).term
+HOMES = {
+    terms: [TERM, terms.Total([TERM])],
+    predictor: [
+        predictor.Predictor(NET, THETA),
+        predictor.DistributionPredictor(NET, THETA, resolve_family("normal"), n_targets=1),
+    ],
+}
+
+
+@pytest.mark.parametrize("home", HOMES, ids=lambda home: home.__name__)
+def test_pickles_that_name_the_public_home_of_a_class_load(home):
+    """As those do that were made when it was a single file."""
+    for one in HOMES[home]:
+        kind = type(one)
+        now, then = (f"c{module}\n{kind.__name__}\n" for module in (kind.__module__, home.__name__))
+        saved = pickle.dumps(one, protocol=0)
+        assert now.encode() in saved
+        again = pickle.loads(saved.replace(now.encode(), then.encode()))
+        assert type(again) is kind
