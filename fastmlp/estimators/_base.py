@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp._memory import on_a_line
 from fastmlp._scales import exchange_x_scales
 from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
@@ -30,8 +27,7 @@ from fastmlp.estimators._judge import Judge
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.losses import resolve_loss
 from fastmlp.network import Network
-from fastmlp.solvers import LBFGS, EvidenceState, Status
-from fastmlp.solvers._minibatch_loop import MiniBatchState
+from fastmlp.solvers import LBFGS, Status
 from fastmlp.solvers._progress import Progress
 from fastmlp.training import train, train_starts
 
@@ -56,27 +52,6 @@ def _has_best(result):
 
 class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; a subclass knows its targets, its losses and its default score."""
-
-    n_features_in_: int
-    feature_names_in_: np.ndarray
-    n_layers_: int
-    n_outputs_: int
-    activations_: list[Any]
-    out_activation_: str
-    x_mean_: np.ndarray | None
-    x_scale_: np.ndarray | None
-    n_iter_: int
-    t_: int
-    status_: str
-    loss_: float
-    loss_curve_: list[float]
-    best_loss_: float | None
-    validation_scores_: list[float] | None
-    validation_loss_curve_: list[float] | None
-    best_validation_score_: float | None
-    history_: dict[str, list]
-    timings_: dict[str, list] | None
-    starts_: list[dict[str, Any]] | None
 
     # The documentation has no home on the web that scikit-learn's diagrams could link to.
     _doc_link_module = "fastmlp"
@@ -410,65 +385,6 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         if self.x_mean_ is not None:
             exchange_x_scales(network, theta, *_data.follow_scales(self, "x", X, sample_weight))
         self._follow_target_scales(targets, sample_weight, network, theta)
-
-    def _store(self, network, result, fresh, validating):
-        """Set the fitted attributes; histories of a continued fit grow."""
-        self.n_layers_ = len(network.layers)
-        self.n_outputs_ = network.n_targets
-        # A single prediction reads them where they lie, a third faster from lines of cache on.
-        theta = on_a_line(result.theta.astype(network.dtype, copy=False))
-        self._coefs, self._intercepts = map(list, network.unpack(theta))
-        self.n_iter_ = result.n_iter
-        self.loss_ = result.loss
-        self.status_ = result.message
-
-        self._append(result.history, fresh)
-        self.validation_scores_ = self.validation_loss_curve_ = None
-        self.best_loss_ = self.best_validation_score_ = None
-        if validating:
-            self.validation_scores_ = self.history_["validation_score"]
-            self.validation_loss_curve_ = self.history_["validation_loss"]
-        state = result.state
-        self._evidence = dataclasses.asdict(state) if isinstance(state, EvidenceState) else None
-        if isinstance(state, MiniBatchState):
-            self._solver_state = dict(vars(state))
-            self.t_ = state.n_seen
-            best_loss, best_score = state.best_loss, state.best_score
-        else:
-            self._solver_state = None
-            self.t_ = 0 if fresh else self.t_
-            best_loss = min(result.history["loss"], default=result.loss)
-            best_score = np.nanmax([-np.inf, *result.history.get("validation_score", ())])
-        if validating:
-            self.best_validation_score_ = float(best_score)
-        else:
-            self.best_loss_ = float(best_loss)
-
-    def _append(self, history, fresh):
-        """Make the records, or let those of a continued fit grow."""
-        new, clocked = _history.split(history)
-        old, more = (0 if fresh else len(self.loss_curve_)), len(new["loss"])
-        records, timings = (None, None) if fresh else (self.history_, self.timings_)
-        self.history_ = _history.extended(records, new, old, more)
-        self.timings_ = _history.extended(timings, clocked, old, more)
-        self.loss_curve_ = self.history_["loss"]
-
-    @property
-    def evidence_(self) -> EvidenceState | None:
-        """Noise level, weight decay and effective number of parameters; None without evidence."""
-        try:
-            kept = vars(self)["_evidence"]
-        except KeyError:
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet: it has no evidence_."
-            ) from None
-        return None if kept is None else EvidenceState(**kept)
-
-    def __getstate__(self):
-        return _history.picklable(super().__getstate__())
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_coefs")
 
     def _output(self, X):
         """Outputs of the network, (n_samples, n_outputs), by ``coefs_`` as they are now."""
