@@ -176,6 +176,13 @@ def moments(y: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray
     return mean, np.where(variance > LEAST_SCALE**2, variance, 1.0)
 
 
+def resolution(column: np.ndarray) -> float:
+    """The smallest gap between targets, (n,), half of which repeat; 0 where they do not."""
+    values, counts = np.unique(column, return_counts=True)
+    repeat = len(values) > 1 and counts[counts > 1].sum() >= 0.5 * len(column)
+    return float(np.diff(values).min()) if repeat else 0.0
+
+
 def scale_of(log_scale: np.ndarray) -> np.ndarray:
     """Scales from their logarithms, held above the least one and below what has no square."""
     return np.exp(np.clip(log_scale, np.log(LEAST_SCALE), MOST_LOG))

@@ -10,7 +10,14 @@ from fastmlp._marginal import log_shares, spread_normals, stacked_quantiles
 from fastmlp._names import check_choice, shown
 from fastmlp._numbers import check_integer, check_real
 from fastmlp.distributions import _exchange
-from fastmlp.distributions._family import LEAST_SCALE, MOST_LOG, Family, columns, moments
+from fastmlp.distributions._family import (
+    LEAST_SCALE,
+    MOST_LOG,
+    Family,
+    columns,
+    moments,
+    resolution,
+)
 from fastmlp.distributions._mixture import NormalMixture
 from fastmlp.distributions._parameters import LEVEL, check, numbers
 from fastmlp.distributions._piecewise import ROWS_TOGETHER, Histogram, Quantiles
@@ -81,9 +88,7 @@ class MixtureFamily(Family):
             return self
         floors = [LEAST_FLOOR]
         for column, variance in zip(columns(y).T, moments(y, sample_weight)[1], strict=True):
-            values, counts = np.unique(column, return_counts=True)
-            if len(values) > 1 and counts[counts > 1].sum() >= 0.5 * len(column):
-                floors.append(min(0.5 * np.diff(values).min() / np.sqrt(variance), 1.0))
+            floors.append(min(0.5 * resolution(column) / np.sqrt(variance), 1.0))
         return self._with(_floor=float(max(floors)))
 
     def from_raw(self, raw, n_targets):

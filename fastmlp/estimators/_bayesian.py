@@ -18,6 +18,7 @@ from fastmlp import _types
 from fastmlp._names import shown
 from fastmlp._sparse import sound
 from fastmlp.distributions import Distribution, resolve_family
+from fastmlp.distributions._family import collapsed
 from fastmlp.estimators import _data, _history, _params, _report
 from fastmlp.estimators._explain import explained
 from fastmlp.estimators._predictive import PredictiveMixin
@@ -408,7 +409,25 @@ class BayesianMLPRegressor(PredictiveMixin, RegressorMixin, BaseBayesian):
                 UserWarning,
                 stacklevel=2,
             )
+        elif n_collapsed := self._n_collapsed(X, y):
+            warnings.warn(
+                f"{type(self).__name__}: the scale has collapsed in {n_collapsed} of {X.shape[0]} "
+                "rows (targets do not vary, or the network passes through these); their intervals "
+                "say little. Fewer units may help, more rows, or a scale that is constant.",
+                UserWarning,
+                stacklevel=2,
+            )
         return self
+
+    def _n_collapsed(self, X, y):
+        """Rows whose scale, an output of the network, is next to zero."""
+        if self._family.raws_per_target == 1:
+            return 0
+        if not np.ptp(y, axis=0).all():
+            return len(y)
+        raw = self.network_.raw(self.posterior_.theta, self._inputs(X))
+        scales = self._family.scales(raw, self._n_targets)
+        return 0 if scales is None else int(np.count_nonzero(collapsed(scales)))
 
     def _scaled_targets(self, family, y, sample_weight):
         _data.no_scales(self, "y")

@@ -13,6 +13,7 @@ from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_integer, check_random_state
 from fastmlp.data import as_given
+from fastmlp.distributions._family import resolution
 from fastmlp.network import Network
 from fastmlp.posteriors._base import Posterior, RawMixture, Train
 from fastmlp.posteriors._gaussian import DiagonalFactor, Factor, Gaussian
@@ -34,7 +35,8 @@ SETTLED, MOST_UPDATES = 1e-3, 50
 # change of the mean deviation at which they have settled, and what they are at first, in the
 # targets' spread: large, as a network through its targets would leave them in small steps only.
 STEPS, MOST_ROUNDS, SETTLED_SD, FIRST_SD = 20, 10, 0.01, 0.3
-# Times the spread of the targets, the least noise.
+# Times the spread of the targets, the least noise, or deviation of a location: less would say that
+# there is none.
 LEAST_NOISE = 1e-6
 _BLOCK_BYTES = 1 << 25  # of J at a time
 SMALLER = "structure='layer' or 'diagonal' takes less, as weights='last' does: the last layer's."
@@ -82,13 +84,17 @@ class Laplace(Posterior):
     (n - p) / n of the variance, p the parameters that are determined. The likelihood of the scales
     is therefore that with the location integrated out (restricted maximum likelihood, as an EM
     algorithm [1]_): targets y become the two targets y +- sd of half the weight, sd^2 the
-    location's variance by the posterior, and training goes on until that settles. So it is after a
-    ``train`` that estimates the evidence, where all weights are uncertain.
+    location's variance by the posterior; ``train`` starts with a large one, and goes on until it
+    settles. Where half of the targets repeat, the variance of what rounding took off, gap^2 / 12 of
+    the smallest gap [2]_, adds to it: scales of rows that are fitted exactly, as tied or capped
+    targets are, end there. So it is by a ``train`` that estimates the evidence, where all weights
+    are uncertain.
 
     References
     ----------
     .. [1] Dempster, Laird and Rubin, J. Royal Statistical Society B 39, 1 (1977); Patterson and
        Thompson, Biometrika 58, 545 (1971).
+    .. [2] Sheppard, Proc. London Mathematical Society 29, 353 (1898).
 
     MacKay, Neural Computation 4, 415 (1992). Immer, Korzepa and Bauer, Improving predictions of
     Bayesian neural nets via local linearization, AISTATS (2021). Daxberger et al., Laplace redux,
@@ -190,9 +196,9 @@ class Laplace(Posterior):
         if train is None:
             ends = [Result(np.asarray(theta), np.nan, 0, None, state=state)]
         else:
-            ends = _trained(objective, theta, train, n_starts, random_state, n_threads)
             if objective.network._loss.located and self._weights(objective) == "all":
-                ends = [self._restricted(objective, end) for end in ends]
+                plain, train = train, lambda *args: self._restricted(*args, train=plain)
+            ends = _trained(objective, theta, train, n_starts, random_state, n_threads)
         # n^3 / 3 for each of some factorisations and inverses
         most = worth_of_blas(objective.n_params**3 / 10)
         with blas_threads(min(most, n_threads or most)):
@@ -300,29 +306,43 @@ class Laplace(Posterior):
             check_matrices_fit(size, TO_SOLVE, SMALLER)
         return structure, sizes
 
-    def _restricted(self, objective, end):
-        """Training goes on, locations integrated out of the likelihood of the scales."""
-        if not isinstance(end.state, EvidenceState) or end.state.linear:
+    def _restricted(self, objective, theta, random_state, train):
+        """Training by the likelihood of the scales with the locations integrated out.
+
+        From the start: by the joint likelihood scales of single rows would be next to zero by then.
+        """
+        X, (y, w) = _seen(objective), objective.term.data.selected
+        y = y.reshape(len(y), -1)
+        half = np.tile(np.full(len(y), 0.5) if w is None else 0.5 * w, 2)
+        twice = sparse.vstack([X, X], "csr") if sparse.issparse(X) else np.concatenate([X, X])
+
+        def apart(sd):
+            pair = np.concatenate([y + sd, y - sd])
+            both = objective.network.objective(twice, pair, sample_weight=half)
+            both.n_threads = objective.n_threads
+            return both.with_penalty(objective.penalty)
+
+        sd = np.full(y.shape, FIRST_SD * _spread(objective))
+        end = train(apart(sd), theta, random_state)
+        if not isinstance(end.state, EvidenceState):
+            return train(objective, end.theta, random_state)
+        if end.state.linear:
             return end
         grouping = self.grouping(objective)
         solver = LevenbergMarquardt(evidence=_as_evidence(grouping))
-        X, (y, w) = _seen(objective), objective.term.data.selected
-        y = y.reshape(len(y), -1)
-        half = np.full(len(y), 0.5) if w is None else 0.5 * w
-        twice = sparse.vstack([X, X], "csr") if sparse.issparse(X) else np.concatenate([X, X])
-        sd = np.full(y.shape, FIRST_SD * y.std())
+        # A target that is rounded is spread evenly over its gap.
+        rounding = np.array([resolution(column) for column in y.T]) ** 2 / 12
         for _ in range(MOST_ROUNDS):
-            apart = objective.network.objective(
-                twice, np.concatenate([y + sd, y - sd]), sample_weight=np.concatenate([half, half])
-            )
-            result = minimize(
-                apart, end.theta, solver=solver, state=end.state, max_iter=STEPS, tol=1e-6
-            )
-            end, before = dataclasses.replace(end, theta=result.theta, state=result.state), sd
+            before = sd
             cov = self._around(objective, end, grouping)[0].moments(X)[1]
-            sd = np.sqrt(np.einsum("nkk->nk", cov)[:, : y.shape[1]])
+            sd = np.sqrt(np.einsum("nkk->nk", cov)[:, : y.shape[1]] + rounding)
+            sd = np.maximum(sd, LEAST_NOISE * _spread(objective))
             if np.abs(np.log(sd.mean() / before.mean())) < SETTLED_SD:
                 break
+            result = minimize(
+                apart(sd), end.theta, solver=solver, state=end.state, max_iter=STEPS, tol=1e-6
+            )
+            end = dataclasses.replace(end, theta=result.theta, state=result.state)
         return end
 
     def _around(self, objective, end, grouping):
@@ -337,7 +357,9 @@ class Laplace(Posterior):
             state = None
         curvature = self._curvature(objective, theta)
         state = _settle(objective, theta, state, curvature, grouping)
-        noise = max(state.noise, _least_noise(objective)) if objective.has_noise else 1.0
+        noise = 1.0
+        if objective.has_noise:
+            noise = max(state.noise, LEAST_NOISE * _spread(objective))
         precision = objective.weight_sum / noise**2
         if isinstance(curvature, DiagonalLaplace):
             factor = DiagonalFactor(precision * curvature.total())
@@ -398,10 +420,9 @@ def _settle(objective, theta, state, curvature, grouping):
     return evidence.state
 
 
-def _least_noise(objective):
-    """What noise is held above: less would say that there is none."""
-    spread = float(np.std(objective.term.data.selected[0]))
-    return LEAST_NOISE * (spread if spread > 0 else 1.0)
+def _spread(objective):
+    """The standard deviation of the targets; 1 where they do not vary."""
+    return float(np.std(objective.term.data.selected[0])) or 1.0
 
 
 def _as_evidence(strengths):

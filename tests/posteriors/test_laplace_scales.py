@@ -30,6 +30,38 @@ def drawn(seed):
     return X, f + np.exp(log_scale) * rng.normal(size=len(X)), f, log_scale, n
 
 
+def tied(seed):
+    """60 to 450 rows of 1 to 11 features: targets with a cap, rounded, or both."""
+    rng = np.random.default_rng([seed, 31])
+    n, d = int(np.exp(rng.uniform(np.log(60), np.log(450)))), int(rng.integers(1, 12))
+    X, k = rng.uniform(-1.7, 1.7, (n + N_NEW, d)), min(d, 3)
+    A = rng.normal(size=(d, k)) / np.sqrt(d)
+    f = np.sin(X @ A * rng.uniform(0.7, 2) + rng.uniform(0, 6, k)).sum(axis=1)
+    f += 0.5 * X @ rng.normal(size=d) / np.sqrt(d)
+    f = (f - f.mean()) / f.std()
+    log_scale, amplitude = np.log(rng.uniform(0.1, 0.5)), rng.uniform(0, 0.9)
+    slope = rng.normal(size=d) / np.sqrt(d)
+    log_scale = log_scale + amplitude * np.sin(1.3 * X @ slope + rng.uniform(0, 6))
+    y = f + np.exp(log_scale) * rng.normal(size=len(X))
+    if seed % 3 != 1:
+        y = np.minimum(y, np.quantile(y, rng.uniform(0.8, 0.97)))
+    if seed % 3:
+        gap = rng.uniform(0.02, 0.5)
+        y = np.round(y / gap) * gap
+    return X, y, n
+
+
+def of_tied(seed, distribution="normal"):
+    """Log-density of new rows, and whether they are in the 90 % intervals."""
+    X, y, n = tied(seed)
+    with warnings.catch_warnings(), blas_threads(1):
+        warnings.simplefilter("ignore")
+        model = BayesianMLPRegressor(distribution, posterior=Laplace(n_starts=1), random_state=0)
+        dist = model.fit(X[:n], y[:n]).predict_dist(X[n:])
+    lower, upper = dist.interval(0.9)
+    return dist.logpdf(y[n:]), (lower <= y[n:]) & (y[n:] <= upper)
+
+
 def judged(seed):
     """Share of 90 % intervals that hold on new rows, and nats a row lost to the truth."""
     X, y, f, log_scale, n = drawn(seed)
@@ -55,6 +87,35 @@ def test_intervals_hold_in_brief():
     """A problem of which scales of the largest likelihood hold 70 %, and lose half a nat."""
     held, lost = judged(8)
     assert held > 0.84 and lost < 0.3
+
+
+@pytest.mark.parametrize("seed", [11, 23])
+def test_ties_and_caps_do_not_narrow_scales_in_brief(seed):
+    """By the joint likelihood at first, a row of 85 nats and 69 % of them held; infinite scales."""
+    log_density, held = of_tied(seed)
+    assert log_density.min() > -25 and log_density.mean() > -1.3 and held.mean() > 0.8
+
+
+@pytest.mark.slow
+def test_ties_and_caps_do_not_narrow_scales():
+    """Joint likelihood at first: 4 nats in the mean, 85 in a row; six of 24 see no feature."""
+    found = [of_tied(seed) for seed in range(24)]
+    worst = np.array([log_density.min() for log_density, _ in found])
+    held = np.array([within.mean() for _, within in found])
+    constant = ("normal", {"scale": "constant"})
+    lost = [of_tied(s, constant)[0].mean() - found[s][0].mean() for s in range(24)]
+    assert worst.min() > -30 and 0.86 < held.mean() < 0.92 and held.min() > 0.75, (worst, held)
+    assert np.median(lost) < 0.03 and max(lost) < 0.3, lost
+
+
+def test_targets_that_do_not_vary_have_a_least_scale_and_a_warning():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    model = BayesianMLPRegressor("normal", (5,), posterior=Laplace(n_starts=1), random_state=0)
+    for y in (np.full(40, 3.0), 2 * X[:, 0] + 1):
+        with pytest.warns(UserWarning, match="scale has collapsed in 40 of 40 rows"):
+            model.fit(X, y)
+        std = model.predict_dist(X).std()
+        assert (std > 1e-7).all() and (std < 1e-4).all()
 
 
 @pytest.mark.parametrize("loss", ["normal", "student_t"])
