@@ -38,12 +38,15 @@ RESIDUALS = 120
 
 
 class Sweep:
-    """Layers bound to data of one element type, with the tapes that serve them.
+    """Layers bound to data, with the tapes of one element type that serve them.
 
     Parameters
     ----------
     layers : Layers
         The network's shape.
+    dtype : numpy.dtype
+        Of theta and the tapes. For float64 the data may be float32: rows are converted tile by
+        tile, of a sparse X the stored numbers at once.
     X : ndarray or parts of a CSR matrix
         As ``check_rows`` returns it.
     y, w : ndarray or None
@@ -61,6 +64,7 @@ class Sweep:
     def __init__(
         self,
         layers,
+        dtype,
         X,
         y=None,
         w=None,
@@ -76,11 +80,13 @@ class Sweep:
         if scales is not None and (self._sparse or (self._can_stay_sparse and "csr" in named)):
             data, indices, *rest = X
             X, scales = (divided(data, scales[1], indices), indices, *rest), None
+        if isinstance(X, tuple):
+            X = X[0].astype(dtype, copy=False), *X[1:]
         self._X, self._index = X, index
         self.source = Source(X, y, w, scales, index)
         self.n = self.source.n_samples
         self._widths = layers.widths
-        self._itemsize = (X[0] if isinstance(X, tuple) else X).itemsize
+        self._itemsize = dtype.itemsize
         # the native sweeps of this type, looked up once
         tape = _tape.TAPES[self._itemsize]
         self._hold, self._collect = _tape.hold[tape], _tape.collect[tape]

@@ -68,17 +68,9 @@ class Data:
         return _counting(replace(self, w=w, index=index))
 
     def wide(self) -> Data:
-        """The rows that count, in float64."""
-        rows = slice(None) if self.index is None else self.index
-        X = as_given(self.X)[rows]
-        y, w = self.selected
-        return Data(
-            check_rows(X, X.shape[1], np.dtype(np.float64)),
-            y.astype(np.float64) if y.dtype.kind == "f" else y,
-            None if w is None else w.astype(np.float64),
-            None,
-            self.scales,
-        )
+        """Targets and weights in float64; the rows of X as they are."""
+        y = self.y.astype(np.float64) if self.y.dtype.kind == "f" else self.y
+        return replace(self, y=y, w=None if self.w is None else self.w.astype(np.float64))
 
 
 def check_data(network, X, y, sample_weight=None, rows=None, scales=None) -> Data:

@@ -484,7 +484,7 @@ class Network:
         theta = check_vector(theta, self.n_params, self.dtype, "theta")
         X = check_rows(X, self.n_features, self.dtype)
         scales = check_scales(scales, self.n_features)
-        sweep = Sweep(self._layers, X, scales=scales, plan=plan_of(plan, self._widths))
+        sweep = Sweep(self._layers, self.dtype, X, scales=scales, plan=plan_of(plan, self._widths))
         return sweep.raw(theta, apply_output)
 
     # -- the loss ----------------------------------------------------------------------------
@@ -705,7 +705,7 @@ class Network:
     def _jacobian(self, theta: Any, X: Any, of_inputs: bool, plan: Any) -> np.ndarray:
         theta = check_vector(theta, self.n_params, np.dtype(np.float64), "theta")
         X = check_rows(X, self.n_features, np.dtype(np.float64))
-        sweep = Sweep(self._layers, X, plan=plan_of(plan, self._widths))
+        sweep = Sweep(self._layers, theta.dtype, X, plan=plan_of(plan, self._widths))
         return sweep.jacobian(theta, of_inputs)
 
     # -- curvature -----------------------------------------------------------------------------

@@ -383,7 +383,7 @@ class NetworkObjective(Objective):
         factors : ndarray of shape (n_samples,), optional
             Of the rows' weights, at least 0; rows of 0 are left out. X is not copied.
         wide : bool
-            In float64; X is copied where it is not.
+            In float64.
 
         Returns
         -------

@@ -67,7 +67,7 @@ class NetworkTerm:
         self.n_residuals = self.n_samples * network.n_raw
         self._plan = plan_of(plan, network._layers.widths)
         self._blas_threads = 1  # in the run at hand, where the rows are swept by BLAS
-        self._sweep = self._sweep_over(data)
+        self._sweep = self._sweep_in(self.dtype)
 
     def __getstate__(self) -> tuple:
         return self.network, self.data, self._plan, self.threads.n_threads
@@ -80,9 +80,11 @@ class NetworkTerm:
         """What the kernels read of y."""
         return data.y
 
-    def _sweep_over(self, data):
+    def _sweep_in(self, dtype):
+        data = self.data
         return Sweep(
             self.network._layers,
+            dtype,
             data.X,
             self._targets(data),
             data.w,
@@ -95,7 +97,8 @@ class NetworkTerm:
     @functools.cached_property
     def _wide(self) -> Sweep:
         """The sweep over the data in float64."""
-        return self._sweep if self.dtype == np.float64 else self._sweep_over(self.data.wide())
+        wide = np.dtype(np.float64)
+        return self._sweep if self.dtype == wide else self._sweep_in(wide)
 
     def plan(self, work: str) -> Plan:
         """How the rows are swept for this kind of work; see :meth:`fastmlp.plan.Plan.for_work`."""

@@ -14,7 +14,7 @@ cdef void fill_rows(SparseGrad g, real *grad) noexcept nogil
 cdef void add_rows(SparseGrad g, real *grad, const real *other) noexcept nogil
 cdef void spread_rows(SparseGrad g, real *flat, const real *grad) noexcept nogil
 cdef double update_rows(SparseGrad g, real *W, real *first, real *second, const fm_update_t *u,
-                        const double *strengths, real ***grads, int share,
-                        int shares) noexcept nogil
+                        const fm_update_t *u_biases, double l2, double l2_biases, real ***grads,
+                        int share, int shares) noexcept nogil
 cdef void regularise_rows(SparseGrad g, real *grad, const real *W, double *sums,
-                          const fm_update_t *u) noexcept nogil
+                          const fm_update_t *u, const fm_update_t *u_biases) noexcept nogil

@@ -99,10 +99,10 @@ cdef real *added_up(SparseGrad g, real ***grads, int shares, Py_ssize_t j) noexc
 
 
 cdef double update_rows(SparseGrad g, real *W, real *first, real *second, const fm_update_t *u,
-                        const double *strengths, real ***grads, int share,
-                        int shares) noexcept nogil:
+                        const fm_update_t *u_biases, double l2, double l2_biases, real ***grads,
+                        int share, int shares) noexcept nogil:
     """One share of the features, from as many gradients as there are shares, added up; the biases
-    with the last. u, strengths: of weights, and of biases. Returns twice the penalty before it."""
+    with the last. Returns twice the penalty before it."""
     cdef Py_ssize_t j, begin = g.fan_in * share // shares, end = g.fan_in * (share + 1) // shares
     cdef Py_ssize_t quiet = begin         # features from here on have met no gradient
     cdef double norm2 = 0
@@ -119,9 +119,9 @@ cdef double update_rows(SparseGrad g, real *W, real *first, real *second, const 
     norm2 += update_quiet(W, first, second, zeros, quiet * g.fan_out, end * g.fan_out, u)
     if share + 1 == shares:
         grad = added_up(g, grads, shares, g.fan_in)
-        return strengths[0] * norm2 + strengths[1] * update(
-            W, first, second, grad, g.fan_in * g.fan_out, g.fan_out, &u[1])
-    return strengths[0] * norm2
+        return l2 * norm2 + l2_biases * update(W, first, second, grad, g.fan_in * g.fan_out,
+                                               g.fan_out, u_biases)
+    return l2 * norm2
 
 
 cdef double update_quiet(real *W, real *first, real *second, const real *zeros, Py_ssize_t begin,
@@ -142,13 +142,13 @@ cdef inline double update(real *W, real *first, real *second, const real *grad, 
 
 
 cdef void regularise_rows(SparseGrad g, real *grad, const real *W, double *sums,
-                          const fm_update_t *u) noexcept nogil:
-    """grad = (grad + l2 theta) scale, by u of weights and of biases, for every feature;
-    sums[1] += |grad|^2."""
+                          const fm_update_t *u, const fm_update_t *u_biases) noexcept nogil:
+    """grad = (grad + l2 theta) scale, for every feature; sums[1] += |grad|^2."""
     cdef Py_ssize_t j
     cdef const Py_ssize_t *place = places(g, grad)
     fill_rows(g, grad)
     for j in range(g.fan_in):
-        kernels.regularise(grad + place[j] * g.ld, sums, W + j * g.fan_out, g.fan_out, u[0].l2,
-                           u[0].scale)
-    kernels.regularise(grad, sums, W + g.fan_in * g.fan_out, g.fan_out, u[1].l2, u[1].scale)
+        kernels.regularise(grad + place[j] * g.ld, sums, W + j * g.fan_out, g.fan_out, u.l2,
+                           u.scale)
+    kernels.regularise(grad, sums, W + g.fan_in * g.fan_out, g.fan_out, u_biases.l2,
+                       u_biases.scale)

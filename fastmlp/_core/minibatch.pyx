@@ -7,10 +7,10 @@ from fastmlp._core.kernels cimport fm_flush_begin, fm_flush_end, real
 from fastmlp._core.network cimport check_signals, seconds
 from fastmlp._core.step cimport Step, one_step
 from fastmlp._core.tape cimport (
-    Tape32,
     backward,
     discount,
     forward,
+    Tape,
     load,
     loss,
     pack,
@@ -93,14 +93,13 @@ def epoch(tape_t tape, Team team, theta, state, const Py_ssize_t[::1] order,
     progress.batch, progress.counted, progress.total = batch, counted, total
 
 
-cdef double sum_of_weights(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows) noexcept nogil:
+cdef double sum_of_weights(Tape tape, const Py_ssize_t *index, Py_ssize_t rows) noexcept nogil:
     """The batch's weights added up."""
-    if tape.w == NULL:
+    if tape.source.w == NULL:
         return <double> rows
-    if tape_t is Tape32:
+    if tape.source.w_itemsize == sizeof(float):
         return sum_of(<const float *> tape.source.w, index, rows)
-    else:
-        return sum_of(<const double *> tape.source.w, index, rows)
+    return sum_of(<const double *> tape.source.w, index, rows)
 
 
 cdef double sum_of(const real *w, const Py_ssize_t *index, Py_ssize_t rows) noexcept nogil:

@@ -10,6 +10,8 @@ cdef class Layers:
     cdef Py_ssize_t widest                # but for the input
     cdef Py_ssize_t *width                # (n_layers + 1,) n_features, hidden widths, n_raw
     cdef Py_ssize_t *offset               # (n_layers + 1,) where W_l begins in theta; b_l follows
+    cdef Py_ssize_t *weights              # (n_layers + 1,) the numbers of W_l and b_l in the map
+    cdef Py_ssize_t *biases               # of theta
     cdef fm_activation_t *activation      # (n_layers,) hidden ones, then the identity of raw
     cdef bint *keeps_z                    # (n_layers,) slope needs z, not a alone
     cdef fm_loss_t loss                   # with the output activation
@@ -22,6 +24,8 @@ cdef class Source:
     cdef readonly Py_ssize_t n_features
     cdef readonly bint sparse
     cdef const Py_ssize_t *index          # (n_samples,) the rows that count, or NULL: all
+    cdef size_t itemsize                  # of X
+    cdef size_t y_itemsize, w_itemsize
     cdef void *X                          # dense, strides in elements
     cdef Py_ssize_t row_stride, col_stride
     cdef void *data                       # compressed sparse rows

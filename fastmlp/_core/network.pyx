@@ -9,7 +9,7 @@ from fastmlp._core.kernels cimport FM_identity, FM_softmax
 import math
 
 from fastmlp._sizes import MOST_PARAMS, check_sizes
-from fastmlp.segments import segments_of
+from fastmlp.segments import WEIGHTS, segments_of
 from fastmlp._core.kernels import ACTIVATIONS, LOSSES
 
 cdef extern from "<time.h>" nogil:
@@ -59,16 +59,23 @@ cdef class Layers:
         check_sizes(widths)
         self.width = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.offset = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        self.weights = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
+        self.biases = <Py_ssize_t *> calloc(n + 1, sizeof(Py_ssize_t))
         self.activation = <fm_activation_t *> calloc(n, sizeof(fm_activation_t))
         self.keeps_z = <bint *> calloc(n, sizeof(bint))
-        if not (self.width and self.offset and self.activation and self.keeps_z):
+        if not (self.width and self.offset and self.weights and self.biases and self.activation
+                and self.keeps_z):
             raise MemoryError("no room for the description of the layers")
         self.n_layers = n
         self.widths, self.widest = list(widths), max(widths[1:])
         self.width[0] = widths[0]
-        segments = segments_of(tuple(widths))
-        for l, (W, b) in enumerate(zip(segments[::2], segments[1::2], strict=True)):
-            self.width[l + 1], self.offset[l], self.offset[l + 1] = W.cols, W.at, b.end
+        for k, segment in enumerate(segments_of(tuple(widths))):
+            l = segment.layer
+            if segment.group == WEIGHTS:
+                self.weights[l], self.width[l], self.offset[l - 1] = k, segment.cols, segment.at
+            else:
+                self.biases[l], self.offset[l] = k, segment.end
+        for l in range(n):
             code, params = activations[l] if l < n - 1 else (FM_identity, ())
             if code == FM_softmax:
                 raise ValueError("softmax is no hidden activation")
@@ -94,6 +101,8 @@ cdef class Layers:
     def __dealloc__(self):
         free(self.width)
         free(self.offset)
+        free(self.weights)
+        free(self.biases)
         free(self.activation)
         free(self.keeps_z)
 
@@ -138,9 +147,10 @@ cdef class Source:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), or (data, indices, indptr, shape)
-        Aligned and of the element type of the sweep; indices and indptr of type intp.
+        Aligned; indices and indptr of type intp.
     y : ndarray of shape (n_samples, n_targets), C-contiguous, or None
     w : ndarray of shape (n_samples,), contiguous, or None
+        Each is of the sweep's element type, or float32 where that is float64: tiles are converted.
     scales : (mean, scale), float64 ndarrays of shape (n_features,), contiguous, or None
         The network sees (X - mean) / scale.
     index : ndarray of intp, contiguous, or None
@@ -163,11 +173,14 @@ cdef class Source:
             self.X = address(X)
             self.row_stride = X.strides[0] // X.itemsize
             self.col_stride = X.strides[1] // X.itemsize
+        self.itemsize = (X[0] if self.sparse else X).itemsize
         self.n_features = shape[1]
         self.n_samples = shape[0] if index is None else index.size
         self.index = NULL if index is None else <const Py_ssize_t *> address(index)
-        self.y = NULL if y is None else address(y)
-        self.w = NULL if w is None else address(w)
+        if y is not None:
+            self.y, self.y_itemsize = address(y), y.itemsize
+        if w is not None:
+            self.w, self.w_itemsize = address(w), w.itemsize
 
 
 def check_count(*factors):

@@ -17,7 +17,7 @@ cdef enum:
     STRIP = 1 << 14    # weights of a strip of a W~ that BLAS multiplies
 
 cdef class Step:
-    """What an optimiser does to each segment of theta: W_1, b_1, W_2, ...
+    """What an optimiser does to each segment of theta, by its number in the map.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ cdef double one_step(tape_t tape, Step step, double scale) noexcept nogil:
     if step.max_norm < INFINITY:
         sums[0] = sums[1] = 0
         for l in range(1, tape.layers.n_layers + 1):
-            regularise(tape, l, tape.grad[l], tape.W[l], sums, &step.segment[2 * l - 2])
+            regularise(tape, l, tape.grad[l], tape.W[l], sums, step)
         step.scale(1 if sums[1] <= step.max_norm ** 2 else step.max_norm / sqrt(sums[1]), True)
     return share_of_step(tape, step, &tape.own_grad, 0, 1)
 
@@ -95,26 +95,25 @@ cdef double share_of_step(tape_t tape, Step step, void **grads, int share,
     cdef double penalty = 0
     for l in range(1, tape.layers.n_layers + 1):
         turned = tape.turned[l] if step.turns and l > 1 else NULL
-        penalty += update(tape, l, tape.W[l], turned, tape.first[l], tape.second[l],
-                          &step.segment[2 * l - 2], &step.strengths[2 * l - 2], grads, share,
-                          shares, &turn)
+        penalty += update(tape, l, tape.W[l], turned, tape.first[l], tape.second[l], step, grads,
+                          share, shares, &turn)
     return penalty
 
 
 cdef double update(Tape tape, Py_ssize_t l, real *W, real *turned, real *first, real *second,
-                   fm_update_t *u, const double *strengths, void **grads, int share, int shares,
+                   Step step, void **grads, int share, int shares,
                    Py_ssize_t *turn) noexcept nogil:
-    """One layer's part of `share_of_step`; its strips are taken in turn with all others.
-
-    u, strengths: of weights, and of biases.
-    """
+    """One layer's part of `share_of_step`; its strips are taken in turn with all others."""
     cdef strip_t strip
+    cdef Py_ssize_t weights = tape.layers.weights[l], biases = tape.layers.biases[l]
+    cdef const fm_update_t *u = step.segment
+    cdef double l2 = step.strengths[weights], l2_biases = step.strengths[biases]
     cdef Py_ssize_t at, fan_in = tape.layers.width[l - 1], fan_out = tape.layers.width[l]
     cdef double penalty = 0
     cdef const real *grad
     if tape.product[l] == CSR:
-        return update_rows(tape.sparse, W, first, second, u, strengths, <real ***> grads, share,
-                           shares)
+        return update_rows(tape.sparse, W, first, second, &u[weights], &u[biases], l2, l2_biases,
+                           <real ***> grads, share, shares)
     strip.end = strip.column = strip.biases = 0
     while next_strip(tape, l, &strip):
         turn[0] += 1
@@ -122,11 +121,11 @@ cdef double update(Tape tape, Py_ssize_t l, real *W, real *turned, real *first, 
             continue
         at = strip.end - strip.weights - strip.biases
         grad = added_up(<real ***> grads, shares, l, at, strip.weights + strip.biases)
-        penalty += strengths[0] * kernels.update(W + at, first + at, part(second, at), grad,
-                                                 strip.weights, &u[0])
+        penalty += l2 * kernels.update(W + at, first + at, part(second, at), grad, strip.weights,
+                                       &u[weights])
         at += strip.weights
-        penalty += strengths[1] * kernels.update(W + at, first + at, part(second, at),
-                                                 grad + strip.weights, strip.biases, &u[1])
+        penalty += l2_biases * kernels.update(W + at, first + at, part(second, at),
+                                              grad + strip.weights, strip.biases, &u[biases])
         if turned != NULL and tape.product[l] == PANELS:
             kernels.panel_turn(turned, W, fan_in, fan_out, strip.column,
                                strip.column + strip.biases)
@@ -179,15 +178,17 @@ cdef inline real *part(real *moments, Py_ssize_t at) noexcept nogil:
 
 
 cdef void regularise(Tape tape, Py_ssize_t l, real *grad, const real *W, double *sums,
-                     fm_update_t *u) noexcept nogil:
-    """grad = (grad + l2 theta) scale, by u of weights and of biases; sums[1] += |grad|^2."""
+                     Step step) noexcept nogil:
+    """grad = (grad + l2 theta) scale; sums[1] += |grad|^2."""
     cdef strip_t strip
+    cdef const fm_update_t *u = &step.segment[tape.layers.weights[l]]
+    cdef const fm_update_t *u_biases = &step.segment[tape.layers.biases[l]]
     if tape.product[l] == CSR:
-        regularise_rows(tape.sparse, grad, W, sums, u)
+        regularise_rows(tape.sparse, grad, W, sums, u, u_biases)
         return
     strip.end = strip.column = strip.biases = 0
     while next_strip(tape, l, &strip):
-        kernels.regularise(grad, sums, W, strip.weights, u[0].l2, u[0].scale)
+        kernels.regularise(grad, sums, W, strip.weights, u.l2, u.scale)
         grad, W = grad + strip.weights, W + strip.weights
-        kernels.regularise(grad, sums, W, strip.biases, u[1].l2, u[1].scale)
+        kernels.regularise(grad, sums, W, strip.biases, u_biases.l2, u_biases.scale)
         grad, W = grad + strip.biases, W + strip.biases

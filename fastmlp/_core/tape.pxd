@@ -22,6 +22,7 @@ cdef class Tape:
     cdef int *product                     # (n_layers + 1,) of layer l = 1 .. n_layers
     cdef Py_ssize_t *ld                   # (n_layers + 1,) length of the rows of layer l
     cdef Py_ssize_t *size                 # (n_layers + 1,) entries of W~_l as it is multiplied
+    cdef float *narrow                    # room for rows that are to be converted, or NULL
     cdef fm_csr X                         # the tile's rows where the first product is CSR
     cdef SparseGrad sparse                # and the layout of grad[1]
     cdef Py_ssize_t widest                # ld of layers 1 .. n_layers: the largest, and their sum

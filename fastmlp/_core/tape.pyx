@@ -31,7 +31,7 @@ cdef class Tape:
     ----------
     layers : Layers
     source : Source or None
-        The data, in the tape's type.
+        The data, in the tape's type; dense rows, targets and weights of float64's may be float32.
     products : list of int
         PANELS or BLAS, for each layer; CSR for the first.
     rows : int
@@ -90,6 +90,11 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
     cdef Py_ssize_t l, L = layers.n_layers, rows = tape.rows, fan_in, fan_out
     cdef Py_ssize_t *place
     tape.itemsize = sizeof(tape.delta[0])
+    if source is not None:
+        sizes = {source.itemsize, source.y_itemsize or 4, source.w_itemsize or 4}
+        if not sizes <= {4, tape.itemsize} or (
+                source.sparse and source.itemsize != <size_t> tape.itemsize):
+            raise TypeError(f"a tape of {tape.itemsize} bytes a number cannot read {sizes}")
     tape.lanes = padded(2, tape.itemsize)
     slots(tape, 0, &tape.z)
     slots(tape, 1, &tape.slope)
@@ -147,6 +152,8 @@ cdef int lay_out(tape_t tape, bint apart) except -1:
         if source is not None and source.w != NULL:
             take(tape, &tape.w, rows)
         take(tape, &tape.order, rows)
+        if tape_t is Tape64 and source is not None:
+            take(tape, &tape.narrow, rows * max(tape.ld[0], layers.n_targets))
     if tape.a[0] != NULL:
         set_last(tape, 0, tape.a[0], rows, 1)
     return 0
@@ -334,34 +341,45 @@ cdef void load_from(tape_t tape, Py_ssize_t start, Py_ssize_t rows,
 cdef void load(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,
                Py_ssize_t left) noexcept nogil:
     """Rows, targets and weights by index, which goes on for left >= rows entries."""
+    cdef Py_ssize_t n_targets = tape.layers.n_targets
     if tape.product[1] == CSR:
         tape.X.index = index
     else:
-        load_rows(tape.a[0], tape.source, index, rows, left, tape.ld[0])
+        load_rows(tape, tape.a[0], tape.source, index, rows, left, tape.ld[0])
     if tape.y != NULL:
-        gather(tape.y, tape.source.y, index, rows, left, tape.layers.n_targets)
+        gather(tape, tape.y, tape.source.y, tape.source.y_itemsize, index, rows, left, n_targets,
+               n_targets, n_targets, 1)
     if tape.w != NULL:
-        gather(tape.w, tape.source.w, index, rows, rows, 1)
+        gather(tape, tape.w, tape.source.w, tape.source.w_itemsize, index, rows, rows, 1, 1, 1, 1)
 
 
-cdef void load_rows(real *out, Source source, const Py_ssize_t *index, Py_ssize_t rows,
-                    Py_ssize_t left, Py_ssize_t ld) noexcept nogil:
+cdef void load_rows(Tape tape, real *out, Source source, const Py_ssize_t *index,
+                    Py_ssize_t rows, Py_ssize_t left, Py_ssize_t ld) noexcept nogil:
     """Rows of X by index, as the network sees them, into out, ld apart."""
     cdef Py_ssize_t cols = source.n_features
     if source.sparse:
         kernels.gather_csr(out, <const real *> source.data, source.indices, source.indptr, index,
                            rows, cols, ld)
     else:
-        kernels.gather(out, <const real *> source.X, index, rows, left, cols, ld,
-                       source.row_stride, source.col_stride)
+        gather(tape, out, source.X, source.itemsize, index, rows, left, cols, ld,
+               source.row_stride, source.col_stride)
     if source.mean != NULL:
         kernels.standardise(out, source.mean, source.scale, rows, cols, ld)
 
 
-cdef void gather(real *out, const void *m, const Py_ssize_t *index, Py_ssize_t rows,
-                 Py_ssize_t left, Py_ssize_t cols) noexcept nogil:
-    """Rows of a matrix without gaps by index."""
-    kernels.gather(out, <const real *> m, index, rows, left, cols, cols, cols, 1)
+cdef void gather(Tape tape, real *out, const void *m, size_t itemsize, const Py_ssize_t *index,
+                 Py_ssize_t rows, Py_ssize_t left, Py_ssize_t cols, Py_ssize_t ld,
+                 Py_ssize_t row_stride, Py_ssize_t col_stride) noexcept nogil:
+    """Rows of a matrix by index, in the tape's type, ld apart."""
+    cdef Py_ssize_t i, c
+    if itemsize == sizeof(real):
+        kernels.gather(out, <const real *> m, index, rows, left, cols, ld, row_stride, col_stride)
+        return
+    kernels.gather(tape.narrow, <const float *> m, index, rows, left, cols, ld, row_stride,
+                   col_stride)
+    for i in range(rows):
+        for c in range(i * ld, i * ld + cols):
+            out[c] = tape.narrow[c]
 
 
 cdef void set_last(Tape tape, Py_ssize_t l, real *a, Py_ssize_t rows, real value) noexcept nogil:

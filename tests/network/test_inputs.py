@@ -1,11 +1,14 @@
 """What Network accepts (any layout, any number type) and what it refuses, and with which words."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from cases import relative_error
 from scipy import sparse
 
 from fastmlp import Network
+from fastmlp.plan import Plan
 
 N_SAMPLES, N_FEATURES = 23, 6
 
@@ -327,3 +330,56 @@ def test_targets_too_large_for_float32():
     net = Network([1, 1], loss="squared_error", dtype=np.float32)
     with pytest.raises(ValueError, match="y holds values too large for float32; row 1 is"):
         net.value(net.init(random_state=0), np.ones((2, 1)), np.array([1.0, 1e39]))
+
+
+WIDE_FORMS = ["plain", "strided", "csr", "csr by its entries"]
+
+
+@pytest.mark.parametrize("form", WIDE_FORMS)
+def test_curvature_of_float32_data_is_that_of_their_values_in_float64(rng, form):
+    X, y = rng.normal(size=(70, 5)), rng.normal(size=(70, 2))
+    if form.startswith("csr"):
+        X *= rng.random(X.shape) < 0.3
+    X, y, w = X.astype("f4"), y.astype("f4"), rng.random(70).astype("f4")
+    rows, scales = rng.permutation(70)[:50], (rng.normal(size=5), 1 + rng.random(5))
+    plan = None
+    if form == "csr by its entries":
+        scales, plan = None, Plan(("csr", "panels"))
+    objectives = []
+    for dtype in (np.float32, np.float64):
+        net = Network([5, 4, 2], dtype=dtype)
+        A = X.astype(dtype)
+        A = np.repeat(A, 2, axis=1)[:, ::2] if form == "strided" else A
+        A = sparse.csr_array(A) if "csr" in form else A
+        given = dict(sample_weight=w.astype(dtype), rows=rows, scales=scales, plan=plan, alpha=2)
+        objectives.append(net.objective(A, y.astype(dtype), **given))
+    theta = net.init(0).astype("f4")
+    v = rng.normal(size=theta.size)
+    for name in ("value_grad_ggn", "hessian", "ggn_diagonal", "hess_mul", "ggn_mul", "bend"):
+        arguments = (theta, v) if name in ("hess_mul", "ggn_mul", "bend") else (theta,)
+        narrow, wide = (getattr(objective, name)(*arguments) for objective in objectives)
+        for a, b in zip(as_tuple(narrow), as_tuple(wide), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def as_tuple(answer):
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def test_curvature_of_float32_data_copies_no_rows(rng):
+    """What it takes does not grow with the rows."""
+    X = rng.normal(size=(20_000, 40)).astype("f4")
+    peaks = []
+    for n in (10_000, 20_000):
+        objective = Network([40, 3, 1], dtype=np.float32).objective(X[:n], X[:n, 0])
+        theta, v = objective.network.init(0), np.ones(objective.n_params)
+        tracemalloc.start()
+        try:
+            for result in (objective.value_grad_ggn, objective.ggn_diagonal, objective.hessian):
+                result(theta)
+            objective.hess_mul(theta, v)
+            objective.twin(wide=True).value_grad(theta)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] - peaks[0] < X[:10_000].nbytes / 4

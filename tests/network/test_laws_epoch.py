@@ -13,6 +13,7 @@ from sklearn.linear_model import Perceptron
 
 from fastmlp import Network
 from fastmlp.plan import Plan
+from fastmlp.segments import segments_of
 from fastmlp.solvers import Adam, Status, minimize
 
 
@@ -267,3 +268,25 @@ def test_an_epsilon_below_the_smallest_number(dtype, plan, rng):
     assert result.status is Status.MAX_ITER
     assert result.loss < net.value(theta, X, y)
     np.testing.assert_array_equal(net.unpack(result.theta)[0][0][:, 4], 0)
+
+
+@pytest.mark.parametrize("max_norm", [np.inf, 0.05])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_segments_are_known_by_their_names(rng, monkeypatch, max_norm, form):
+    """The order in which the map of theta lists them is nobody's business."""
+    X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
+    X *= rng.random(X.shape) < 0.5
+    plan = Plan(("csr", "panels", "blas") if form is sparse.csr_array else "panels")
+    thetas = []
+    for order in (range(6), (3, 0, 5, 2, 1, 4)):
+        listed = tuple(segments_of((4, 5, 3, 2))[k] for k in order)
+        for module in ("fastmlp._core.network", "fastmlp.network"):
+            monkeypatch.setattr(f"{module}.segments_of", lambda widths, listed=listed: listed)
+        net = Network([4, 5, 3, 2])
+        factors = np.array([float("W1 b1 W2 b2 W3 b3".split().index(s.name)) for s in listed])
+        step = hyper("adam", 10, 3, max_norm=max_norm, weight_decay=0.2, rate_factors=factors)
+        theta = np.linspace(-1, 1, net.n_params)
+        objective = net.objective(form(X), y, alpha=3.0, plan=plan)
+        objective.epoch(theta, fresh_state(theta), np.arange(30), step)
+        thetas.append(theta)
+    np.testing.assert_array_equal(*thetas)
