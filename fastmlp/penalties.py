@@ -53,6 +53,15 @@ def by_feature(segments: Sequence[Segment]) -> Groups:
     return Groups((*names, *(s.name for s in others)), np.concatenate([rows, rest]))
 
 
+class _Layout(NamedTuple):
+    """Stretches of theta that have one strength each, whatever that is."""
+
+    ends: np.ndarray
+    lengths: np.ndarray
+    groups: np.ndarray  # -1: none
+    factors: np.ndarray  # of their groups' strengths
+
+
 class L2:
     """``1/2 sum_i strength_i theta_i^2``, strength_i being that of the group of theta_i.
 
@@ -87,10 +96,10 @@ class L2:
                 f"strengths must be one number or one for each of {n_groups} groups, "
                 f"{_some(groups.names)}; got shape {given.shape}."
             )
-        strengths = np.broadcast_to(given, (n_groups,))
-        wrong = ~(np.isfinite(strengths) & (strengths >= 0))
-        if wrong.any():
-            k = int(np.argmax(wrong))
+        strengths = given if given.shape else np.full(n_groups, given)
+        # also where one is NaN
+        if not (strengths.min(initial=0) >= 0 and strengths.max(initial=0) < np.inf):
+            k = int(np.argmin(np.isfinite(strengths) & (strengths >= 0)))
             raise ValueError(
                 f"Strengths must be finite and at least 0; that of {groups.names[k]} is "
                 f"{strengths[k]}."
@@ -101,29 +110,34 @@ class L2:
 
     def with_strengths(self, strengths: Any) -> L2:
         """The same groups with other strengths."""
-        return L2(self.groups, strengths, self.relative)
+        other = L2(self.groups, strengths, self.relative)
+        other._layout = self._layout
+        return other
 
     @cached_property
     def diagonal(self) -> np.ndarray:
         """Strength of each parameter, (n_params,): the diagonal of the Hessian."""
-        strengths = self._of(self.groups.index)
-        return strengths if self.relative is None else strengths * self.relative
-
-    def _of(self, groups: np.ndarray) -> np.ndarray:
-        """Their strengths."""
-        return np.append(self.strengths, 0.0)[groups]  # -1: the last, 0
+        return np.repeat(self._stretches[1], self._layout.lengths)
 
     @cached_property
     def _costs(self) -> bool:
         return bool(self.strengths.any())
 
     @cached_property
+    def _layout(self) -> _Layout:
+        index = self.groups.index
+        relative = np.ones(index.size) if self.relative is None else self.relative
+        changes = (index[1:] != index[:-1]) | (relative[1:] != relative[:-1])
+        ends = np.append(np.flatnonzero(changes) + 1, index.size)
+        groups = index[ends - 1]
+        factors = np.where(groups < 0, 0.0, relative[ends - 1])
+        return _Layout(ends, np.diff(ends, prepend=0), groups, factors)
+
+    @cached_property
     def _stretches(self) -> tuple[np.ndarray, np.ndarray]:
         """Where stretches of one strength end, and their strengths."""
-        index = self.groups.index
-        alike = index if self.relative is None else self.diagonal
-        ends = np.append(np.flatnonzero(alike[1:] != alike[:-1]) + 1, alike.size)
-        return ends, self._of(index[ends - 1]) if alike is index else alike[ends - 1]
+        strengths = self.strengths if self.strengths.size else np.zeros(1)  # groups are -1 then
+        return self._layout.ends, strengths[self._layout.groups] * self._layout.factors
 
     def value(self, theta: np.ndarray) -> float:
         """What theta, (n_params,), costs."""

@@ -6,11 +6,13 @@ L is lower triangular, in Fortran's order, zero above the diagonal.
 
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
+from scipy.linalg.cython_blas cimport dtrmm
 from scipy.linalg.cython_lapack cimport dpotrf, dpotri, dpotrs, dtrtri
 
 import numpy as np
 
-cdef char LOWER = b"L", NOT_UNIT = b"N"
+cdef char LEFT = b"L", RIGHT = b"R", LOWER = b"L", PLAIN = b"N", NOT_UNIT = b"N"
+cdef int SMALLEST_HALVED = 64  # larger triangles are inverted by halves
 
 
 def factor(const double[:, ::1] matrix, diagonal):
@@ -69,18 +71,13 @@ def solve(double[::1, :] factor, rhs):
 
 def inverse_diagonal(double[::1, :] factor):
     """The diagonal of (L L')^-1, (n,); L becomes its inverse."""
-    cdef Py_ssize_t n = _side(factor), i, j
-    cdef int order = <int> n, info
-    cdef double total
+    cdef Py_ssize_t n = _side(factor), j
     out = np.empty(n)
     cdef double[::1] squares = out
     with nogil:
-        dtrtri(&LOWER, &NOT_UNIT, &order, &factor[0, 0], &order, &info)
+        _invert(&factor[0, 0], <int> n, <int> n)
         for j in range(n):
-            total = 0
-            for i in range(j, n):
-                total += factor[i, j] * factor[i, j]
-            squares[j] = total
+            squares[j] = _sum_of_squares(&factor[j, j], n - j)
     return out
 
 
@@ -96,6 +93,40 @@ def inverse(double[::1, :] factor):
             for i in range(j):
                 R[i, j] = R[j, i]
     return out
+
+
+cdef void _invert(double* L, int n, int stride) noexcept nogil:
+    """L becomes its inverse: by halves, since LAPACK's own inverse makes half the speed of dtrmm.
+
+    (A 0; B C)^-1 = (A^-1 0; -C^-1 B A^-1 C^-1)
+    """
+    cdef int half = n // 2, rest = n - half, info
+    cdef double minus = -1, one = 1
+    cdef double* B = L + half
+    cdef double* C = L + half * (stride + 1)
+    if n < SMALLEST_HALVED:
+        dtrtri(&LOWER, &NOT_UNIT, &n, L, &stride, &info)
+        return
+    _invert(L, half, stride)
+    _invert(C, rest, stride)
+    dtrmm(&LEFT, &LOWER, &PLAIN, &NOT_UNIT, &rest, &half, &minus, C, &stride, B, &stride)
+    dtrmm(&RIGHT, &LOWER, &PLAIN, &NOT_UNIT, &rest, &half, &one, L, &stride, B, &stride)
+
+
+cdef double _sum_of_squares(const double* v, Py_ssize_t n) noexcept nogil:
+    """In four sums side by side, none of which waits for another."""
+    cdef double a = 0, b = 0, c = 0, d = 0
+    cdef Py_ssize_t i = 0
+    while i + 4 <= n:
+        a += v[i] * v[i]
+        b += v[i + 1] * v[i + 1]
+        c += v[i + 2] * v[i + 2]
+        d += v[i + 3] * v[i + 3]
+        i += 4
+    while i < n:
+        a += v[i] * v[i]
+        i += 1
+    return (a + b) + (c + d)
 
 
 cdef Py_ssize_t _side(double[::1, :] factor) except -1:

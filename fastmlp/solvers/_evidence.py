@@ -173,6 +173,7 @@ class Evidence:
         self._D = self._now.diagonal
         self.objective = Adapted(objective.with_penalty(self._now.with_strengths(0.0)))
         self._log_det_D = float(np.sum(np.log(self._D[self._D > 0])))
+        self._index = self._now.groups.index + 1
         self._sizes = self._by_group(np.ones(theta0.size))
         self._n_flat = theta0.size - int(self._sizes.sum())
         self._weight_sum = float(objective.weight_sum)
@@ -200,7 +201,8 @@ class Evidence:
         state : EvidenceState or None
             Takes the place of a first strength.
         """
-        self.state = state
+        self._given = state
+        self._estimate = {}  # what a state says, its strengths as an array
         self.settled = state is not None
         self._penalty = share * min(1.0, self._D.size / self._n_data) * self._loss_at_zero
         self.l2 = self._of_state(state) if self.settled else np.zeros(len(self._sizes))
@@ -224,9 +226,18 @@ class Evidence:
         return decays * state.noise**2 / self._weight_sum
 
     @property
+    def state(self) -> EvidenceState | None:
+        """The last estimate; before it that of the run to go on from."""
+        if not self._estimate:
+            return self._given
+        alpha = self._estimate["strengths"]
+        strengths = {name: _plain(alpha[list(k)]) for name, k in self._prior.segments.items()}
+        return EvidenceState(**{**self._estimate, "strengths": strengths})
+
+    @property
     def is_open(self) -> bool:
         """Whether so few parameters are determined, or so many, that others should be tried."""
-        effective = self.state.effective_params
+        effective = self._estimate["effective_params"]
         return not IN_DOUBT * self._D.size <= effective <= IN_DOUBT * self._n_data
 
     @property
@@ -240,8 +251,7 @@ class Evidence:
 
     def _by_group(self, v):
         """Sums of v, (n_params,), over each group."""
-        index = self._now.groups.index
-        return np.bincount(index + 1, v, len(self._now.groups.names) + 1)[1:]
+        return np.bincount(self._index, v, len(self._now.groups.names) + 1)[1:]
 
     def penalised(self, value):
         """``value``, a loss without a penalty, with one of today's strengths."""
@@ -274,13 +284,13 @@ class Evidence:
                 first = max(2 * self._penalty / max(float(norm2.sum()), 1.0), least)
                 self.l2 = np.full(len(norm2), first)
             curvature.hold(self._now.diagonal)
-            l2 = self._estimate(norm2, loss, *curvature.weigh(), MOST * largest)
+            l2 = self._renewed(norm2, loss, *curvature.weigh(), MOST * largest)
             self._settle(loss, norm2.sum())
             if self.settled:
                 self.l2 = np.maximum(l2, least)
                 curvature.hold(self._now.diagonal)
         self._now.add_to(grad, theta)
-        record = {name: getattr(self.state, name, np.nan) for name in self.keys}
+        record = {name: self._estimate.get(name, np.nan) for name in self.keys}
         return loss + self._now.value(theta), record
 
     def _settle(self, data_loss, norm2):
@@ -290,8 +300,8 @@ class Evidence:
         rests = last_loss - data_loss < SETTLED * abs(last_loss) and norm2 < GROWS * last_norm2
         self.settled |= bool(rests) or self._n_settling > MOST_SETTLING
 
-    def _estimate(self, norm2, data_loss, shares, log_det, most):
-        """The state at a point, and what strengths in the mean loss it says, up to ``most``."""
+    def _renewed(self, norm2, data_loss, shares, log_det, most):
+        """What strengths in the mean loss a point says, up to ``most``; the state changes."""
         n_params = shares.size
         determined = np.clip(self._by_group(shares), 0.0, self._sizes)
         effective = self._n_flat + float(determined.sum())
@@ -318,17 +328,15 @@ class Evidence:
             log_evidence -= 0.5 * self._n_data * np.log(2 * np.pi * noise2)
         share = min(effective / self._n_data, 1 - 1 / max(self._n_data, 2.0))
         weight_decay = max(effective - self._n_flat, EPS) / max(float(norm2.sum()), TINY)
-        self.state = EvidenceState(
-            weight_decay=weight_decay,
-            noise=float(np.sqrt(noise2)),
-            effective_params=effective,
-            log_evidence=float(log_evidence),
-            l2=weight_decay * unit,
-            expected_loss=data_loss / (1 - share) ** 2 if self._has_noise else data_loss + share,
-            strengths={
-                name: _plain(alpha[list(groups)]) for name, groups in self._prior.segments.items()
-            },
-        )
+        self._estimate = {
+            "weight_decay": weight_decay,
+            "noise": float(np.sqrt(noise2)),
+            "effective_params": effective,
+            "log_evidence": float(log_evidence),
+            "l2": weight_decay * unit,
+            "expected_loss": data_loss / (1 - share) ** 2 if self._has_noise else data_loss + share,
+            "strengths": alpha,
+        }
         return alpha * unit
 
 
