@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp._core.kernels import activation_values
 from fastmlp.activations import HIDDEN_NAMES, resolve
-from fastmlp.displays._base import BLUE, GREY, INK, ORANGE, Display
+from fastmlp.displays._base import BLUE, GREY, ORANGE, Display, legend
 
 
 class ActivationDisplay(Display):
@@ -93,5 +93,5 @@ class ActivationDisplay(Display):
         name, params = self.activation.name, self.activation.params
         words = ", ".join(f"{key} = {value:g}" for key, value in params.items())
         ax.set(xlabel="z", title=f"{name} ({words})" if words else name)
-        ax.legend(edgecolor="none", framealpha=0.8, labelcolor=INK)
+        legend(ax)
         return self

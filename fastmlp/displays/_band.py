@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.displays._base import BLUE, INK, ORANGE, Display, predicted
+from fastmlp.displays._base import BLUE, ORANGE, Display, legend, name_of, predicted, rows_like
 from fastmlp.distributions import Distribution
 from fastmlp.metrics._checks import finite, level_array
 
@@ -72,8 +72,8 @@ class BandDisplay(Display):
         ----------
         estimator : object
             Fitted, with ``predict_dist(X)``.
-        X : array-like of shape (n, n_features)
-            Rows that say where the features lie.
+        X : array-like or frame of shape (n, n_features)
+            Rows that say where the features lie; a frame's names label the axes.
         y : array-like of shape (n,), optional
             Their targets, to be drawn as points.
         feature : int, default=0
@@ -102,15 +102,17 @@ class BandDisplay(Display):
         >>> from fastmlp.displays import BandDisplay
         >>> BandDisplay.from_estimator(model, X_train, y_train)  # doctest: +SKIP
         """
-        X = finite("X", X)
+        given, X = X, finite("X", X)
         if X.ndim != 2:
             raise ValueError(f"X must have shape (n, n_features), got {X.shape}.")
         low, high = X[:, feature].min(), X[:, feature].max()
         x = np.linspace(low - 0.05 * (high - low), high + 0.05 * (high - low), n_points)
         rows = np.tile(np.median(X, axis=0), (n_points, 1))
         rows[:, feature] = x
-        display = cls(x, predicted(estimator, rows), coverages)
-        return display.plot(x_data=X[:, feature], y_data=y, ax=ax)
+        display = cls(x, predicted(estimator, rows_like(given, rows)), coverages)
+        display.plot(x_data=X[:, feature], y_data=y, ax=ax)
+        display.ax_.set(xlabel=name_of(given, feature, "x"), ylabel=getattr(y, "name", None) or "y")
+        return display
 
     @classmethod
     def from_predictions(
@@ -200,5 +202,5 @@ class BandDisplay(Display):
             size, alpha = (14, 0.8) if n <= 500 else (5, 0.35)
             ax.scatter(x_data, y_data, s=size, color=ORANGE, alpha=alpha, lw=0, zorder=3)
         ax.set(xlabel="x", ylabel="y", xlim=(self.x[0], self.x[-1]))
-        ax.legend(edgecolor="none", framealpha=0.8, labelcolor=INK)
+        legend(ax)
         return self

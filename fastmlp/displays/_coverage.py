@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from fastmlp import metrics
-from fastmlp.displays._base import CURVES, GREY, INK, Display, binomial_band, note, predicted
+from fastmlp.displays._base import (
+    CURVES,
+    GREY,
+    Display,
+    binomial_band,
+    legend,
+    note,
+    predicted,
+    tones,
+)
 from fastmlp.distributions import Distribution
 
 
@@ -152,14 +161,14 @@ class CoverageDisplay(Display):
             grid = np.linspace(0, 1, 201)
             low, high = binomial_band(grid, self.n)
             ax.fill_between(grid, low, high, color=GREY, alpha=0.25, lw=0)
-            ax.plot([0, 1], [0, 1], color=INK, lw=1, ls="--")
+            ax.plot([0, 1], [0, 1], color=tones(ax)[0], lw=1, ls="--")
             ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
             ax.set(xlabel="nominal coverage", ylabel="observed coverage")
         curve = np.r_[0, self.coverages, 1], np.r_[0, self.observed, 1]
         colour = CURVES[others % len(CURVES)]
         (self.line_,) = ax.plot(*curve, lw=2, label=name, color=colour)
         if name is not None:
-            ax.legend(frameon=False, loc="lower right")
+            legend(ax, loc="lower right")
         elif first:
             gap = np.abs(self.observed - self.coverages).mean()
             note(ax, f"{self.n} rows; mean gap {gap:.3f}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import entr
 
-from fastmlp.displays._base import CURVES, INK, Display
+from fastmlp.displays._base import CURVES, Display, legend, name_of, rows_like, tones
 from fastmlp.metrics._checks import finite
 
 
@@ -76,8 +76,8 @@ class DecisionRegionDisplay(Display):
         ----------
         estimator : object
             Fitted, with ``predict_proba(X)`` and ``classes_``.
-        X : array-like of shape (n, n_features)
-            Rows that say where the features lie.
+        X : array-like or frame of shape (n, n_features)
+            Rows that say where the features lie; a frame's names label the axes.
         y : array-like of shape (n,), optional
             Their classes, to be drawn as points.
         features : tuple of two int, default=(0, 1)
@@ -104,7 +104,7 @@ class DecisionRegionDisplay(Display):
         >>> from fastmlp.displays import DecisionRegionDisplay
         >>> DecisionRegionDisplay.from_estimator(model, X_train, y_train)  # doctest: +SKIP
         """
-        X = finite("X", X)
+        given, X = X, finite("X", X)
         if X.ndim != 2 or X.shape[1] < 2:
             raise ValueError(f"X must have shape (n, two features or more), got {X.shape}.")
         if not hasattr(estimator, "predict_proba"):
@@ -116,10 +116,13 @@ class DecisionRegionDisplay(Display):
         rows = np.tile(np.median(X, axis=0), (n_points**2, 1))
         across, upwards = np.meshgrid(x0, x1)
         rows[:, features[0]], rows[:, features[1]] = across.ravel(), upwards.ravel()
-        proba = np.reshape(estimator.predict_proba(rows), (n_points, n_points, -1))
+        proba = np.reshape(
+            estimator.predict_proba(rows_like(given, rows)), (n_points, n_points, -1)
+        )
         display = cls(x0, x1, proba, estimator.classes_)
         display.plot(*([] if y is None else [pair, y]), ax=ax)
-        display.ax_.set(xlabel=f"feature {features[0]}", ylabel=f"feature {features[1]}")
+        across, upwards = (name_of(given, k, f"feature {k}") for k in features)
+        display.ax_.set(xlabel=across, ylabel=upwards)
         return display
 
     def plot(self, X: Any = None, y: Any = None, *, ax: Any = None) -> DecisionRegionDisplay:
@@ -154,35 +157,34 @@ class DecisionRegionDisplay(Display):
         ax = self._axes(ax)
         from matplotlib.colors import to_rgb
 
+        ink, paper = tones(ax)
+
         colours = [CURVES[k % len(CURVES)] for k in range(self.classes.size)]
         palette = np.array([to_rgb(colour) for colour in colours])
         mixed = np.clip(self.proba @ palette, 0, 1)
-        # The square root keeps the pale part narrow enough to be told from white.
+        # The square root keeps the pale part narrow enough to be told from paper.
         shade = 0.6 * np.sqrt(self.certainty)[..., None]
         half0, half1 = (np.ptp(x) / max(x.size - 1, 1) / 2 for x in (self.x0, self.x1))
         extent = (
             self.x0[0] - half0, self.x0[-1] + half0, self.x1[0] - half1, self.x1[-1] + half1
         )  # fmt: skip
-        self.image_ = ax.imshow(
-            1 - shade * (1 - mixed), origin="lower", extent=extent, aspect="auto", zorder=0
-        )
+        picture = np.array(paper[:3]) * (1 - shade) + shade * mixed
+        self.image_ = ax.imshow(picture, origin="lower", extent=extent, aspect="auto", zorder=0)
         if min(self.proba.shape[:2]) > 1:
             for k in range(self.classes.size):
                 lead = self.proba[..., k] - np.delete(self.proba, k, axis=-1).max(axis=-1)
                 if lead.min() < 0 < lead.max():
-                    ax.contour(self.x0, self.x1, lead, [0.0], colors=INK, linewidths=1.2)
+                    ax.contour(self.x0, self.x1, lead, [0.0], colors=[ink], linewidths=1.2)
         self.points_ = []
         if X is not None and y is not None:
             X, y = finite("X", X), np.asarray(y)
             size, alpha = (18, 0.9) if len(y) <= 500 else (6, 0.5)
             for k, name in enumerate(self.classes):
                 rows = X[y == name]
-                style = {"color": colours[k], "ec": "white", "lw": 0.4, "alpha": alpha}
+                style = {"color": colours[k], "ec": ink, "lw": 0.3, "alpha": alpha}
                 self.points_.append(
                     ax.scatter(rows[:, 0], rows[:, 1], s=size, label=str(name), zorder=3, **style)
                 )
-            ax.legend(
-                edgecolor="none", framealpha=0.8, labelcolor=INK, markerscale=(36 / size) ** 0.5
-            )
+            legend(ax, markerscale=(36 / size) ** 0.5)
         ax.set(xlim=extent[:2], ylim=extent[2:])
         return self

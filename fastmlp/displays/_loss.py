@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.displays._base import CURVES, INK, Display
+from fastmlp.displays._base import CURVES, Display, legend, plain_log
 
 
 class LossCurveDisplay(Display):
@@ -134,8 +134,10 @@ class LossCurveDisplay(Display):
                 )
         drawn = [np.asarray(line.get_ydata(), dtype=np.float64) for line in ax.lines]
         ax.set_yscale("log" if all(np.nanmin(values) > 0 for values in drawn) else "linear")
+        if ax.get_yscale() == "log":
+            plain_log(ax.yaxis)
         longest = max(values.size for values in drawn)
         ax.set(xlabel="iteration", ylabel="loss", xlim=(1, max(longest, 2)))
         ax.grid(alpha=0.25, lw=0.6)
-        ax.legend(edgecolor="none", framealpha=0.8, labelcolor=INK)
+        legend(ax)
         return self

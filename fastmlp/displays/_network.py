@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.displays._base import BLUE, GREY, INK, ORANGE, Display
+from fastmlp.displays._base import BLUE, GREY, ORANGE, Display, signed, tones
 
 
 class NetworkDisplay(Display):
@@ -167,10 +167,12 @@ class NetworkDisplay(Display):
         ax = self._axes(ax)
         from matplotlib.collections import LineCollection
 
+        ink, paper = tones(ax)
         widths = [len(self.coefs[0]), *(W.shape[1] for W in self.coefs)]
         shown = [chosen(n, max_units) for n in widths]
         places = [heights(units.size, widths[l] > units.size) for l, units in enumerate(shown)]
-        area = 260 * min(1.0, 8 / max(len(at) for at in places))
+        room = min(1.0, 8 / max(len(at) for at in places))
+        area = 260 * room
         self.lines_, self.nodes_ = [], []
         for l, W in enumerate(self.coefs):
             part = W[np.ix_(shown[l], shown[l + 1])]
@@ -179,21 +181,22 @@ class NetworkDisplay(Display):
             lines = LineCollection(
                 ends,
                 colors=[BLUE if s > 0 else ORANGE for s in strength],
-                linewidths=0.4 + 3.4 * np.abs(strength),
-                alpha=0.15 + 0.75 * np.abs(strength),
+                linewidths=0.4 + 3.4 * room * np.abs(strength),
+                alpha=room * (0.15 + 0.75 * np.abs(strength)),
                 zorder=1,
             )
             self.lines_.append(ax.add_collection(lines))
         for l, at in enumerate(places):
-            fill = ["white"] * len(at)
+            fill = [paper] * len(at)
             if l > 0:
                 bias = self.intercepts[l - 1]
-                fill = shades(bias[shown[l]] / max(np.abs(bias).max(), np.finfo(float).tiny))
+                most = max(np.abs(bias).max(), np.finfo(float).tiny)
+                fill = signed(ax)(0.5 + bias[shown[l]] / most / 2)
             self.nodes_.append(
-                ax.scatter([l] * len(at), at, s=area, c=fill, ec=INK, lw=1.2, zorder=3)
+                ax.scatter([l] * len(at), at, s=area, c=fill, ec=ink, lw=1.2, zorder=3)
             )
             if widths[l] > len(at):
-                ax.text(l, 0, "⋮", ha="center", va="center", color=INK, fontsize=15, zorder=4)
+                ax.text(l, 0, "⋮", ha="center", va="center", color=ink, fontsize=15, zorder=4)
             where = {"ha": "center", "va": "top", "color": GREY, "fontsize": 9}
             ax.annotate(str(widths[l]), (l, 0), (0, -6), ("data", "axes fraction"), **where,
                         textcoords="offset points")  # fmt: skip
@@ -213,7 +216,7 @@ class NetworkDisplay(Display):
             for unit, at in zip(shown[l], places[l], strict=True):
                 ax.annotate(
                     names[unit], (column, at), (shift, 0), textcoords="offset points",
-                    ha=side, va="center", color=INK, fontsize=10, annotation_clip=False,
+                    ha=side, va="center", color=tones(ax)[0], fontsize=10, annotation_clip=False,
                 )  # fmt: skip
 
 
@@ -229,10 +232,3 @@ def heights(n: int, gap: bool) -> np.ndarray:
     """Where n units of a layer stand, the first on top; with a gap if some are left out."""
     at = (n - 1) / 2 - np.arange(n)
     return at + np.where(at > 0, 0.5, -0.5) if gap else at
-
-
-def shades(strength: np.ndarray) -> list:
-    """Colours from orange, -1, over white to blue, 1."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return list(LinearSegmentedColormap.from_list("", [ORANGE, "white", BLUE])(0.5 + strength / 2))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import metrics
-from fastmlp.displays._base import INK, ORANGE, Display, note
+from fastmlp.displays._base import ORANGE, Display, note, tones
 from fastmlp.distributions import Distribution
 
 
@@ -160,7 +160,7 @@ class PhotozDisplay(Display):
         ax.plot(edges, edges, color=ORANGE, lw=1.2)
         limit = max(0.06, 3 * self.report["sigma_iqr"]) * (1 + edges)
         for side in (-1, 1):
-            ax.plot(edges, edges + side * limit, color=INK, lw=1, ls="--")
+            ax.plot(edges, edges + side * limit, color=tones(ax)[0], lw=1, ls="--")
         ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         ax.set(xlabel="spectroscopic redshift", ylabel="photometric redshift")
         self.figure_.colorbar(self.image_, ax=ax, label="rows", shrink=0.85)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp import metrics
 from fastmlp._numbers import check_integer
-from fastmlp.displays._base import BLUE, GREY, INK, Display, binomial_band, note, predicted
+from fastmlp.displays._base import BLUE, GREY, Display, binomial_band, note, predicted, tones
 from fastmlp.distributions import Distribution
 
 
@@ -161,13 +161,14 @@ class PITDisplay(Display):
         """
         n_bins = check_integer("n_bins", n_bins)
         ax = self._axes(ax)
+        ink, paper = tones(ax)
         counts, edges = np.histogram(self.pit, bins=n_bins, range=(0, 1))
         low, high = binomial_band(np.float64(1 / n_bins), len(self.pit))
         ax.axhspan(low * n_bins, high * n_bins, color=GREY, alpha=0.25, lw=0, zorder=2.5)
-        ax.axhline(1, color=INK, lw=1, ls="--", zorder=2.6)
+        ax.axhline(1, color=ink, lw=1, ls="--", zorder=2.6)
         heights = counts / len(self.pit) * n_bins
         self.bars_ = ax.bar(
-            edges[:-1], heights, 1 / n_bins, align="edge", color=BLUE, edgecolor="white", lw=0.8
+            edges[:-1], heights, 1 / n_bins, align="edge", color=BLUE, edgecolor=paper, lw=0.8
         )
         test = self.tests["ad"]
         ax.set(xlim=(0, 1), xlabel="F(y)", ylabel="density")

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.displays._base import CURVES, INK, Display
-
-MORE = ("#4a4f57", "#c9a227", "#d77fa1")
+from fastmlp.displays._base import CURVES, Display, legend, plain_log
 
 
 class SolverRaceDisplay(Display):
@@ -134,18 +132,20 @@ class SolverRaceDisplay(Display):
             raise ValueError(f"axes must be two, got {len(axes)}.")
         self.axes_ = tuple(self._axes(ax) for ax in axes)
         self.ax_ = self.axes_[0]
-        colours = CURVES + MORE
         finite = np.concatenate([v[np.isfinite(v)] for v in self.losses.values()])
         scale = "log" if finite.size and finite.min() > 0 else "linear"
         for k, (name, curve) in enumerate(self.losses.items()):
-            colour = colours[k % len(colours)]
+            colour = CURVES[k % len(CURVES)]
             steps = np.arange(1, curve.size + 1)
             for ax, x in zip(self.axes_, (steps, self.seconds[name]), strict=True):
                 ax.plot(x, curve, color=colour, lw=2, label=name)
                 ax.plot(x[-1:], curve[-1:], "o", color=colour, ms=5, clip_on=False)
         for ax, label in zip(self.axes_, ("iterations or epochs", "seconds"), strict=True):
             ax.set(xlabel=label, yscale=scale, xscale="log")
+            plain_log(ax.xaxis)
             ax.grid(alpha=0.25, lw=0.6)
         self.axes_[0].set_ylabel("loss")
-        self.axes_[1].legend(edgecolor="none", framealpha=0.8, labelcolor=INK)
+        if scale == "log":
+            plain_log(self.axes_[0].yaxis)
+        legend(self.axes_[1], loc="upper left", bbox_to_anchor=(1, 1))
         return self

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import metrics
-from fastmlp.displays._base import BLUE, GREY, INK, Display, binomial_band, note
+from fastmlp.displays._base import BLUE, GREY, Display, binomial_band, note, tones
 
 
 class ReliabilityDisplay(Display):
@@ -169,12 +169,13 @@ class ReliabilityDisplay(Display):
         3
         """
         ax, curve = self._axes(ax), self.curve
-        ax.plot([0, 1], [0, 1], color=INK, lw=1, ls="--")
+        ink, paper = tones(ax)
+        ax.plot([0, 1], [0, 1], color=ink, lw=1, ls="--")
         low, high = binomial_band(curve.predicted, curve.weight * self.n)
         ax.vlines(curve.predicted, low, high, color=GREY, alpha=0.45, lw=7)
         (self.line_,) = ax.plot(curve.predicted, curve.observed, color=BLUE, lw=1.5, zorder=3)
         area = 15 + 250 * curve.weight
-        ax.scatter(curve.predicted, curve.observed, s=area, color=BLUE, ec="white", zorder=4)
+        ax.scatter(curve.predicted, curve.observed, s=area, color=BLUE, ec=paper, zorder=4)
         ax.set(xlim=(0, 1), ylim=(-0.02, 1.02), aspect="equal")
         ax.set(xlabel="predicted probability", ylabel="share that came about")
         note(ax, f"{self.n} rows; calibration error {self.error:.3f}")

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.displays._base import Display, note
+from fastmlp.displays._base import GREY, Display, signed
 
 
 class WeightsDisplay(Display):
     """The weights of each unit of the first layer, laid out as the image that they weigh.
 
-    Blue is positive, orange negative, white zero. All units share one scale, so that those that
-    look for nothing are pale.
+    Blue is positive, orange negative; zero has the colour of the paper. All units share one scale,
+    so that those that look for nothing are pale.
 
     Parameters
     ----------
@@ -147,19 +147,12 @@ class WeightsDisplay(Display):
             top, left = (place // across) * (h + 1), (place % across) * (w + 1)
             board[top : top + h, left : left + w] = self.weights[:, unit].reshape(h, w)
         most = np.nanmax(np.abs(board), initial=0) or 1.0
-        from matplotlib.colors import LinearSegmentedColormap
-
-        ax.set_facecolor("#c9cdd3")
-        colours = LinearSegmentedColormap.from_list("weights", ["#d9722b", "#ffffff", "#2a6fb0"])
-        self.image_ = ax.imshow(
-            np.ma.masked_invalid(board),
-            cmap=colours,
-            vmin=-most,
-            vmax=most,
-            interpolation="nearest",
-        )
+        colours = signed(ax).with_extremes(bad=GREY + "73")  # 45 %
+        scale = {"cmap": colours, "vmin": -most, "vmax": most}
+        self.image_ = ax.imshow(np.ma.masked_invalid(board), interpolation="nearest", **scale)
+        self.figure_.colorbar(self.image_, ax=ax, label="weight", shrink=0.85)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
         if n < total:
-            note(ax, f"{n} of {total} units", y=-0.02)
+            ax.set_xlabel(f"{n} of {total} units")
         return self

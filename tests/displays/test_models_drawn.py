@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp import MLPClassifier, MLPRegressor, Network, displays
+from fastmlp import MLPClassifier, MLPDistributionRegressor, MLPRegressor, Network, displays
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -217,3 +217,19 @@ def test_weights_are_laid_out_as_images(tmp_path):
 def test_what_cannot_be_drawn_is_said(call, words):
     with pytest.raises((ValueError, TypeError), match=words):
         call()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_name_the_axes(library):
+    """And the estimator, which warns where names are missing, gets a frame."""
+    frame = pytest.importorskip(library).DataFrame(dict(zip("abc", X.T, strict=True)))
+    settings = {"hidden_layer_sizes": (4,), "max_iter": 5, "random_state": 0}
+    model = MLPClassifier(**settings).fit(frame, Y)
+    regions = displays.DecisionRegionDisplay.from_estimator(
+        model, frame, Y, features=(0, 2), n_points=9
+    )
+    assert (regions.ax_.get_xlabel(), regions.ax_.get_ylabel()) == ("a", "c")
+    target = frame["a"].rename("price")
+    dist = MLPDistributionRegressor(**settings).fit(frame, target)
+    band = displays.BandDisplay.from_estimator(dist, frame, target, feature=1)
+    assert (band.ax_.get_xlabel(), band.ax_.get_ylabel()) == ("b", "price")
