@@ -52,11 +52,14 @@ STATIC = Path(__file__).parent / "static"
 MOST_BYTES = 2_000_000  # of a message
 MOST_PAGES = 16
 LOG = logging.getLogger("fastmlp.playground")
+# Who may frame the page: notebooks of this machine, in a browser or in VS Code, whose cells lie in
+# frames of the one scheme in a window of the other, which pages of the web cannot have.
+ANCESTORS = "'self' http://localhost:* http://127.0.0.1:* vscode-webview: vscode-file:"
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'self' http://localhost:* http://127.0.0.1:*"
+        f"frame-ancestors {ANCESTORS}"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -374,6 +374,11 @@ def test_the_page_in_a_cell_of_a_notebook(page, address):
         body = frame.locator("body")
         assert body.evaluate("body => document.documentElement.scrollWidth <= innerWidth")
         server.shutdown()
+    page.page.route(
+        "http://stranger.example/", lambda route: route.fulfill(body=cell, content_type="text/html")
+    )
+    page.page.goto("http://stranger.example/")
+    assert page.page.frames[1].url.startswith("chrome-error:")
 
 
 def test_two_pages_at_once(page, chromium, address):

@@ -77,6 +77,14 @@ def test_the_page_asks_nothing_of_other_machines(address):
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_notebooks_of_this_machine_may_frame_it_and_no_others(address):
+    """Frames of VS Code are ``vscode-webview://...``, in a window that is ``vscode-file://...``."""
+    policy = get(address)[2]["Content-Security-Policy"]
+    (ancestors,) = (part.split() for part in policy.split("; ") if part.startswith("frame-anc"))
+    here = {"'self'", "http://localhost:*", "http://127.0.0.1:*"}
+    assert set(ancestors[1:]) == here | {"vscode-webview:", "vscode-file:"}
+
+
 def test_defaults_come_from_one_place(open_page):
     with open_page() as page:
         given = ask(page, type="choices")
