@@ -327,6 +327,21 @@ def test_what_a_hash_holds_wrongly_is_said(page):
         api.expect(page.page.locator("#message")).to_contain_text(said)
 
 
+def test_a_curve_in_a_hash_needs_no_more(page):
+    page.open("problem=curve")
+    page.steps(1)
+    assert "&y=false" in page.hash()
+
+
+def test_layers_lie_apart_on_a_telephone(chromium, address):
+    page = Page(chromium, address, viewport={"width": 390, "height": 844}).open("networkShape=8,8")
+    boxes = [one.bounding_box() for one in page.page.locator("#diagram canvas").all()]
+    lefts = sorted({round(box["x"]) for box in boxes})
+    assert len(lefts) == 3  # features and two hidden layers
+    assert min(b - a for a, b in zip(lefts, lefts[1:], strict=False)) > 2 * boxes[0]["width"]
+    page.context.close()
+
+
 def test_a_dropped_socket_is_opened_again(page):
     sockets = []
 
@@ -468,7 +483,7 @@ def test_no_request_leaves_the_machine(page):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (820, 1180)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (820, 1180), (390, 844)])
 def test_axe_finds_nothing_serious(chromium, address, theme, width, height):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
     page = Page(

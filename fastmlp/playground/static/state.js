@@ -42,7 +42,8 @@ export function fromHash(hash) {
     else if (name === "activation") state.activations = [value];
     else if (name === "activations" || name === "solvers") state[name] = value.split(",").filter(Boolean);
   }
-  const chosen = FEATURES.filter((name) => flags[name] ?? DEFAULTS.features.includes(name));
+  const usual = state.problem === "curve" ? ["x"] : DEFAULTS.features;
+  const chosen = FEATURES.filter((name) => flags[name] ?? usual.includes(name));
   if (chosen.length) state.features = chosen;
   if (state.regularization === "none") state.regularizationRate = 0;
   if (!given.has("loss")) state.loss = usualLoss(state.problem);
