@@ -7,12 +7,10 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from floors import PACKAGE, PAGE, ROOT, belongs_to, circles, files, imports, module_of, name, page
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "fastmlp"
 MAX_LINES_OF_CODE = 400
 
 FLOORS = (  # lowest first; a module imports from its own floor and from those below
@@ -51,41 +49,6 @@ MAY_IMPORT_SKLEARN = {"estimators", "tabular", "demo", "cli"}
 pytestmark = pytest.mark.skipif(not PACKAGE.exists(), reason="not in a source tree")
 
 
-def files(folder, *suffixes):
-    return sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
-
-
-def name(path):
-    return path.relative_to(PACKAGE).as_posix()
-
-
-def module_of(path):
-    """Return the part of fastmlp that a file is, or belongs to."""
-    return name(path).removesuffix(path.suffix).split("/")[0]
-
-
-def imports(path):
-    """Return the absolute names of all that a file imports, at any depth."""
-    if path.suffix != ".py":
-        pattern = r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))"
-        found = re.findall(pattern, path.read_text(), re.MULTILINE)
-        return {module or plain for module, plain in found}
-    inside = ["fastmlp", *path.relative_to(PACKAGE).parent.parts] if PACKAGE in path.parents else []
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = inside[: len(inside) - node.level + 1] if node.level else []
-            module = ".".join([*base, node.module] if node.module else base)
-            found.update(f"{module}.{alias.name}" for alias in node.names)
-    return found
-
-
-def belongs_to(imported, package):
-    return imported == package or imported.startswith(package + ".")
-
-
 def test_there_is_something_to_read():
     python, cython = files(PACKAGE, ".py"), files(PACKAGE / "_core", ".pyx", ".pxd")
     assert len(python) > 10 and len(cython) > 3
@@ -114,6 +77,16 @@ def test_imports_go_down_only():
                 if floor_of.get(part, floor_of["__init__"]) > floor_of[module]:
                     upward.append((name(path), found))
     assert not upward
+
+
+def test_no_room_imports_what_imports_it():
+    """But threads, which C's sweeps are shared among: how many is decided above, from below."""
+    assert circles() == {frozenset({"_core", "_limiter", "threads"})}
+
+
+def test_the_house_is_drawn_as_it_is():
+    text = PAGE.read_text()
+    assert page(text) == text, "python tests/house/floors.py --write"
 
 
 @pytest.mark.parametrize(
