@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.distributions._base import Distribution
 from fastmlp.distributions._classes import Bernoulli, Categorical
-from fastmlp.distributions._mixture import NEWTON_STEPS, NormalMixture
+from fastmlp.distributions._mixture import NEWTON_STEPS, NormalMixture, log_gap
 from fastmlp.distributions._parameters import event, simplex
 from fastmlp.distributions._piecewise import Histogram
 from fastmlp.distributions._real import Normal
@@ -21,6 +21,7 @@ _LEVELS += [1 - level for level in _LEVELS[-2::-1]]
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _MODE_STEPS = 80
 _QP_BINS = 400
+_MOST_VALUES = 20_000  # of a count that are added up one by one; more are nearly continuous
 
 
 class Averaged(Distribution):
@@ -162,7 +163,7 @@ class Averaged(Distribution):
     def _qp(self):
         if self.discrete:
             return super()._qp()
-        edges = self._ppf(np.array(_LEVELS[0])).min(), self._ppf(np.array(_LEVELS[-1])).max()
+        edges = self.ppf(_LEVELS[0]).min(), self.ppf(_LEVELS[-1]).max()
         probas, edges, _ = self.to_bins(np.linspace(*edges, _QP_BINS + 1))
         return "hist", {"bins": edges}, {"pdfs": probas / np.diff(edges)}
 
@@ -170,19 +171,28 @@ class Averaged(Distribution):
         """Of a function of y over all that has probability; for discrete families its sum."""
         each = [np.stack([m._ppf(np.array(level)) for m in self.members]) for level in _LEVELS]
         if self.discrete:
-            last = int(max(found.max() for found in each))
-            return sum(integrand(np.array(float(k))) for k in range(last + 1))
+            first = np.min(each[0], axis=0)
+            width = np.max(each[-1], axis=0) - first
+            wide = width > _MOST_VALUES
+            most = np.max(np.where(wide, 0, width), initial=0)
+            added = sum(integrand(first + k) for k in range(int(most) + 1))
+            if not wide.any():
+                return added
         few = np.unique(np.linspace(0, len(self.members) - 1, _MOST_ENDS).astype(int))
         ends = np.sort(np.concatenate([np.sort(found, axis=0)[few] for found in each]), axis=0)
         total = 0.0
         for low, high in zip(ends[:-1], ends[1:], strict=True):
             for node, weight in zip(_NODES, _WEIGHTS, strict=True):
                 y = low + (high - low) * (1 + node) / 2
-                total = total + weight / 2 * (high - low) * integrand(y)
-        return total
+                y = np.round(y) if self.discrete else y
+                part = weight / 2 * (high - low) * integrand(y)
+                total = total + np.where(high > low, part, 0.0)
+        return np.where(wide, total, added) if self.discrete else total
 
     def _square_integral(self):
-        return self._integral(lambda y: self._pdf(y) ** 2)
+        each = [member._square_integral() for member in self.members]
+        poles = np.any(np.isinf(np.broadcast_arrays(*each)), axis=0)
+        return np.where(poles, np.inf, self._integral(lambda y: self._pdf(y) ** 2))
 
     def _crps(self, y):
         """The mean of the members' less the integral of the variance of F(y) among them."""
@@ -219,19 +229,29 @@ class Averaged(Distribution):
                 high = np.where(wide & reached, middle, high)
                 low = np.where(wide & ~reached, middle, low)
             return high
+        limit = np.where(q == 1, high, low)
         finite = np.isfinite(low) & np.isfinite(high)
-        y = np.where(finite, low + (high - low) / 2, 0.0)
+        y = np.where(finite, _middle(low, high), 0.0)
         going = finite & (high > low)
         for _ in range(NEWTON_STEPS):
-            gap = self._cdf(y) - q
+            reached = self._cdf(y)
+            gap = reached - q
             low, high = np.where(gap < 0, y, low), np.where(gap < 0, high, y)
-            trial = y - gap / self._pdf(y)
-            trial = np.where((trial > low) & (trial < high), trial, low + (high - low) / 2)
+            trial = y - log_gap(reached, q) / self._pdf(y)
+            trial = np.where((trial > low) & (trial < high), trial, _middle(low, high))
             moves = np.abs(trial - y) > 4e-16 * (np.abs(low) + np.abs(high))
             y, going = np.where(going & (gap != 0), trial, y), going & moves & (gap != 0)
             if not going.any():
                 break
-        return np.where(finite, y, low)
+        return np.where(finite, y, limit)
+
+
+def _middle(low, high):
+    """Halfway, or the geometric mean where the quantiles' orders of magnitude differ."""
+    ratio = high / low
+    apart = (ratio > 16) | ((ratio > 0) & (ratio < 1 / 16))
+    size = np.sqrt(np.abs(low)) * np.sqrt(np.abs(high))
+    return np.where(apart, np.copysign(size, high), low + (high - low) / 2)
 
 
 def check_members(members, weights):

@@ -502,7 +502,9 @@ class Distribution:
         (5, 3)
         """
         n_samples = check_integer("n_samples", n_samples)
-        return self._sample(generator(random_state), (n_samples, *self._shape))
+        rng = generator(random_state)
+        with np.errstate(all="ignore"):
+            return self._sample(rng, (n_samples, *self._shape))
 
     def affine(self, shift: Any = 0.0, scale: Any = 1.0) -> Distribution:
         """The distribution of shift + scale Y, for a model that was trained in other units.

@@ -14,6 +14,7 @@ from fastmlp.distributions._special import HALF_LOG_2PI, deviance, log_poisson, 
 # Gauss's rule on (0, 1), for the negative binomial's mean difference.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
+WHOLE = 2.0**53  # floats from here on have no fractions
 
 
 class _Counts(Distribution):
@@ -23,7 +24,7 @@ class _Counts(Distribution):
 
     def _logpdf(self, y):
         whole = (y >= 0) & (y == np.floor(y)) & (y < np.inf)
-        return np.where(whole, self._log_mass(np.where(whole, y, 0.0)), -np.inf)
+        return np.where(whole, self._log_mass(np.where(whole, np.minimum(y, 1e300), 0.0)), -np.inf)
 
     def _cdf(self, y):
         k = np.floor(y)
@@ -120,10 +121,19 @@ class Poisson(_Counts):
         return (y - self.mu) * (2 * self._cdf(y) - 1) + 2 * self.mu * mass - spread
 
     def _sample(self, rng, shape):
-        return rng.poisson(self.mu, shape).astype(np.float64)
+        return _poisson(rng, self.mu, shape)
 
     def _scipy(self):
         return "poisson", {"mu": self.mu}
+
+
+def _poisson(rng, mean, shape):
+    """Draws; normal ones where all floats are whole, before NumPy's come to their end."""
+    few = mean < WHOLE
+    drawn = rng.poisson(np.where(few, mean, 0.0), shape).astype(np.float64)
+    if few.all():
+        return drawn
+    return np.where(few, drawn, mean + np.sqrt(mean) * rng.standard_normal(shape))
 
 
 class NegativeBinomial(_Counts):
@@ -236,7 +246,7 @@ class NegativeBinomial(_Counts):
 
     def _sample(self, rng, shape):
         mean = rng.standard_gamma(self.n, shape) * (self.mu / self.n)
-        return rng.poisson(mean).astype(np.float64)
+        return _poisson(rng, mean, shape)
 
     def _scipy(self):
         return "nbinom", {"n": self.n, "p": self._p}

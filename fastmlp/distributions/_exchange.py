@@ -37,8 +37,9 @@ def check_edges(name: str, edges: Any, least: int = 2) -> np.ndarray:
 def edges(dist: Distribution) -> np.ndarray:
     """Edges for a distribution that has none: (n_bins + 1,) if discrete, else one set a row."""
     if dist.discrete:
-        low = np.min(dist.ppf(TAIL), initial=np.inf)
-        high = np.max(dist.ppf(1 - TAIL), initial=-np.inf)
+        if 0 in dist.shape:
+            return np.array([-0.5, 0.5])
+        low, high = np.min(dist.ppf(TAIL)), np.max(dist.ppf(1 - TAIL))
         if not high - low <= MOST_VALUES:
             raise ValueError(
                 f"The rows' values reach from {low:g} to {high:g}, too many for a bin each: give "
@@ -48,7 +49,13 @@ def edges(dist: Distribution) -> np.ndarray:
     # Levels evenly spaced in their logit: even in y for a logistic distribution, and so narrow
     # where the density is high and wide in tails, whatever the family.
     reach = -special.logit(TAIL)
-    return dist.quantiles(special.expit(np.linspace(-reach, reach, N_BINS + 1)))
+    found = dist.quantiles(special.expit(np.linspace(-reach, reach, N_BINS + 1)))
+    for at in range(
+        N_BINS
+    ):  # a pole, or a point with probability: quantiles that floats hold equal
+        after = np.nextafter(found[..., at], np.inf)
+        found[..., at + 1] = np.maximum(found[..., at + 1], after)
+    return found
 
 
 def bins(dist: Distribution, edges: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

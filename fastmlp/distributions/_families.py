@@ -38,6 +38,7 @@ from fastmlp.distributions._pairs import (
 )
 from fastmlp.distributions._real import Normal, StudentT
 from fastmlp.distributions._shaped import HistogramFamily, MixtureFamily, QuantilesFamily
+from fastmlp.distributions._special import softplus
 
 MOST_CLASSES = 1000
 MOST_STEPS = 30
@@ -243,18 +244,14 @@ class CategoricalFamily(Family):
         return len(self._values)
 
     def from_raw(self, raw, n_targets):
-        with np.errstate(invalid="ignore"):  # what is not finite makes NaN, which is refused
+        # what is not finite makes NaN, which is refused
+        with np.errstate(invalid="ignore", under="ignore"):
             p = special.softmax(np.asarray(raw, np.float64), axis=1)
         return Categorical(p, self._values)
 
     def start(self, y, sample_weight=None):
         count = np.bincount(y, sample_weight, len(self._values))
         return np.log(np.maximum(count / count.sum(), LEAST))
-
-
-def softplus(x: np.ndarray) -> np.ndarray:
-    """ln(1 + e^x)."""
-    return np.logaddexp(0.0, x)
 
 
 class CustomFamily(Family):

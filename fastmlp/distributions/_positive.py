@@ -18,6 +18,7 @@ from fastmlp.distributions._special import (
 )
 
 SQRT_PI = np.sqrt(np.pi)
+MOST = np.finfo(np.float64).max
 
 
 def _edge(log_density, at_edge, a):
@@ -90,9 +91,10 @@ class LogNormal(Distribution):
         return np.exp(self.sigma**2 / 4 - self.mu) / (2 * SQRT_PI * self.sigma)
 
     def _crps(self, y):
-        w = self._z(y)
+        w, mean = self._z(y), self._mean()
         gap = special.ndtr(w - self.sigma) - special.ndtr(-self.sigma / np.sqrt(2))
-        return y * (2 * special.ndtr(w) - 1) - 2 * self._mean() * gap
+        score = y * (2 * special.ndtr(w) - 1) - 2 * mean * gap
+        return np.where(mean < np.inf, score, np.inf)
 
     def _sample(self, rng, shape):
         return np.exp(self.mu + self.sigma * rng.standard_normal(shape))
@@ -142,7 +144,8 @@ class Gamma(Distribution):
         y_in = np.where(inside, y, self.scale)
         # (a - 1) ln z - z - ln Gamma(a) - ln scale, in what remains when Stirling is taken out
         log = 0.5 * np.log(self.a) - HALF_LOG_2PI - stirling_error(self.a)
-        log = log - deviance(self.a, y_in / self.scale) - np.log(y_in)
+        z = np.minimum(y_in / self.scale, MOST)
+        log = log - deviance(self.a, z) - np.log(y_in)
         at_zero = np.where(y == 0, _edge(-np.log(self.scale), y == 0, self.a), -np.inf)
         return np.where(inside, log, at_zero)
 
@@ -226,7 +229,10 @@ class Beta(Distribution):
         return special.betainc(self.a, self.b, np.clip(y, 0, 1))
 
     def _ppf(self, q):
-        return special.betaincinv(self.a, self.b, q)
+        found = special.betaincinv(self.a, self.b, q)
+        # SciPy's is NaN for levels as small as 1e-300, where I(y) is y^a / (a B(a, b))
+        first = np.exp((np.log(q) + np.log(self.a) + log_beta(self.a, self.b)) / self.a)
+        return np.where(np.isnan(found), np.minimum(first, 1.0), found)
 
     def _mean(self):
         return self.a / (self.a + self.b)

@@ -166,7 +166,8 @@ class StudentT(_LocationScale):
         ratio = np.exp(2 * log_half_rising(df / 2) - log_half_rising(np.maximum(df - 0.5, 0.5)))
         spread = 2 * np.sqrt(df) * ratio / (SQRT_PI * (df - 1))
         density = np.exp(self._log_density(z))
-        score = z * (2 * special.stdtr(df, z) - 1) + 2 * density * (df + z * z) / (df - 1) - spread
+        far = np.where(density > 0, density * (df + z * z), 0.0)
+        score = z * (2 * special.stdtr(df, z) - 1) + 2 * far / (df - 1) - spread
         return np.where(df > 1, score, np.inf)
 
     def _mean(self):

@@ -21,6 +21,7 @@ from fastmlp.distributions._family import (
 from fastmlp.distributions._mixture import NormalMixture
 from fastmlp.distributions._parameters import LEVEL, check, numbers
 from fastmlp.distributions._piecewise import ROWS_TOGETHER, Histogram, Quantiles
+from fastmlp.distributions._special import softplus
 
 MOST_COMPONENTS, MOST_BINS, MOST_LEVELS = 170, 2048, 512  # of the losses
 LEVELS = (0.025, *(k / 20 for k in range(1, 20)), 0.975)
@@ -38,11 +39,12 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     """Along the last axis, in float64; a copy, made by rows that stay in caches."""
     p = np.empty(logits.shape)
     step = max(1, ROWS_TOGETHER // logits[:1].size) if logits.size else 1
-    for i in range(0, len(p), step):
-        part = logits[i : i + step].astype(np.float64)
-        part -= part.max(axis=-1, keepdims=True)
-        np.exp(part, out=part)
-        np.divide(part, part.sum(axis=-1, keepdims=True), out=p[i : i + step])
+    with np.errstate(under="ignore"):
+        for i in range(0, len(p), step):
+            part = logits[i : i + step].astype(np.float64)
+            part -= part.max(axis=-1, keepdims=True)
+            np.exp(part, out=part)
+            np.divide(part, part.sum(axis=-1, keepdims=True), out=p[i : i + step])
     return p
 
 
@@ -226,7 +228,7 @@ class QuantilesFamily(Family):
 
     def from_raw(self, raw, n_targets):
         values = np.array(_blocks(raw, n_targets), np.float64)
-        values[..., 1:] = np.maximum(np.logaddexp(0.0, values[..., 1:]), LEAST_SCALE)
+        values[..., 1:] = np.maximum(softplus(values[..., 1:]), LEAST_SCALE)
         return Quantiles(np.cumsum(values, axis=-1), self._levels)
 
     def start(self, y, sample_weight=None):

@@ -36,6 +36,12 @@ def stirling_error(x):
     return np.where(large, series, direct)
 
 
+def softplus(x):
+    """Return ln(1 + e^x)."""
+    with np.errstate(under="ignore"):
+        return np.logaddexp(0.0, x)
+
+
 def deviance(x, mean):
     """Return x ln(x / mean) + mean - x for x >= 0 and mean > 0; accurate where they are close.
 

@@ -138,11 +138,12 @@ class Variational(Posterior):
         (rng,) = generators(random_state, 1)
         if train is not None:
             theta = train(objective.twin(), theta, rng).theta
-        bound = Bound(objective, self.fixed_noise, self.strengths)
-        q = bound.start(theta)
         n = objective.n_samples
         batch = min(self.batch_size, n)
-        with blas_threads(n_threads or worth_of_blas(12.0 * batch * objective.n_params)):
+        work = 12.0 * batch * objective.n_params
+        with blas_threads(n_threads or worth_of_blas(work)), np.errstate(under="ignore"):
+            bound = Bound(objective, self.fixed_noise, self.strengths)
+            q = bound.start(theta)
             made = self._climb(bound, q, rng, n, batch)
             if made < self.n_steps:
                 warnings.warn(
@@ -151,9 +152,9 @@ class Variational(Posterior):
                     stacklevel=2,
                 )
             looks = [bound.value_grad(q, np.arange(n), rng)[0] for _ in range(LOOKS)]
+            mean, rho, log_noise = bound.parts(q)
+            self.theta, self.scales = mean.copy(), special.softplus(rho)
         self.network = objective.network
-        mean, rho, log_noise = bound.parts(q)
-        self.theta, self.scales = mean.copy(), special.softplus(rho)
         self.noise = float(np.exp(log_noise))
         self.strengths_found = bound.strengths
         self.log_marginal_likelihood = -bound.weight * float(np.mean(looks))

@@ -23,8 +23,8 @@ from fastmlp.solvers._box import Box
 from fastmlp.solvers._callback import wants_to_stop
 from fastmlp.solvers._checks import validated, value_and_grad
 
-# A trial may overflow; it is rejected then, which is no reason to warn.
-QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
+# A trial may overflow; it is rejected then, which is no reason to warn. Nor is a square of zero.
+QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 # The iterations over which a decrease is judged: single ones stumble on a plateau.
 JUDGED = 5
 

@@ -2,12 +2,19 @@
 
 import copy
 import re
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import (
+    BayesianMLPClassifier,
+    MLPClassifier,
+    MLPDistributionRegressor,
+    MLPRegressor,
+)
+from fastmlp.posteriors import Variational
 from fastmlp.solvers import SGD, Adam
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -303,3 +310,21 @@ def test_a_batch_of_any_number_of_rows():
     with pytest.warns(UserWarning, match="batch_size"):
         clipped = MLPRegressor(batch_size=2**70, max_iter=2, random_state=0).fit(X, y)
     np.testing.assert_array_equal(clipped.coefs_[0], expected.coefs_[0])
+
+
+@pytest.mark.parametrize(
+    "model, factor",
+    [
+        (MLPClassifier((3,), solver="lm", max_iter=5), 1e-200),
+        (MLPDistributionRegressor("categorical", hidden_layer_sizes=(3,), max_iter=5), 1e20),
+        (BayesianMLPClassifier((3,), posterior=Variational(100), max_iter=5), 1e20),
+    ],
+)
+def test_underflow_is_no_error_where_numpy_raises(model, factor, rng):
+    X = rng.normal(size=(40, 3))
+    y = np.digitize(X[:, 0], [-0.4, 0.4])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with np.errstate(all="raise"):
+            model.fit(X if factor > 1 else X * factor, y)
+            assert np.isfinite(model.predict(X * factor)).all()
