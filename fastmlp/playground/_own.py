@@ -84,7 +84,7 @@ def drawn_points(given: Any, problem: str) -> tuple[np.ndarray, np.ndarray]:
     width = 2 if problem == "curve" else 3
     try:
         points = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != width or not np.isfinite(points).all():
         raise SettingsError(f"Drawn points are rows of {width} numbers.")

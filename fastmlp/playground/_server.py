@@ -179,7 +179,7 @@ class _Page:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise SettingsError("A weight is a number.")
         row, col = self._whole(message, "row"), self._whole(message, "col")
-        session.edit(str(message.get("segment")), row, col, float(value), shown)
+        session.edit(str(message.get("segment")), row, col, value, shown)
         return self._frame(session, shown)
 
     def _on_trace(self, message):
@@ -260,7 +260,7 @@ def make_app(token: str, port: int) -> Starlette:
                 if isinstance(answer, bytes):
                     await websocket.send_bytes(answer)
                 else:
-                    await websocket.send_text(json.dumps(answer, allow_nan=False))
+                    await websocket.send_text(answer)
         except WebSocketDisconnect:
             pass
         finally:
@@ -285,23 +285,39 @@ class _Files(StaticFiles):
         return response
 
 
-def _answer(page: _Page, received: Any) -> bytes | dict[str, Any] | None:
-    """The answer to whatever came; an error is a sentence, never an exception."""
+def _answer(page: _Page, received: Any) -> bytes | str | None:
+    """The answer to whatever came, as it is sent; an error is a sentence, never an exception."""
     if received["type"] == "websocket.disconnect":
         return None
+    answer = _answered(page, received)
+    if isinstance(answer, bytes):
+        return answer
+    try:
+        return json.dumps(answer, allow_nan=False)
+    except ValueError:
+        text = "Numbers here are no longer finite: the run has diverged."
+        return json.dumps({"type": "error", "message": text})
+
+
+def _answered(page, received):
     try:
         if received.get("text") is None:
             raise SettingsError("A message is text in JSON.")
-        return page.answer(json.loads(received["text"]))
+        return page.answer(_parsed(received["text"]))
     except SettingsError as problem:
         return {"type": "error", "message": str(problem)}
-    except (json.JSONDecodeError, RecursionError):
-        return {"type": "error", "message": "The message is not JSON."}
     except MemoryError:
         return {"type": "error", "message": "There is not enough memory for this."}
     except Exception:
         LOG.exception("A message could not be answered")
         return {"type": "error", "message": "Something went wrong; the terminal says what."}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # also whole numbers of thousands of digits
+        raise SettingsError("The message is not JSON.") from None
 
 
 def _listen(port: int) -> socket.socket:

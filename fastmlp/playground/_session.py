@@ -171,8 +171,8 @@ class Session:
         place = {s.name: s for s in self.net.segments}.get(segment)
         if place is None or not (0 <= row < place.rows and 0 <= col < place.cols):
             raise SettingsError(f"This network has no {segment}[{row}, {col}].")
-        if not np.isfinite(value) or abs(value) > 1e6:
-            raise SettingsError(f"A weight is a number from -1e6 to 1e6; got {value}.")
+        if not abs(value) <= 1e6:
+            raise SettingsError(f"A weight is a number from -1e6 to 1e6; got {shown(value)}.")
         theta = run.theta.copy()
         theta[place.at + row * place.cols + col] = value
         run.move_to(theta)

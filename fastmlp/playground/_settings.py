@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +54,7 @@ def _one_of(name: str, choices) -> Callable[[Any], str]:
 def _number(name: str, low: float, high: float) -> Callable[[Any], float]:
     def check(value):
         real = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not real or not math.isfinite(value) or not low <= value <= high:
+        if not real or not low <= value <= high:
             raise SettingsError(f"{name} is a number from {low:g} to {high:g}; got {shown(value)}.")
         return float(value)
 

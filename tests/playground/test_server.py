@@ -151,6 +151,9 @@ def test_a_conversation(open_page):
         '{"type": "start", "settings": {"dataset": "own"}}',
         '{"type": "table", "text": 3}',
         '{"type": "drawn", "points": {}}',
+        '{"type": "drawn", "points": [[1, 2, 1%s]]}' % ("0" * 400),
+        '{"type": "start", "settings": {"learningRate": 1%s}}' % ("0" * 400),
+        '{"type": %s}' % ("9" * 5000),
         "[" * 100_000,
         b"\x00\x01",
     ],
@@ -162,6 +165,7 @@ def test_a_hostile_frame_gets_a_sentence_and_harms_nothing(open_page, message):
         answer = json.loads(page.recv(timeout=20))
         assert answer["type"] == "error"
         assert len(answer["message"]) < 400
+        assert "terminal" not in answer["message"]  # a mistake of the program
         assert ask(page, type="start", settings={})["type"] == "started"
         bad = [
             {"type": "frame", "advance": -1},
@@ -175,6 +179,17 @@ def test_a_hostile_frame_gets_a_sentence_and_harms_nothing(open_page, message):
         for one in bad:
             assert ask(page, **one)["type"] == "error", one
         assert ask(page, type="frame", advance=1)["runs"][0]["epoch"] == 1
+
+
+def test_a_run_that_diverged_does_not_end_the_conversation(open_page):
+    settings = {"problem": "regression", "loss": "squared_error", "solvers": ["gd"]}
+    settings |= {"learningRate": 10, "networkShape": [8], "activations": ["linear"]}
+    with open_page() as page:
+        ask(page, type="start", settings=settings)
+        assert "diverged" in ask(page, type="frame", advance=1000)["runs"][0]["message"]
+        for one in ({"type": "trace", "index": 0}, {"type": "surface", "first": 0, "second": 1}):
+            assert "diverged" in ask(page, **one)["message"]
+        assert ask(page, type="start", settings={})["type"] == "started"
 
 
 def test_a_message_that_is_too_large_closes_that_page_alone(open_page):
