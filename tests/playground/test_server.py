@@ -182,11 +182,11 @@ def test_a_hostile_frame_gets_a_sentence_and_harms_nothing(open_page, message):
 
 
 def test_a_run_that_diverged_does_not_end_the_conversation(open_page):
-    settings = {"problem": "regression", "loss": "squared_error", "solvers": ["gd"]}
+    settings = {"problem": "regression", "loss": "squared_error", "solvers": ["sgd"]}
     settings |= {"learningRate": 10, "networkShape": [8], "activations": ["linear"]}
     with open_page() as page:
         ask(page, type="start", settings=settings)
-        assert "diverged" in ask(page, type="frame", advance=1000)["runs"][0]["message"]
+        assert "Diverged" in ask(page, type="frame", advance=1000)["runs"][0]["message"]
         for one in ({"type": "trace", "index": 0}, {"type": "surface", "first": 0, "second": 1}):
             assert "diverged" in ask(page, **one)["message"]
         assert ask(page, type="start", settings={})["type"] == "started"
