@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 REACH = 3.0  # where outliers end up
+# So many columns share a unit, at least, where all lie in one range, and such a share fills it.
+FEWEST_ALIKE, FILL = 8, 0.5
 
 
 class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -19,6 +21,10 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         z = s (x - m),    s = 1 / (q_75 - q_25),    out = z / sqrt(1 + (z / 3)^2);
 
     where the quartiles coincide s = 2 / (max - min), and s = 0 where all values do.
+
+    Columns that share a unit, such as the pixels of a picture, share s, so that those that hardly
+    vary do not grow to the size of others: it is that of all their x - m together. They are told by
+    their range: eight columns or more, all within [min, max], which half of them fill.
 
     Attributes
     ----------
@@ -68,9 +74,13 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64)
         low, self.center_, high = np.percentile(X, [25, 50, 75], axis=0)
         spread, width = high - low, np.ptp(X, axis=0)
+        varies = width > 0
+        if _share_a_unit(X[:, varies]):
+            low, high = np.percentile((X - self.center_)[:, varies], [25, 75])
+            spread[:], width[varies] = high - low, width.max()
         with np.errstate(divide="ignore", over="ignore"):
             scale = np.where(spread > 0, 1 / spread, 2 / width)
-        self.scale_ = np.where((width > 0) & np.isfinite(scale), scale, 0.0)
+        self.scale_ = np.where(varies & np.isfinite(scale), scale, 0.0)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -103,3 +113,11 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         z = self.scale_ * (X - self.center_)
         return z / np.hypot(1.0, z / REACH)
+
+
+def _share_a_unit(X):
+    """Whether at least ``FILL`` of the columns have the range of all of them together."""
+    if X.shape[1] < FEWEST_ALIKE:
+        return False
+    fills = (X.min(axis=0) == X.min()) & (X.max(axis=0) == X.max())
+    return fills.mean() >= FILL

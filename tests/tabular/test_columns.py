@@ -213,6 +213,25 @@ def test_smooth_clip_is_its_formula():
     assert not found[:, 2].any()
 
 
+def test_columns_that_share_a_unit_share_a_scale():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 17, (200, 12)).astype(float)
+    X[:2, :8] = [[0], [16]]
+    X[:, 8] = rng.random(200) < 0.02  # a pixel that is seldom lit
+    X[:, 9] = 0.0
+    scale = SmoothClipScaler().fit(X).scale_
+    together = np.delete(X - np.median(X, axis=0), 9, axis=1)
+    wanted = np.full(12, 1 / np.subtract(*np.percentile(together, [75, 25])))
+    wanted[9] = 0.0
+    np.testing.assert_allclose(scale, wanted)
+    dark = np.where(rng.random(X.shape) < 0.1, X, 0.0)  # quartiles coincide
+    dark[:2, :9] = [[0] * 9, [16] * 8 + [1]]
+    assert SmoothClipScaler().fit(dark).scale_.tolist() == [2 / 16] * 9 + [0.0] + [2 / 16] * 2
+    X[0, 0] = 17.0  # most fill a range that not all lie in
+    others = SmoothClipScaler().fit(X).scale_
+    assert others[8] == 2.0 and others[1] == 1 / np.subtract(*np.percentile(X[:, 1], [75, 25]))
+
+
 def test_encoding_is_its_formula():
     x = RNG.exponential(size=(50, 1))
     encoder = PiecewiseLinearEncoder(n_bins=5).fit(x)
