@@ -18,6 +18,7 @@ from bench.tables_sets import rows_of
 from fastmlp.solvers import AdamW
 from fastmlp.tabular import Columns, Race
 from fastmlp.tabular._selection import greedy_weights
+from fastmlp.tabular._temperature import tempered
 
 FOLDS = 5
 SHIFT = 0.01  # of geometric means: errors may be 0
@@ -90,10 +91,14 @@ def of_ensemble(data, train, test, seed):
         targets, classes = (targets / race._scale)[:, np.newaxis], None
     entries = [entry for entry in race._entries if np.isfinite(entry.losses).all()]
 
+    def said(entry, member):
+        answer = race._answer(member, Z)
+        return tempered(answer, entry.temperature) if data.classifies else answer
+
     def of_members():
         """Of each candidate: what its members say, (n_members, n, n_outputs)."""
         return {
-            entry.candidate.name: np.stack([race._answer(member, Z) for member in entry.members])
+            entry.candidate.name: np.stack([said(entry, member) for member in entry.members])
             for entry in entries
         }
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -16,10 +14,8 @@ from fastmlp.estimators._class_weights import class_weights
 from fastmlp.tabular import _portfolio
 from fastmlp.tabular._base import TabularMLP, refuse_holes
 from fastmlp.tabular._read import _missing
-from fastmlp.tabular._selection import TINY
+from fastmlp.tabular._temperature import temperature, tempered, tempered_slopes
 
-# Bounds of the logarithm of the temperature.
-TEMPERATURES = (-2.0, 2.0)
 MOST_CLASSES = 100
 
 
@@ -169,20 +165,14 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         folds, predictions = self.race_.out_of_fold()
         rows = np.concatenate(folds)
         weights = None if weights is None else weights[rows]
-        logs = np.log(np.clip(np.concatenate(predictions), TINY, 1.0))
-        self.temperature_ = _temperature(logs, codes[rows], weights)
+        self.temperature_ = temperature(np.concatenate(predictions), codes[rows], weights)
 
     def _calibrated(self, answer):
-        return softmax(np.log(np.clip(answer, TINY, 1.0)) / self.temperature_, axis=1)
+        return tempered(answer, self.temperature_)
 
     def _answer_and_jacobian(self, Z):
         answer, jacobian = self.race_.answer_and_jacobian(Z)
-        proba = self._calibrated(answer)
-        # Logarithms by probabilities; 0 where these are clipped.
-        slopes = np.where(answer > TINY, 1 / (self.temperature_ * np.maximum(answer, TINY)), 0.0)
-        of_logs = slopes[..., np.newaxis] * jacobian
-        mean = np.einsum("nk,nkj->nj", proba, of_logs)
-        return proba, proba[..., np.newaxis] * (of_logs - mean[:, np.newaxis])
+        return self._calibrated(answer), tempered_slopes(answer, jacobian, self.temperature_)
 
     def _shaped(self, answers):
         return answers
@@ -250,15 +240,3 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
-
-
-def _temperature(logs, codes, weights):
-    """What logarithms of probabilities, (n, n_classes), are divided by for the least log-loss."""
-
-    def loss(log_temperature):
-        found = log_softmax(logs / np.exp(log_temperature), axis=1)
-        return -np.average(found[np.arange(len(codes)), codes], weights=weights)
-
-    if logs.shape[1] == 1:
-        return 1.0
-    return float(np.exp(minimize_scalar(loss, bounds=TEMPERATURES, method="bounded").x))

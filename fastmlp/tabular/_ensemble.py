@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.tabular import _gradients, _selection
+from fastmlp.tabular._temperature import tempered, tempered_slopes
 
 
 def classifies(race):
@@ -24,10 +25,12 @@ class Ensemble(BaseEstimator):
     ----------
     members_ : dict of str to list of estimator
     weights_ : dict of str to float
+    temperatures_ : dict of str to float
     """
 
     members_: dict[str, list]
     weights_: dict[str, float]
+    temperatures_: dict[str, float]
 
     def out_of_fold(self):
         """The rows of each fold, and what the ensemble of those that have not seen them says."""
@@ -44,7 +47,11 @@ class Ensemble(BaseEstimator):
     def fold_answer(self, fold, X):
         """The ensemble of members that have not seen a fold, (n, n_outputs)."""
         shares = self.weights_.items()
-        return sum(share * self._answer(self.members_[name][fold], X) for name, share in shares)
+        return sum(share * self._member_answer(name, fold, X) for name, share in shares)
+
+    def _member_answer(self, name, fold, X):
+        answer = self._answer(self.members_[name][fold], X)
+        return answer if self._range is not None else tempered(answer, self.temperatures_[name])
 
     def answer_and_jacobian(self, X):
         """The answer, (n, n_outputs), and d answer / d x, (n, n_outputs, n_features)."""
@@ -56,7 +63,11 @@ class Ensemble(BaseEstimator):
                 slopes = _gradients.of_member(member, X)
                 if self._range is None:
                     at = np.searchsorted(self.classes_, member.classes_)
-                    jacobian[:, at] += share / len(members) * slopes
+                    proba = self._answer(member, X)
+                    of_all = np.zeros((*proba.shape, X.shape[1]))
+                    of_all[:, at] = slopes
+                    slopes = tempered_slopes(proba, of_all, self.temperatures_[name])
+                    jacobian += share / len(members) * slopes
                     continue
                 if self.clip:  # what is held at an end does not move
                     plain = np.asarray(member.predict(X)).reshape(answer.shape)

@@ -31,8 +31,10 @@ def of_member(member, X):
         return inner * np.broadcast_to(slope, inner.shape[:2])[..., np.newaxis]
     if hasattr(member, "steps"):
         inner = of_member(member[-1], member[:-1].transform(X))
-        encodes = isinstance(member[0], PiecewiseLinearEncoder)
-        return member[0].pull_back(inner, X) if encodes else inner
+        for step in member[:-1]:
+            if isinstance(step, PiecewiseLinearEncoder):
+                return step.pull_back(inner, X)
+        return inner
     if hasattr(member, "input_jacobian"):
         return member.input_jacobian(X)
     if hasattr(member, "coef_") and not hasattr(member, "classes_"):

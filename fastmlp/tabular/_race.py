@@ -17,6 +17,7 @@ from fastmlp.tabular import _selection
 from fastmlp.tabular._ensemble import Ensemble, classifies
 from fastmlp.tabular._folds import SEEDS, check_groups, fit_folds, settings, split
 from fastmlp.tabular._leaderboard import Leaderboard, Progress
+from fastmlp.tabular._temperature import temperature, tempered
 
 # The share of the time at hand that a candidate may take while others wait.
 SHARE = 0.5
@@ -54,6 +55,7 @@ class Entry(NamedTuple):
     losses: np.ndarray  # (n_judged,)
     seconds: float
     status: str
+    temperature: float
 
 
 class Race(Ensemble):
@@ -62,7 +64,8 @@ class Race(Ensemble):
     Each candidate is fitted to each fold's complement. The members that this makes predict the
     rows that they have not seen; from these predictions come the leaderboard and the weights of
     the ensemble (greedy selection, Caruana et al. 2004). A prediction is the weighted mean over
-    candidates of the mean of their members, for classifiers of their probabilities.
+    candidates of the mean of their members; for classifiers of their probabilities, at the
+    temperature that suits each candidate (Guo et al. 2017), so that sureness is no merit or fault.
 
     Parameters
     ----------
@@ -98,6 +101,8 @@ class Race(Ensemble):
         Those that predict: one per fold, for the candidates with a weight.
     weights_ : dict of str to float
         Of these candidates.
+    temperatures_ : dict of str to float
+        What logarithms of their probabilities are divided by; of regressors 1.
     classes_ : ndarray
         Of classifiers.
     status_ : str
@@ -305,7 +310,7 @@ class Race(Ensemble):
         try:
             found = fit_folds(
                 candidate.estimator, X, y, folds.splits, self._answer, seeds, sample_weight,
-                until, self.n_threads, needed, self._still_in_the_race(targets),
+                until, self.n_threads, needed, self._still_in_the_race(targets, sample_weight),
             )  # fmt: skip
         except (ValueError, MemoryError, FloatingPointError, np.linalg.LinAlgError) as error:
             if needed and len(self.candidates) == 1:
@@ -315,15 +320,24 @@ class Race(Ensemble):
             return None
         members, predictions = found
         if not members:
-            predictions = np.zeros((len(folds.judged), 0))
+            predictions, warmth = np.zeros((len(folds.judged), 0)), 1.0
             losses = np.full(len(folds.judged), np.inf)
         else:
-            predictions = np.concatenate(predictions)
+            predictions, warmth = self._calibrated(
+                np.concatenate(predictions), targets, folds.judged, sample_weight
+            )
             losses = self._loss(predictions, targets[folds.judged])
         seconds = time.perf_counter() - start
-        return Entry(candidate, members, predictions, losses, seconds, status)
+        return Entry(candidate, members, predictions, losses, seconds, status, warmth)
 
-    def _still_in_the_race(self, targets):
+    def _calibrated(self, predictions, targets, rows, sample_weight):
+        """Probabilities at the temperature that suits them, and this; numbers as they are."""
+        if self._range is not None:
+            return predictions, 1.0
+        found = temperature(predictions, targets[rows], _of(sample_weight, rows))
+        return tempered(predictions, found), found
+
+    def _still_in_the_race(self, targets, sample_weight):
         """Raises after the first fold where a candidate is far behind the best there."""
         judged = self._folds.splits[0][1]
         rivals = [entry.losses[: len(judged)] for entry in self._entries]
@@ -332,6 +346,7 @@ class Race(Ensemble):
         def check(fold, answer):
             if fold > 0 or not np.isfinite(best).all():
                 return
+            answer, _ = self._calibrated(answer, targets, judged, sample_weight)
             gap = self._loss(answer, targets[judged]) - best
             if gap.mean() > (BEHIND - 1) * best.mean() and gap.mean() > SURE * _std_err(gap):
                 raise ValueError("stopped: far behind after the first fold")
@@ -361,6 +376,7 @@ class Race(Ensemble):
         self.weights_ = shares
         by_name = {entry.candidate.name: entry for entry in usable}
         self.members_ = {name: by_name[name].members for name in shares}
+        self.temperatures_ = {name: by_name[name].temperature for name in shares}
         self._judged_predictions = sum(
             share * by_name[name].predictions for name, share in shares.items()
         )

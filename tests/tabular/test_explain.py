@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from small import CLASSIFIERS, REGRESSORS, table
 
 from fastmlp import MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
-from fastmlp.tabular import _gradients
+from fastmlp.tabular import Columns, _gradients, _portfolio
 from fastmlp.tabular._portfolio import _in_single_precision, _on_log_scale, _scaled
 
 NETWORK = MLPRegressor(hidden_layer_sizes=(5,), activation="tanh", solver="lm", random_state=0)
@@ -113,3 +113,21 @@ def test_sparse_rows_have_both():
     parts = model.explain(X[:20])
     np.testing.assert_allclose(parts.sum(axis=1), model.predict(X[:20]) - model.base_value_)
     assert (model.feature_importances_ > 0.1).all()
+
+
+def test_sparse_rows_are_encoded_and_explained():
+    rng = np.random.default_rng(0)
+    level = rng.integers(0, 40, 400)
+    X = pd.DataFrame({"level": level.astype(str), "x": rng.normal(size=400)})
+    y = (np.abs(X["x"]) < 0.5) & (level % 2 == 0)
+    Z = Columns().fit_transform(X)
+    assert Z.format == "csr"
+    offered = {each.name: each for each in _portfolio.classifiers(Z, y.astype(int), 2)}
+    model = TabularMLPClassifier(
+        candidates=[offered["adam encoded free"]], cv=2, n_threads=1, random_state=0
+    ).fit(X, y)
+    assert model.score(X, y) > 0.9
+    parts = model.explain(X[:20])
+    predicted = model.predict_proba(X[:20])
+    np.testing.assert_allclose(parts.sum(axis=2), predicted - model.base_value_, atol=1e-6)
+    assert (abs(parts).max(axis=(0, 1)) > 0.1).all()

@@ -14,8 +14,8 @@ from small import CLASSIFIERS, REGRESSORS, table
 from fastmlp import TabularMLPClassifier, TabularMLPRegressor
 from fastmlp.distributions import StudentT
 from fastmlp.tabular import Race, _columns, _portfolio
-from fastmlp.tabular._classifier import _temperature
 from fastmlp.tabular._conformal import Conformal
+from fastmlp.tabular._temperature import temperature, tempered, tempered_slopes
 
 
 def regressor(**parameters):
@@ -243,17 +243,29 @@ def test_temperature_mends_what_is_too_sure():
     z = rng.normal(size=(4000, 3))
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     codes = (rng.random((4000, 1)) > p.cumsum(axis=1)).sum(axis=1)
-    assert _temperature(2.5 * np.log(p), codes, None) == pytest.approx(2.5, rel=0.1)
-    assert _temperature(np.log(p), codes, None) == pytest.approx(1.0, rel=0.1)
+    assert temperature(tempered(p, 1 / 2.5), codes) == pytest.approx(2.5, rel=0.1)
+    assert temperature(p, codes) == pytest.approx(1.0, rel=0.1)
 
 
-def test_recipes_for_classes_are_not_too_sure():
-    """Labels that nothing explains: a network that does not decay says otherwise."""
+def test_slopes_at_a_temperature_are_differences():
+    rng = np.random.default_rng(0)
+    proba, slopes = rng.dirichlet(np.full(3, 5.0), 20), rng.normal(size=(20, 3, 2))
+    step = 1e-6
+    for heat in (0.4, 1.0, 3.0):
+        found = tempered_slopes(proba, slopes, heat)
+        for j in range(2):
+            moved = [tempered(proba + s * step * slopes[..., j], heat) for s in (1, -1)]
+            wanted = (moved[0] - moved[1]) / (2 * step)
+            np.testing.assert_allclose(found[..., j], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_candidates_are_not_too_sure():
+    """Labels that nothing explains: networks of many weights say otherwise, by themselves."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(400, 6)), rng.integers(0, 2, 400)
     adam = [each for each in _portfolio.classifiers(X, y, 2) if each.name.startswith("adam")]
     model = classifier(candidates=adam, cv=2).fit(X, y)
-    assert all(row["score"] > -1.0 for row in model.leaderboard_)
+    assert all(row["score"] > -0.75 for row in model.leaderboard_)
 
 
 def test_class_weights_move_probabilities():
