@@ -13,7 +13,7 @@ from fastmlp.estimators import _params
 from fastmlp.estimators._class_weights import class_weights
 from fastmlp.tabular import _portfolio
 from fastmlp.tabular._base import TabularMLP, refuse_holes
-from fastmlp.tabular._read import _missing
+from fastmlp.tabular._read import is_missing
 from fastmlp.tabular._temperature import temperature, tempered, tempered_slopes
 
 MOST_CLASSES = 100
@@ -132,7 +132,7 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         y = check_array(y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y")
         y = column_or_1d(y, warn=True)
         if y.dtype.kind in "Of":
-            refuse_holes([_missing(label) for label in y])
+            refuse_holes([is_missing(label) for label in y])
         if y.dtype.kind == "f" and np.isinf(y).any():
             raise ValueError("Input y contains infinity: labels are finite.")
         if y.dtype.kind == "O" and all(isinstance(label, bool | np.bool_) for label in y):

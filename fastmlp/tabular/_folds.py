@@ -23,6 +23,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from fastmlp._memory import GIB, SMALL, available_memory
 from fastmlp.solvers import STOP, Status
+from fastmlp.tabular._read import is_missing
 from fastmlp.threads import available_cpus, blas_threads, each_once, threads_in_force
 
 # Below so many rows everything is judged by five folds, from there on by one split.
@@ -98,6 +99,14 @@ def check_groups(groups, n_samples):
     groups = np.asarray(groups)
     if groups.shape != (n_samples,):
         raise ValueError(f"groups.shape == {groups.shape}, expected {(n_samples,)}!")
+    if any(map(is_missing, groups.tolist())):
+        raise ValueError("groups contains missing labels: each row belongs to a group.")
+    try:
+        np.unique(groups)
+    except TypeError as problem:
+        raise TypeError(
+            f"groups has labels of types that have no common order: {problem}."
+        ) from None
     return groups
 
 

@@ -17,6 +17,7 @@ from fastmlp.tabular import _selection
 from fastmlp.tabular._ensemble import Ensemble, classifies
 from fastmlp.tabular._folds import SEEDS, check_groups, fit_folds, settings, split
 from fastmlp.tabular._leaderboard import Leaderboard, Progress
+from fastmlp.tabular._scaler import unit_of
 from fastmlp.tabular._temperature import temperature, tempered
 
 # The share of the time at hand that a candidate may take while others wait.
@@ -218,6 +219,11 @@ class Race(Ensemble):
                 "candidates must be a list of (name, estimator), each name once; got "
                 f"{shown(self.candidates) if not candidates else names}."
             )
+        for each in candidates:
+            if not hasattr(each.estimator, "fit") or isinstance(each.estimator, type):
+                raise TypeError(
+                    f"Candidate {each.name!r} is no estimator: {shown(each.estimator)}."
+                )
         limit = self.time_limit
         if not (limit is None or limit > 0):
             raise ValueError(f"time_limit must be a number of seconds > 0 or None, got {limit!r}.")
@@ -241,7 +247,8 @@ class Race(Ensemble):
         y = y.reshape(len(y), -1)
         counted = y if sample_weight is None else y[sample_weight > 0]
         self._range = counted.min(axis=0), counted.max(axis=0)
-        deviations = counted.std(axis=0)
+        unit = unit_of(counted)  # their squares may be no numbers
+        deviations = (counted / unit).std(axis=0) * unit
         self._scale = np.where(deviations > 0, deviations, 1.0)
         return y / self._scale
 

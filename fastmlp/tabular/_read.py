@@ -117,7 +117,7 @@ def _to_numpy(column):
         return column if isinstance(column, np.ndarray) else column.to_numpy()
     if kind in ("b", "i", "u", "f"):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if kind == "M":
+    if kind == "M" and not str(dtype).startswith(("date32", "date64")):  # Arrow's days: objects
         column = column.dt.tz_convert("UTC").dt.tz_localize(None) if _has_zone(dtype) else column
         return column.to_numpy(dtype="datetime64[us]", na_value=np.datetime64("NaT"))
     return column.to_numpy(dtype=object)
@@ -133,7 +133,7 @@ def _days(values, unit):
     return np.where(np.isnat(values), np.nan, values.astype(np.int64) / DAY)
 
 
-def _missing(value):
+def is_missing(value):
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
@@ -159,7 +159,7 @@ def _kind_of(kind, values, label):
 def _of_objects(values, label):
     """A column by the Python types of its entries; numbers among text are levels, too."""
     kinds = {_kind_of(kind, values, label) for kind in set(map(type, values))} - {EMPTY}
-    missing = np.fromiter(map(_missing, values), bool, len(values))
+    missing = np.fromiter(map(is_missing, values), bool, len(values))
     if missing.all():
         return Column(EMPTY, np.full(len(values), np.nan))
     if CATEGORIES in kinds and kinds <= {CATEGORIES, NUMBERS}:
@@ -174,7 +174,12 @@ def _of_objects(values, label):
     filled = values.copy()
     if kind == NUMBERS:
         filled[missing] = np.nan
-        return Column(kind, filled.astype(np.float64))
+        try:
+            return Column(kind, filled.astype(np.float64))
+        except OverflowError:
+            raise ValueError(
+                f"Column {label!r} of X has a whole number that is too large for a float."
+            ) from None
     unit = "datetime64" if kind == DATES else "timedelta64"
     filled[missing] = None
     if kind == DATES:
@@ -185,7 +190,10 @@ def _of_objects(values, label):
 def _in_utc(value):
     if getattr(value, "tzinfo", None) is None:
         return value
-    return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    try:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    except OverflowError:  # the first or the last day that Python knows
+        return value.replace(tzinfo=None)
 
 
 def _level(value):
@@ -193,7 +201,10 @@ def _level(value):
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, numbers.Real | np.bool_):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            return str(value)
         return str(int(number)) if number.is_integer() else repr(number)
     return str(value)
 

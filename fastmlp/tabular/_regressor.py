@@ -127,6 +127,8 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         y = check_array(
             y, ensure_2d=False, allow_nd=False, dtype=None, ensure_all_finite=False, input_name="y"
         )
+        if y.dtype.kind in "mM":
+            raise TypeError("y has dates or durations; pass numbers, such as days since a date.")
         y = y.astype(np.float64)  # text: an error that names it
         refuse_holes(np.isnan(y).reshape(len(y), -1).any(axis=1))
         if not np.isfinite(y).all():

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 REACH = 3.0  # where outliers end up
 # So many columns share a unit, at least, where all lie in one range, and such a share fills it.
 FEWEST_ALIKE, FILL = 8, 0.5
+MOST = 1e300  # a distance that has a square root of its square
 
 
 class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -73,7 +74,8 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype=np.float64)
         low, self.center_, high = np.percentile(X, [25, 50, 75], axis=0)
-        spread, width = high - low, np.ptp(X, axis=0)
+        with np.errstate(over="ignore"):
+            spread, width = high - low, np.ptp(X, axis=0)
         varies = width > 0
         if _share_a_unit(X[:, varies]):
             low, high = np.percentile((X - self.center_)[:, varies], [25, 75])
@@ -111,7 +113,8 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        z = self.scale_ * (X - self.center_)
+        with np.errstate(over="ignore"):
+            z = np.clip(self.scale_ * np.clip(X - self.center_, -MOST, MOST), -MOST, MOST)
         return z / np.hypot(1.0, z / REACH)
 
 
@@ -121,3 +124,9 @@ def _share_a_unit(X):
         return False
     fills = (X.min(axis=0) == X.min()) & (X.max(axis=0) == X.max())
     return fills.mean() >= FILL
+
+
+def unit_of(y):
+    """A power of two of the size of each column's largest number; dividing by it rounds nothing."""
+    largest = np.abs(y).max(axis=0)
+    return np.ldexp(1.0, np.where(largest > 0, np.frexp(largest)[1] - 1, 0))

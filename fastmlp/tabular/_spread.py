@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from fastmlp.distributions import StudentT
 from fastmlp.tabular import _portfolio
 from fastmlp.tabular._folds import fit_folds
+from fastmlp.tabular._scaler import unit_of
 
 MOST_ROWS = 4000  # that networks are trained on
 LEAST_SQUARE = 1e-8  # of a squared error, in units of their mean
@@ -79,12 +80,12 @@ def fit_spread(Z, y, mean, folds, sample_weight, until, n_threads):
     Spread
     """
     weights = np.ones(len(y)) if sample_weight is None else sample_weight
-    errors = y - mean
-    tiny = np.finfo(float).eps * max(1.0, np.abs(y).max())
-    level = max(np.sqrt(np.average(errors**2, weights=weights)), tiny)
+    unit = unit_of(y)
+    errors = y / unit - mean / unit  # whose squares are numbers, whatever the unit of y
+    level = max(np.sqrt(np.average(errors**2, weights=weights)), np.finfo(float).eps)
     squares = np.maximum((errors / level) ** 2, LEAST_SQUARE)
     score, df, factor = _shape(errors, np.full(len(y), np.log(level)), weights)
-    best = Spread(df, factor * level)
+    best = Spread(df, factor * level * unit)
     last, joined = np.inf, _joined(Z, mean)
     splits = _splits(folds, len(y))
     n_trained = min(len(trained) for trained, _ in splits)
@@ -108,7 +109,7 @@ def fit_spread(Z, y, mean, folds, sample_weight, until, n_threads):
         last = worth
         if worth < score:
             score = worth
-            best = Spread(df, factor * level, (logs.min(), logs.max()), members)
+            best = Spread(df, factor * level * unit, (logs.min(), logs.max()), members)
     return best
 
 
