@@ -63,6 +63,7 @@ LEAST_DECREASE = 1e-3
 CLASS_RECIPES = {
     "adam": ((128, 128), "mish", 0.15, 1.0, 0.0, False),
     "adam smooth": ((128, 128), "relu", 0.15, 1.0, 0.1, False),
+    "adam smooth wide": ((512,), "relu", 0.15, 1.0, 0.1, False),
     "adam encoded": ((128, 128), "relu", 0.15, 3.0, 0.0, True),
     "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 0.0, True),
 }
