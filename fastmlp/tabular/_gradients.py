@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from fastmlp.tabular._encoder import PiecewiseLinearEncoder
-
 # Nodes of the quadrature along a path: first, and at most.
 NODES, MOST_NODES = 16, 256
 # The quadrature is good enough where contributions miss a prediction by less than this share.
@@ -32,7 +30,7 @@ def of_member(member, X):
     if hasattr(member, "steps"):
         inner = of_member(member[-1], member[:-1].transform(X))
         for step in member[:-1]:
-            if isinstance(step, PiecewiseLinearEncoder):
+            if hasattr(step, "pull_back"):
                 return step.pull_back(inner, X)
         return inner
     if hasattr(member, "input_jacobian"):

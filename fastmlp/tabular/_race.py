@@ -22,10 +22,13 @@ from fastmlp.tabular._temperature import temperature, tempered
 
 # The share of the time at hand that a candidate may take while others wait.
 SHARE = 0.5
-# After one fold a candidate ends whose loss there is so many times that of the best, if the gap is
-# so many times its standard error.
-BEHIND = 2.0
+# After one fold a candidate ends whose loss there, squares or a log-loss, is so many times that of
+# the best, if the gap is so many times its standard error.
+BEHIND, BEHIND_LOG = 1.3, 2.0
 SURE = 2.0
+# The next of a family takes part where the last one's loss is at most so many times that of the one
+# before it; a variant, where the original's is at most so many times the best.
+GAINS, CLOSE = 0.97, 1.1
 
 
 class Candidate(NamedTuple):
@@ -38,13 +41,17 @@ class Candidate(NamedTuple):
     estimator : estimator
         Of scikit-learn's kind; a classifier has ``predict_proba``.
     family : str
-        Candidates of a family grow; when one of them is no better than the one before, the
-        larger ones are not tried.
+        Candidates of a family grow; when one of them gains next to nothing over the one before, or
+        ended early far behind the best, the larger ones are not tried.
+    like : str
+        The name of an earlier candidate that this one is a variant of; it is tried where that one
+        is the best of its family and close to the best of all.
     """
 
     name: str
     estimator: Any
     family: str = ""
+    like: str = ""
 
 
 class Entry(NamedTuple):
@@ -201,7 +208,7 @@ class Race(Ensemble):
             self._folds = split(targets, self.cv, rng, groups)
             self._shape = X.shape, _fingerprint(targets)
         else:
-            candidates = self._left(candidates)
+            candidates = self._left(candidates, sample_weight)
         self.status_ = "All candidates were fitted."
         self._run(candidates, X, y, targets, sample_weight, deadline, rng)
         self._choose(targets, sample_weight)
@@ -256,10 +263,14 @@ class Race(Ensemble):
         shape = X.shape, _fingerprint(targets)
         return bool(getattr(self, "_entries", None)) and self._shape == shape
 
-    def _left(self, candidates):
-        """Those without an entry; if there are none, the members of the ensemble once more."""
+    def _left(self, candidates, sample_weight):
+        """Those that had no turn; if there are none, the members of the ensemble once more."""
         done = {entry.candidate.name for entry in self._entries}
-        left = [each for each in candidates if each.name not in done]
+        left = [
+            each
+            for each in candidates
+            if each.name not in done and self._may_win(each, sample_weight)
+        ]
         if left:
             return left
         again = []
@@ -276,17 +287,15 @@ class Race(Ensemble):
             self._race(candidates, X, y, targets, sample_weight, deadline, rng, progress)
 
     def _race(self, candidates, X, y, targets, sample_weight, deadline, rng, progress):
-        best: dict[str, float] = {}  # of each family
-        ended = set()
         for turn, candidate in enumerate(candidates):
             seeds = rng.randint(SEEDS, size=len(self._folds.splits))  # also of those left out
             now = time.perf_counter()
             if self._entries and now >= deadline:
                 self.status_ = "The race ended at time_limit."
                 return
-            progress.begin(candidate.name)
-            if candidate.family in ended:
+            if not self._may_win(candidate, sample_weight):
                 continue
+            progress.begin(candidate.name)
             last = turn == len(candidates) - 1
             until = deadline if last else now + SHARE * (deadline - now)
             first = not self._entries
@@ -302,13 +311,29 @@ class Race(Ensemble):
             if entry is None:
                 continue
             self._entries.append(entry)
-            weights = _of(sample_weight, self._folds.judged)
-            mean = np.average(entry.losses, weights=weights) if entry.members else np.inf
-            if candidate.family:
-                if not mean < best.get(candidate.family, np.inf):
-                    ended.add(candidate.family)
-                best[candidate.family] = mean
-            progress.end(candidate.name, mean, entry.seconds)
+            progress.end(candidate.name, self._mean_loss(entry, sample_weight), entry.seconds)
+
+    def _mean_loss(self, entry, sample_weight):
+        if not entry.members:
+            return np.inf
+        return np.average(entry.losses, weights=_of(sample_weight, self._folds.judged))
+
+    def _may_win(self, candidate, sample_weight):
+        """Whether the losses of those it is akin to speak for a try."""
+        losses, of_family = {}, {}
+        for entry in self._entries:
+            name, family = entry.candidate.name, entry.candidate.family
+            losses[name] = self._mean_loss(entry, sample_weight)
+            of_family.setdefault(family or name, []).append(losses[name])
+        best = min(losses.values(), default=np.inf)
+        if candidate.like:
+            original = losses.get(candidate.like, np.inf)
+            akin = next((each for each in of_family.values() if original in each), [])
+            return original <= CLOSE * best < np.inf and original == min(akin)
+        before = of_family.get(candidate.family, []) if candidate.family else []
+        if len(before) < 2:
+            return not before or before[0] < np.inf
+        return before[-1] <= GAINS * before[-2]
 
     def _fitted(self, candidate, X, y, targets, sample_weight, seeds, until, needed):
         """The entry of a candidate; None where its time did not suffice for all folds."""
@@ -349,13 +374,14 @@ class Race(Ensemble):
         judged = self._folds.splits[0][1]
         rivals = [entry.losses[: len(judged)] for entry in self._entries]
         best = min(rivals, key=np.mean, default=np.full(1, np.inf))
+        behind = BEHIND_LOG if self._range is None else BEHIND
 
         def check(fold, answer):
             if fold > 0 or not np.isfinite(best).all():
                 return
             answer, _ = self._calibrated(answer, targets, judged, sample_weight)
             gap = self._loss(answer, targets[judged]) - best
-            if gap.mean() > (BEHIND - 1) * best.mean() and gap.mean() > SURE * _std_err(gap):
+            if gap.mean() > (behind - 1) * best.mean() and gap.mean() > SURE * _std_err(gap):
                 raise ValueError("stopped: far behind after the first fold")
 
         return check

@@ -167,6 +167,28 @@ def test_a_family_ends_where_size_no_longer_gains():
     assert names == {"other", "off by 0.8", "off by 0.4", "off by 0.6"}
 
 
+def test_a_family_ends_where_it_is_far_behind():
+    X, y = problem()
+    sizes = [Candidate(f"off by {off}", Remembers(worth=off), "r") for off in (0.9, 0.0)]
+    race = Race([("rival", Remembers(worth=0.1)), *sizes], random_state=0).fit(X, y)
+    assert {row["candidate"] for row in race.leaderboard_} == {"rival", "off by 0.9"}
+
+
+@pytest.mark.parametrize(
+    "offs, tried", [((0.9, 0.5), "2"), ((0.5, 0.9), "1"), ((1.5, 1.0), "")], ids=str
+)
+def test_a_variant_is_tried_of_what_may_win(offs, tried):
+    X, y = problem()
+    candidates = [
+        Candidate(f"size {k}", Remembers(worth=off), "r") for k, off in enumerate(offs, 1)
+    ]
+    candidates.append(("rival", Remembers(worth=0.6)))
+    candidates += [Candidate(f"variant {k}", Remembers(), like=f"size {k}") for k in (1, 2)]
+    race = Race(candidates, random_state=0).fit(X, y)
+    found = [row["candidate"] for row in race.leaderboard_ if "variant" in row["candidate"]]
+    assert found == [f"variant {k}" for k in tried]
+
+
 def test_one_that_is_far_behind_ends_after_the_first_fold():
     fits = []
 
