@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
 
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.solvers import AdamW, LevenbergMarquardt
@@ -79,7 +79,7 @@ CLASS_RECIPES = {
     "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 0.0, True),
 }
 MOST_ENCODED = 2e7
-SPLINES = 7  # of a column
+SPLINES = 7  # of a column, cubic: two more than knots
 CLASS_EPOCHS = 40
 # "lm" wins where few columns make smooth boundaries: a share of the time, and the smallest sizes;
 # with a strength for each feature it finds the few columns among many.
@@ -110,7 +110,8 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     found = [Candidate("ridge", RidgeCV(np.logspace(-3, 4, 8)))]
     if not sp.issparse(Z) and Z.size * SPLINES <= MOST_ENCODED:
-        additive = make_pipeline(SplineEncoder(), RidgeCV(np.logspace(-3, 4, 15)))
+        splines = SplineTransformer(SPLINES - 2, knots="quantile", extrapolation="linear")
+        additive = make_pipeline(SplineEncoder(splines), RidgeCV(np.logspace(-3, 4, 15)))
         found.append(Candidate("additive", additive))
     if n < FEW_ROWS and n_outputs == 1:
         robust = MLPRegressor(

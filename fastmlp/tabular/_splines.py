@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import SplineTransformer
 
-KNOTS = 5
 FEW_VALUES = 5  # of a column that stays as it is
 
 
 class SplineEncoder(TransformerMixin, BaseEstimator):
-    """Columns as B-splines with knots at their quantiles, linear beyond; those of few values as is.
+    """Columns as B-splines, those of few values as they are.
+
+    Parameters
+    ----------
+    splines : SplineTransformer
+        Linear beyond its knots; is cloned.
 
     Attributes
     ----------
@@ -26,13 +30,15 @@ class SplineEncoder(TransformerMixin, BaseEstimator):
     smooth_: np.ndarray
     splines_: SplineTransformer | None
 
+    def __init__(self, splines: SplineTransformer) -> None:
+        self.splines = splines
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the knots of X, an ndarray of shape (n_samples, n_features); y is ignored."""
         self.smooth_ = np.array([len(np.unique(x)) > FEW_VALUES for x in X.T])
         self.splines_ = None
         if self.smooth_.any():
-            splines = SplineTransformer(KNOTS, knots="quantile", extrapolation="linear")
-            self.splines_ = splines.fit(X[:, self.smooth_])
+            self.splines_ = clone(self.splines).fit(X[:, self.smooth_])
         return self
 
     def transform(self, X: Any) -> np.ndarray:
