@@ -183,6 +183,16 @@ def test_sklearn_is_not_imported_before_it_is_needed(statement):
     assert run.returncode == 0, run.stderr
 
 
+def test_predictions_of_numbers_import_no_distributions():
+    script = (
+        "import sys, fastmlp.predictor as p; p.Predictor; assert not {MODULES} & {*sys.modules}"
+    )
+    script = script.replace("{MODULES}", "{'fastmlp.distributions', 'scipy.special'}")
+    command = [sys.executable, "-P", "-c", script + "; p.DistributionPredictor"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
 def lines_of_code(path):
     """Count the lines that are neither empty nor comment nor, in Python, docstring."""
     marks = ("//", "/*", "*") if path.suffix in {".c", ".h", ".def"} else ("#",)
