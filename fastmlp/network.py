@@ -266,7 +266,7 @@ class Network:
 
         Parameters
         ----------
-        random_state : None, int, RandomState or Generator
+        random_state : None, int, RandomState or Generator, default=None
             Source of the draws.
         init : str or (coefs, intercepts), default="glorot"
             "glorot" draws exactly as scikit-learn's MLP does; "he", "lecun", "zeros";

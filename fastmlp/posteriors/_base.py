@@ -83,7 +83,7 @@ class Posterior(Parameters, ABC):
             Where to start; without ``train`` the trained parameters.
         train : callable, optional
             ``train(objective, theta, random_state) -> Result``: minimises an objective from theta.
-        random_state : None, int, RandomState or Generator
+        random_state : None, int, RandomState or Generator, default=None
             Of all that is drawn.
         n_threads : int, optional
             Threads, at most; None: the cores of this process.
@@ -105,7 +105,7 @@ class Posterior(Parameters, ABC):
         ----------
         n : int
             At least 1.
-        random_state : None, int, RandomState or Generator
+        random_state : None, int, RandomState or Generator, default=None
             Of the draws.
 
         Returns
@@ -140,7 +140,7 @@ class Posterior(Parameters, ABC):
         ----------
         n : int
             At least 1.
-        random_state : None, int, RandomState or Generator
+        random_state : None, int, RandomState or Generator, default=None
             Of the draws.
 
         Returns
@@ -177,7 +177,7 @@ class Posterior(Parameters, ABC):
             In the units of the network.
         n : int
             At least 1.
-        random_state : None, int, RandomState or Generator
+        random_state : None, int, RandomState or Generator, default=None
             Of the draws.
 
         Returns
@@ -216,7 +216,7 @@ class Posterior(Parameters, ABC):
             In the units of the network.
         n : int
             At least 1.
-        random_state : None, int, RandomState or Generator
+        random_state : None, int, RandomState or Generator, default=None
             Of the draws.
 
         Returns

@@ -154,7 +154,7 @@ class Laplace(Posterior):
             Where to start; without ``train`` the trained parameters.
         train : callable, optional
             ``train(objective, theta, random_state) -> Result``: minimises an objective from theta.
-        random_state : None, int, RandomState or Generator
+        random_state : None, int, RandomState or Generator, default=None
             Of the initial weights of further starts.
         n_threads : int, optional
             Threads, at most; None: the cores of this process.

@@ -18,20 +18,20 @@ class Limits:
 
     Parameters
     ----------
-    max_iter : int
+    max_iter : int, default=200
         Iterations (full batch) or epochs (mini-batch).
-    tol : float
+    tol : float, default=1e-4
         Full batch: largest absolute entry of the gradient at convergence. Mini-batch: the
         improvement that counts as one.
-    n_iter_no_change : int or inf
+    n_iter_no_change : int or inf, default=10
         Epochs without improvement that are borne.
-    max_fun : int
+    max_fun : int, default=15000
         Evaluations of the loss (L-BFGS).
-    max_time : float
+    max_time : float, default=inf
         Seconds.
-    verbose : bool, int or "bar"
+    verbose : bool, int or "bar", default=False
         Print a line per iteration, or show a bar.
-    progress : Progress or None
+    progress : Progress, optional
         What prints it.
 
     Examples

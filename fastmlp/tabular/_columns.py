@@ -101,7 +101,7 @@ class Columns(TransformerMixin, BaseEstimator):
         ----------
         X : frame or array-like of shape (n_samples, n_columns)
             pandas', polars' or an array.
-        y : None
+        y : None, default=None
             Ignored.
 
         Returns
@@ -326,7 +326,7 @@ class Columns(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : None
+        input_features : None, default=None
             Ignored: the names are those of ``fit``.
 
         Returns

@@ -74,7 +74,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             Numbers; NaN where one is missing.
-        y : None
+        y : None, default=None
             Ignored.
 
         Returns

@@ -54,7 +54,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             Numbers, all finite.
-        y : None
+        y : None, default=None
             Ignored.
 
         Returns

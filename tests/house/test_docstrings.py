@@ -9,6 +9,7 @@ import sys
 from enum import Enum
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastmlp
@@ -20,6 +21,7 @@ import fastmlp.metrics
 import fastmlp.posteriors
 import fastmlp.predictor
 import fastmlp.solvers
+import fastmlp.tabular
 import fastmlp.trace
 from fastmlp import (
     BayesianMLPClassifier,
@@ -119,6 +121,48 @@ def test_what_is_public_is_described(name):
     described = re.findall(r"^(\*{0,2}\w[\w, ]*?)(?: : .*)?$", doc, re.MULTILINE)
     words = {word.strip("* ") for row in described for word in row.split(",")}
     assert not set(parameters) - words
+
+
+def with_defaults():
+    """All that is public, and what posteriors and tables add."""
+    found = list(PUBLIC.values())
+    for room in (fastmlp.posteriors, fastmlp.tabular):
+        for thing in filter(inspect.isclass, map(room.__dict__.get, room.__all__)):
+            found += [
+                thing,
+                *(method for _, method in inspect.getmembers(thing, inspect.isfunction)),
+            ]
+    return [thing for thing in found if thing.__module__.startswith("fastmlp")]
+
+
+def described(thing):
+    """Each parameter of a docstring's section, and its line."""
+    doc = inspect.getdoc(thing) or ""
+    start = re.search(r"^Parameters\n-+\n", doc, re.MULTILINE)
+    section = (
+        re.split(r"^-+$", doc[start.end() :], maxsplit=1, flags=re.MULTILINE)[0] if start else ""
+    )
+    for names, line in re.findall(r"^(\w[\w, ]*) : (.*)$", section, re.MULTILINE):
+        for position, name in enumerate(names.split(", ")):
+            yield name, line, position
+
+
+def test_defaults_are_said_as_they_are():
+    wrong = []
+    for thing in with_defaults():
+        parameters = inspect.signature(thing).parameters
+        for name, line, position in described(thing):
+            default = parameters[name].default
+            said = re.search(r"default=(.+)$", line)
+            if said is None:
+                fine = default is (None if "optional" in line else inspect.Parameter.empty)
+            else:
+                value = eval(said[1], {"numpy": np, "inf": np.inf})
+                several = isinstance(value, tuple) and not isinstance(default, tuple)
+                fine = default == (value[position] if several else value)
+            if not fine:
+                wrong.append((thing.__qualname__, name, line, default))
+    assert not wrong
 
 
 @pytest.mark.parametrize("name", [*PUBLIC, *map("module {}".format, MODULES)])
