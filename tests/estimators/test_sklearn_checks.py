@@ -57,14 +57,17 @@ def test_estimator(estimator, check):
 
 def of_evidence(estimator):
     """Strengths follow the evidence until ``tol`` is met; sums over rows in another order end a
-    little elsewhere, by 1e-6 of the targets' spread, where the check compares to 1e-7."""
+    little elsewhere, by 1e-6 of the targets' spread, where the check compares to 1e-7; or, as the
+    machine rounds, do not."""
     kinds = ("dense", "sparse")
     return {f"check_sample_weight_equivalence_on_{kind}_data": "the end is tol's" for kind in kinds}
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([BayesianMLPRegressor()], expected_failed_checks=of_evidence)
+@parametrize_with_checks(
+    [BayesianMLPRegressor()], expected_failed_checks=of_evidence, xfail_strict=False
+)
 def test_bayesian_default(estimator, check):
     with warnings.catch_warnings():
         check(estimator)
