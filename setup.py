@@ -95,6 +95,7 @@ MODULES = [
     "_core.tape",
     "_core.values",
     "_core.trajectory",
+    "_core.noisy",
     "_core.step",
     "_core.predictor",
     "_core.row",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from fastmlp import _custom
+from fastmlp._core import noisy
 from fastmlp._core.kernels import activation_values
 from fastmlp._core.values import loss_of
 from fastmlp._names import unknown
@@ -52,6 +52,11 @@ class Bound:
         self._noise = noise
         self._open = objective.has_noise and noise is None
         self._X = as_given(self._data.X)
+        self._whole = None  # all rows as the first layer takes them, once they have been asked for
+        # W with b below it, as theta stores it: (rows + 1, cols).
+        pairs = zip(self.network.segments[::2], self.network.segments[1::2], strict=True)
+        self._layers = [(slice(W.at, b.end), (W.rows + 1, W.cols)) for W, b in pairs]
+        self._activations = [(g.name, _padded(g.values)) for g in self.network._hidden]
         self._learned = strengths != "fixed"
         if self._learned:
             prior = objective.prior(strengths)
@@ -71,15 +76,16 @@ class Bound:
         log_noise = q[-1] if self._open else np.log(self._noise or 1.0)
         return q[:n], q[n : 2 * n], log_noise
 
-    def start(self, theta):
-        """q at trained parameters."""
+    def start(self, theta, noise=None):
+        """q at trained parameters; ``noise`` where training has estimated it."""
         theta = np.asarray(theta, np.float64)
         term = self._objective.term
         q = np.zeros(2 * self._n + 1)
         q[: self._n] = theta
         if self._open:
             (loss,) = term.sums("value", theta)
-            q[-1] = 0.5 * np.log(max(2 * loss / self._n_data, TINY))
+            square = 2 * loss / self._n_data if noise is None else noise**2
+            q[-1] = 0.5 * np.log(max(square, TINY))
         q[self._n : 2 * self._n] = -np.inf  # no deviation yet
         self.renew(q)
         precision = self._precision(q)
@@ -97,7 +103,7 @@ class Bound:
         """The strengths of the largest bound, given q."""
         if self._learned:
             mean, rho, _ = self.parts(q)
-            squares = self._by_group(self._relative * (mean**2 + special.softplus(rho) ** 2))
+            squares = self._by_group(self._relative * (mean**2 + _scales(rho)[1]))
             self.strengths = (self._sizes + 1) / (squares + 1 / self._typical)
 
     def _by_group(self, v):
@@ -119,80 +125,83 @@ class Bound:
             Positions among the rows that count.
         rng : numpy.random.Generator
         """
-        mean, rho, log_noise = self.parts(q)
-        scale = special.softplus(rho)
-        share, d_mean, d_var = self._expected_loss(mean, scale**2, rows, rng)
+        n, (mean, rho, log_noise) = self._n, self.parts(q)
+        scale, var = _scales(rho)
+        share, d_mean, d_var = self._expected_loss(mean, var, rows, rng)
         by_noise = np.exp(-2 * log_noise)
         precision = self._precision(q)
-        held = precision > 0
-        size = precision * (mean**2 + scale**2)
+        n_held = np.count_nonzero(precision)
+        grad = np.zeros(q.size)
+        grad[:n], grad[n : 2 * n] = d_mean, d_var
+        size, log_det, entropy = noisy.divergence(
+            grad[:n], grad[n : 2 * n], mean, scale, precision, by_noise, self.weight
+        )
         # Flat: the entropy alone, E ln q.
-        divergence = 0.5 * (size - np.log(np.where(held, precision, 1.0))).sum()
-        divergence -= np.log(scale).sum() + 0.5 * held.sum()
-        divergence -= (0.5 + HALF_LOG_2PI) * (~held).sum()
-        value = share * by_noise + divergence / self.weight
-        grad = np.zeros_like(q)
-        grad[: self._n] = by_noise * d_mean + precision * mean / self.weight
-        d_scale = 2 * by_noise * scale * d_var + (precision * scale - 1 / scale) / self.weight
-        grad[self._n : 2 * self._n] = d_scale * special.expit(rho)
+        kl = 0.5 * (size - n_held - log_det) - entropy - (0.5 + HALF_LOG_2PI) * (n - n_held)
+        value = share * by_noise + kl / self.weight
         if self._objective.has_noise:
             value += self._n_data / self.weight * (log_noise + HALF_LOG_2PI)
         if self._open:
             grad[-1] = self._n_data / self.weight - 2 * share * by_noise
             if not self._learned:  # the prior's deviations are in units of the noise
-                grad[-1] += (held.sum() - size.sum()) / self.weight
+                grad[-1] += (n_held - size) / self.weight
         return float(value), grad
 
     def _expected_loss(self, mean, var, rows, rng):
         """One draw of the mean loss of rows; its gradients in the means and the variances."""
         dtype = self._dtype
         mean, var = mean.astype(dtype, copy=False), var.astype(dtype, copy=False)
-        segments = self.network.segments
         a, y, w, weight = self._rows(rows)
-        tape = []
-        z = a
-        for l, (W, b) in enumerate(zip(segments[::2], segments[1::2], strict=True)):
-            slope = None
+        n = len(a)
+        normals = rng.standard_normal(n * sum(shape[1] for _, shape in self._layers), dtype)
+        tape, at, z, slope = [], 0, a, None
+        for l, (part, shape) in enumerate(self._layers):
             if l:
-                g = self.network._hidden[l - 1]
-                param = np.zeros(2)
-                param[: len(g.values)] = g.values
-                a, slope, _ = (
-                    x.reshape(z.shape) for x in activation_values(g.name, param, z.ravel())
-                )
+                name, params = self._activations[l - 1]
+                values, slope, _ = activation_values(name, params, z.ravel())
+                a, slope = _with_ones(values.reshape(z.shape)), slope.reshape(z.shape)
+            W, V = mean[part].reshape(shape), var[part].reshape(shape)
+            normal = normals[at : at + n * shape[1]].reshape(n, -1)
+            at += normal.size
             squares = a * a
-            spread = np.sqrt(squares @ W.of(var) + b.of(var) + dtype.type(TINY))
-            normal = rng.standard_normal(spread.shape, dtype)
-            z = a @ W.of(mean) + b.of(mean) + spread * normal
-            tape.append((W, b, a, squares, slope, normal / (2 * spread)))
-        value, delta = self._loss(np.ascontiguousarray(z), y, w)
-        d_mean, d_var = np.empty(self._n), np.empty(self._n)
-        delta = delta / dtype.type(weight)
-        for W, b, a, squares, slope, half in reversed(tape):
-            spread_delta = delta * half
-            W.of(d_mean)[...], b.of(d_mean)[...] = a.T @ delta, delta.sum(0)
-            W.of(d_var)[...], b.of(d_var)[...] = squares.T @ spread_delta, spread_delta.sum(0)
+            z, by_var = a @ W, squares @ V
+            noisy.perturb(z, by_var, normal, TINY)
+            tape.append((part, shape, W, V, a, squares, slope, by_var))
+        value, delta = self._loss(z, y, w)
+        delta /= dtype.type(weight)
+        d_mean, d_var = np.empty(self._n, dtype), np.empty(self._n, dtype)
+        for part, shape, W, V, a, squares, slope, by_var in reversed(tape):
+            by_var *= delta
+            np.matmul(a.T, delta, out=d_mean[part].reshape(shape))
+            np.matmul(squares.T, by_var, out=d_var[part].reshape(shape))
             if slope is not None:
-                below = delta @ W.of(mean).T + 2 * a * (spread_delta @ W.of(var).T)
-                delta = below * slope
+                delta = _outer(delta, W[:-1])
+                noisy.through(delta, _outer(by_var, V[:-1]), a, slope)
         return value / weight, d_mean, d_var
 
     def _rows(self, rows):
-        """X, dense and scaled, targets, weights or None, and the sum of these."""
+        """X, dense, scaled and with ones, targets, weights or None, and the sum of these."""
         data = self._data
-        at = rows if data.index is None else data.index[rows]
-        X = self._X[at]
+        if len(rows) == self._objective.n_samples:  # in whatever order
+            if self._whole is None:
+                self._whole = self._taken(slice(None) if data.index is None else data.index)
+            return self._whole
+        return self._taken(rows if data.index is None else data.index[rows])
+
+    def _taken(self, at):
+        data, X = self._data, self._X[at]
         X = X if isinstance(X, np.ndarray) else X.toarray()
         if data.scales is not None:
-            X = ((X - data.scales[0]) / data.scales[1]).astype(self._dtype)
+            X = (X - data.scales[0]) / data.scales[1]
         w = None if data.w is None else data.w[at]
-        weight = float(len(rows)) if w is None else max(float(w.sum()), TINY)
-        return np.ascontiguousarray(X), data.y[at], w, weight
+        weight = float(len(X)) if w is None else max(float(w.sum()), TINY)
+        y = np.ascontiguousarray(data.y[at])
+        return _with_ones(X.astype(self._dtype, copy=False)), y, w, weight
 
     def _loss(self, raw, y, w):
         if not self.network._loss.is_custom:
             delta = np.empty_like(raw)
-            return loss_of(self.network._layers, raw, np.ascontiguousarray(y), w, delta), delta
+            return loss_of(self.network._layers, raw, y, w, delta), delta
         value, grad = _custom.value_grad(self.network._loss, raw, y)
         w = np.ones(len(raw)) if w is None else w
         return float(w @ value), (w[:, None] * grad).astype(self._dtype)
@@ -203,6 +212,30 @@ def check_strengths(objective, strengths: str, noise: float | None) -> None:
     if strengths not in STRENGTHS:
         raise ValueError(unknown("strengths", strengths, STRENGTHS))
     check_fixed_noise(objective, noise)
+
+
+def _padded(values):
+    """The two numbers that an activation is called with."""
+    return np.append(np.array(values, np.float64), np.zeros(2))[:2]
+
+
+def _with_ones(a):
+    """With a last column of ones, which b is multiplied by."""
+    out = np.ones((a.shape[0], a.shape[1] + 1), a.dtype)
+    out[:, :-1] = a
+    return out
+
+
+def _outer(delta, W):
+    """``delta W'``, of a single output without BLAS."""
+    return delta * W.T if W.shape[1] == 1 else delta @ W.T
+
+
+def _scales(rho):
+    """Deviations, softplus(rho), and their squares."""
+    scale, var = np.empty((2, rho.size))
+    noisy.scales(scale, var, rho)
+    return scale, var
 
 
 def _inverse_softplus(x):

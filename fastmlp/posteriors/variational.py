@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from typing import Any, Self
@@ -9,10 +10,12 @@ from typing import Any, Self
 import numpy as np
 from scipy import special
 
+from fastmlp._core import noisy
 from fastmlp._numbers import check_integer, check_positive, check_random_state
 from fastmlp.posteriors._base import Posterior, Train
 from fastmlp.posteriors._bound import Bound, check_strengths
 from fastmlp.posteriors._parallel import generators
+from fastmlp.solvers import EvidenceState
 from fastmlp.threads import blas_threads, worth_of_blas
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
@@ -27,9 +30,13 @@ class Variational(Posterior):
 
     Bayes by backprop [1]_: the evidence lower bound ``E_q[log p(y | theta)] - KL(q || prior)`` is
     maximised over the means and deviations of q, by Adam. Noise is drawn where it enters, in the
-    pre-activations of each row (the local reparametrisation [2]_): two products per layer, of means
-    and of variances, in NumPy's BLAS. The KL divergence is in closed form, and counts 1 / N per
-    row. Deviations come out too small where parameters depend on each other.
+    pre-activations of each row (the local reparametrisation [2]_), two products per layer, of means
+    and of variances; every second draw is the one before with the other sign [3]_. The KL
+    divergence is in closed form, and counts 1 / N per row.
+
+    Parameters depend on each other, and independent densities cannot say so. Between clouds of data
+    they widen less than the posterior does. With few rows for the parameters they leave to the
+    noise what they cannot say: 90 % intervals then hold 95 % and more, and cost likelihood.
 
     Parameters
     ----------
@@ -65,6 +72,8 @@ class Variational(Posterior):
     .. [1] Blundell, C. et al. (2015), Weight uncertainty in neural networks, ICML.
     .. [2] Kingma, D. P. et al. (2015), Variational dropout and the local reparameterization trick,
        NeurIPS 28.
+    .. [3] Wu, M., Goodman, N. and Ermon, S. (2019), Differentiable antithetic sampling for variance
+       reduction in stochastic variational inference, AISTATS.
 
     Examples
     --------
@@ -136,14 +145,16 @@ class Variational(Posterior):
         """
         self._check(objective)
         (rng,) = generators(random_state, 1)
+        state = None
         if train is not None:
-            theta = train(objective.twin(), theta, rng).theta
+            result = train(objective.twin(), theta, rng)
+            theta, state = result.theta, result.state
         n = objective.n_samples
         batch = min(self.batch_size, n)
         work = 12.0 * batch * objective.n_params
         with blas_threads(n_threads or worth_of_blas(work)), np.errstate(under="ignore"):
             bound = Bound(objective, self.fixed_noise, self.strengths)
-            q = bound.start(theta)
+            q = bound.start(theta, state.noise if isinstance(state, EvidenceState) else None)
             made = self._climb(bound, q, rng, n, batch)
             if made < self.n_steps:
                 warnings.warn(
@@ -167,6 +178,10 @@ class Variational(Posterior):
             )
         return self
 
+    def grouping(self, objective: Any) -> str:
+        """As :meth:`Posterior.grouping`: what ``strengths`` says, lest training finds no noise."""
+        return "single" if self.strengths == "fixed" else self.strengths
+
     def _check(self, objective):
         check_integer("n_steps", self.n_steps)
         check_integer("batch_size", self.batch_size)
@@ -177,7 +192,7 @@ class Variational(Posterior):
 
     def _climb(self, bound, q, rng, n, batch):
         """Adam's steps on q, in place; how many were made."""
-        first, second = np.zeros_like(q), np.zeros_like(q)
+        first, second, draws = np.zeros_like(q), np.zeros_like(q), _Mirrored(rng)
         end = np.inf if self.max_time is None else time.perf_counter() + self.max_time
         per_record, values, made = max(self.n_steps // RECORDS, 1), [], 0
         order, at = rng.permutation(n), 0
@@ -186,13 +201,11 @@ class Variational(Posterior):
             for t in range(1, self.n_steps + 1):
                 if at + batch > n:  # what is left of a pass is too few rows
                     order, at = rng.permutation(n), 0
-                value, grad = bound.value_grad(q, order[at : at + batch], rng)
+                value, grad = bound.value_grad(q, order[at : at + batch], draws)
                 at += batch
-                first += (1 - BETA_1) * (grad - first)
-                second += (1 - BETA_2) * (grad**2 - second)
-                rate = 0.5 * self.learning_rate * (1 + np.cos(np.pi * (t - 1) / self.n_steps))
-                rate *= np.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
-                q -= rate * first / (np.sqrt(second) + EPSILON)
+                rate = 0.5 * self.learning_rate * (1 + math.cos(math.pi * (t - 1) / self.n_steps))
+                rate *= math.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+                noisy.take_step(q, first, second, grad, rate, BETA_1, BETA_2, EPSILON)
                 bound.renew(q)
                 made = t
                 values.append(value)
@@ -211,3 +224,17 @@ class Variational(Posterior):
         rng = check_random_state(random_state)
         normal = rng.standard_normal((n, self.theta.size))
         return self.theta + self.scales * normal, np.full(n, self.noise)
+
+
+class _Mirrored:
+    """Standard normal draws, every second time those of before with the other sign [3]_."""
+
+    def __init__(self, rng):
+        self._rng, self._last = rng, np.empty(0)
+
+    def standard_normal(self, size, dtype):
+        if self._last.size == size:
+            last, self._last = self._last, np.empty(0)
+            return np.negative(last, out=last)
+        self._last = self._rng.standard_normal(size, dtype)
+        return self._last
