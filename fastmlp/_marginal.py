@@ -36,7 +36,7 @@ def log_shares(y: np.ndarray, bins: int, weights: np.ndarray | None = None) -> n
     """The logarithm of each bin's share of the coordinates y (n,), half a row added to each."""
     at = np.minimum(y.astype(np.intp), bins - 1)
     counts = np.bincount(at, weights=weights, minlength=bins)
-    counts = counts + 0.5 * (1.0 if weights is None else average(weights))
+    counts = counts + 0.5 * (1.0 if weights is None else average(weights[weights > 0]))
     return np.log(counts / counts.sum())
 
 

@@ -334,6 +334,8 @@ class Distribution:
         (-0.6931, 0.6931)
         """
         coverage = self._argument("coverage", coverage)
+        if coverage.ndim:
+            raise ValueError(f"coverage must be one number, got shape {coverage.shape}.")
         check("coverage", coverage, LEVEL)
         return self.ppf((1 - coverage) / 2), self.ppf((1 + coverage) / 2)
 

@@ -162,7 +162,7 @@ class HistogramFamily(Family):
         if isinstance(self._rule, str):
             edges = np.stack([self._edges_of(column, sample_weight) for column in y.T])
         n = len(y) if sample_weight is None else np.count_nonzero(sample_weight)
-        return self._with(_edges=edges, _tail=1 / (n + 1))
+        return self._with(_edges=edges, _tail=1 / (max(n, 2) + 1))
 
     def _rule_is(self, rule):
         return isinstance(self._rule, str) and self._rule == rule

@@ -11,7 +11,7 @@ from scipy.optimize import minimize as scipy_minimize
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_array, get_tags, indexable
+from sklearn.utils import _safe_indexing, check_array, get_tags, indexable
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -124,9 +124,12 @@ class _Average(BaseEstimator):
         w = check_weights(w, len(y))
         self.names_ = [name for name, _ in named]
         if self.weights == "stacking":
-            scores, self._spreads = self._out_of_fold([m for _, m in named], X, y, w)
-            self.log_scores_ = np.array([weighted_mean(column, w) for column in scores.T])
-            found = stacking_weights(scores, w)
+            data = X, y, w
+            if w is not None and not np.iterable(self.cv):  # folds are of rows that count
+                data = [_safe_indexing(part, np.flatnonzero(w)) for part in data]
+            scores, self._spreads = self._out_of_fold([m for _, m in named], *data)
+            self.log_scores_ = np.array([weighted_mean(column, data[2]) for column in scores.T])
+            found = stacking_weights(scores, data[2])
         self.models_ = [_fitted(model, X, y, w) for _, model in named]
         if self.weights == "evidence":
             self.log_scores_ = np.array([_evidence(m, name) for name, m in self._fitted_pairs()])

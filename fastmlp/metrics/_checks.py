@@ -55,7 +55,10 @@ def row_mean(values: np.ndarray, sample_weight: Any) -> float:
     """The weighted mean over rows (axis 0), and the mean over all that a row has."""
     rows = values.reshape(len(values), -1).mean(axis=1)
     weight = weights(sample_weight, len(rows))
-    return float(rows.mean() if weight is None else rows @ weight)
+    if weight is None:
+        return float(rows.mean())
+    counted = weight > 0  # what does not count may be infinite
+    return float(rows[counted] @ weight[counted])
 
 
 def weights(sample_weight: Any, n: int) -> np.ndarray | None:

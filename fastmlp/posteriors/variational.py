@@ -196,6 +196,7 @@ class Variational(Posterior):
         end = np.inf if self.max_time is None else time.perf_counter() + self.max_time
         per_record, values, made = max(self.n_steps // RECORDS, 1), [], 0
         order, at = rng.permutation(n), 0
+        unit = min(bound.weight, 1.0)  # steps do not know it, but squares may overflow
         self.curve = []
         try:
             for t in range(1, self.n_steps + 1):
@@ -205,6 +206,7 @@ class Variational(Posterior):
                 at += batch
                 rate = 0.5 * self.learning_rate * (1 + math.cos(math.pi * (t - 1) / self.n_steps))
                 rate *= math.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+                grad *= unit
                 noisy.take_step(q, first, second, grad, rate, BETA_1, BETA_2, EPSILON)
                 bound.renew(q)
                 made = t

@@ -93,8 +93,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         [array([0., 1., 3.])]
         """
         n_bins = check_integer("n_bins", self.n_bins)
-        levels = np.arange(n_bins + 1) / n_bins
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        n_bins = min(n_bins, len(X))  # more levels than rows are no further quantiles
+        levels = np.arange(n_bins + 1) / n_bins
         missing = np.isnan(X)
         self.holes_ = missing.any(axis=0)
         known = [column[~holes] for column, holes in zip(X.T, missing.T, strict=True)]

@@ -116,3 +116,20 @@ def test_raw_outputs_that_underflow_pass_where_numpy_raises(name):
     with np.errstate(all="raise"):
         dist = family.from_raw(raw[:, : family.raws_per_target or 1], 1)
     assert np.isfinite(dist.mean()).all()
+
+
+def test_an_interval_has_one_coverage():
+    with pytest.raises(ValueError, match="coverage must be one number"):
+        Normal([0.0, 1.0], 1.0).interval([0.5, 0.9])
+
+
+def test_a_histogram_of_one_row_and_of_rows_that_do_not_count():
+    one = resolve_family("histogram").learn(np.array([[2.0]]))
+    start = one.start(one.encode(np.array([[2.0]])))
+    assert np.isfinite(one.from_raw(start[None], 1).mean()).all()
+    y = np.random.default_rng(0).normal(size=(60, 1))
+    w = np.repeat([0.0, 1.0, 3.0], 20)
+    family = resolve_family("histogram").learn(y, w)
+    np.testing.assert_allclose(
+        family.start(family.encode(y), w), family.start(family.encode(y[20:]), w[20:])
+    )

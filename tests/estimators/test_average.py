@@ -183,3 +183,16 @@ def test_what_cannot_be_is_said(given, params, error, match):
     X, y = regression(30)
     with pytest.raises(error, match=match):
         fastmlp.average(given, X, y, **params)
+
+
+@pytest.mark.parametrize("kind", ["regressor", "classifier"])
+def test_folds_are_of_rows_that_count(kind):
+    X, y = regression(60)
+    few = 9 if kind == "regressor" else 18
+    w = (np.arange(60) < few).astype(float)
+    given = [Ridge(), Ridge(10.0)]
+    if kind == "classifier":
+        given, y = [LogisticRegression(), LogisticRegression(C=0.1)], np.arange(60) % 3
+    model = fastmlp.average(given, X, y, sample_weight=w)
+    alone = fastmlp.average(given, X[:few], y[:few], sample_weight=w[:few])
+    np.testing.assert_allclose(model.weights_, alone.weights_, atol=1e-6)

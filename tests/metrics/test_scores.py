@@ -6,7 +6,15 @@ from families import CONTINUOUS, DRAWN, drawn
 from sklearn.metrics import brier_score_loss, log_loss, mean_absolute_error, mean_pinball_loss
 
 from fastmlp import metrics
-from fastmlp.distributions import Bernoulli, Categorical, Histogram, Laplace, Normal, Quantiles
+from fastmlp.distributions import (
+    Bernoulli,
+    Categorical,
+    Gamma,
+    Histogram,
+    Laplace,
+    Normal,
+    Quantiles,
+)
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(size=40)
@@ -228,3 +236,11 @@ FINE = Normal([0.0, 1.0], 1.0)
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_what_does_not_count_may_be_impossible():
+    dist = Gamma([2.0, 2.0, 2.0], 1.0)
+    y, w = np.array([-1.0, 1.0, 2.0]), np.array([0.0, 1.0, 3.0])
+    assert metrics.log_score(y, dist, sample_weight=w) == pytest.approx(
+        metrics.log_score(y[1:], dist[1:], sample_weight=w[1:])
+    )

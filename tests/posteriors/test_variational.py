@@ -218,3 +218,12 @@ def test_what_cannot_be_is_said(params, match):
     net = Network([2, 3, 1])
     with pytest.raises(ValueError, match=match):
         Variational(**params).fit(net.objective(X, y, alpha=1.0), net.init(random_state=0))
+
+
+def test_weights_near_zero_leave_the_prior(rng):
+    net = Network([2, 3, 1])
+    objective = net.objective(
+        rng.normal(size=(20, 2)), rng.normal(size=20), sample_weight=np.full(20, 1e-300)
+    )
+    posterior = Variational(50).fit(objective, net.init(random_state=0), random_state=0)
+    assert np.isfinite(posterior.theta).all() and np.isfinite(posterior.scales).all()

@@ -293,3 +293,10 @@ def test_columns_by_encoding():
 )
 def test_sklearn(estimator, check):
     check(estimator)
+
+
+def test_more_bins_than_rows_are_no_further_bins(rng):
+    X = rng.normal(size=(20, 2))
+    many, enough = (PiecewiseLinearEncoder(n).fit(X) for n in (10**12, 20))
+    for a, b in zip(many.edges_, enough.edges_, strict=True):
+        np.testing.assert_array_equal(a, b)
