@@ -55,6 +55,13 @@ REGRESSION_RECIPES = {
     "adam 80": ((128, 128), "relu", 0.1, 0.2, 80, "coslog"),
     "adam 256": ((128, 128, 128), "relu", 0.03, 0.2, 256, "cosine"),
 }
+# Beside them by piecewise-linear encoding (if entries are few), chosen on ten sets; the first also
+# for the logarithms of positive, skewed targets.
+ENCODED_RECIPES = {
+    "adam encoded": ((128, 128), "relu", 0.15, 3.0, 40, "coslog"),
+    "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 40, "coslog"),
+}
+MOST_ENCODED = 2e7
 # Of a single split, where epochs are few in any case.
 LARGE_RECIPES = {
     "adam": ((128, 128, 128), "relu", 0.03, 0.2, 256, "cosine"),
@@ -68,9 +75,8 @@ FOR_GRADIENT = 10.0  # operations per row and parameter
 # An iteration that lowers the loss by less is not worth its time.
 LEAST_DECREASE = 1e-3
 # Of classifiers, also widths, label smoothing (which the temperature of the race mends), and
-# whether numbers are encoded piecewise linearly, as long as this makes no more entries: chosen over
-# eighteen sets by the log-loss that the ensemble has on rows not seen. What decays so strongly has
-# no need of early stopping.
+# whether numbers are encoded: chosen over eighteen sets by the log-loss that the ensemble has on
+# rows not seen. What decays so strongly has no need of early stopping.
 CLASS_RECIPES = {
     "adam": ((128, 128), "mish", 0.15, 1.0, 0.0, False),
     "adam smooth": ((128, 128), "relu", 0.15, 1.0, 0.1, False),
@@ -78,7 +84,6 @@ CLASS_RECIPES = {
     "adam encoded": ((128, 128), "relu", 0.15, 3.0, 0.0, True),
     "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 0.0, True),
 }
-MOST_ENCODED = 2e7
 SPLINES = 7  # of a column, cubic: two more than knots
 CLASS_EPOCHS = 40
 # "lm" wins where few columns make smooth boundaries: a share of the time, and the smallest sizes;
@@ -152,11 +157,20 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
         settings = _adam(n, n_features, n_folds, *recipe, widths, min(epochs, EPOCHS), schedule)
         network = _scaled(_in_single_precision(MLPRegressor(**settings)))
         found.append(Candidate(name, network, "adam" if name.split()[-1].isdigit() else ""))
+    skewed = np.all(y > 0) and np.all(skew(y) > SKEWED)
+    encoding, n_encoded = _encoding(Z) if n_folds > 1 else ([], 0)
+    for name, (widths, *recipe, epochs, schedule) in ENCODED_RECIPES.items() if encoding else ():
+        settings = _adam(n, n_encoded, n_folds, *recipe, widths, epochs, schedule)
+        network = _in_single_precision(MLPRegressor(**settings), *map(clone, encoding))
+        found.append(Candidate(name, _scaled(network)))
+    if encoding and skewed:
+        log = _on_log_scale(clone(found[-len(ENCODED_RECIPES)].estimator.regressor))
+        found.append(Candidate("adam encoded log", log, like="adam encoded"))
     found += [lm(sizes) for sizes in tried[N_CHEAP:]]
     for sizes in tried:
         if sizes in VARIANTS:
             found.append(lm(sizes, "ard ", "ard"))
-            if np.all(y > 0) and np.all(skew(y) > SKEWED):
+            if skewed:
                 found.append(lm(sizes, "log ", scaled=_on_log_scale))
     return found
 

@@ -166,7 +166,9 @@ def test_the_log_scale_is_tried_for_positive_skewed_targets():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
     offered = _portfolio.regressors(X, np.exp(X[:, 0]), 5)
-    assert [each.like for each in offered if "log" in each.name] == ["lm 4", "lm 8", "lm 16"]
+    assert [each.like for each in offered if "log" in each.name] == [
+        "adam encoded", "lm 4", "lm 8", "lm 16",
+    ]  # fmt: skip
     for y in (X[:, 0], -np.exp(X[:, 0])):
         assert not any("log" in each.name for each in _portfolio.regressors(X, y, 5))
     small = Race(_portfolio.regressors(X, np.exp(X[:, 0]), 5)[:1], cv=2).fit(X, np.exp(X[:, 0]))
