@@ -339,7 +339,8 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
 
     def _given_validation(self, X_val, y_val, sample_weight_val, dtype):
         if X_val is None or y_val is None:
-            raise ValueError("X_val and y_val must be given together.")
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"X_val and y_val must be given together; {missing} is missing.")
         X_val, y_val = self._validated(X_val, y_val, fresh=False, name="X_val")
         weights = _data.check_weights(sample_weight_val, X_val.shape[0], "sample_weight_val")
         targets = self._encode_validation(y_val)

@@ -98,7 +98,7 @@ def level_array(name: str, levels: Any, columns: int | None = None) -> np.ndarra
         raise ValueError(f"{name} must have one dimension, got shape {array.shape}.")
     check(name, array, ("strictly between 0 and 1", lambda v: (v > 0) & (v < 1)))
     if not (np.diff(array) > 0).all():
-        raise ValueError(f"{name} must increase strictly.")
+        raise ValueError(f"{name} must increase strictly; got {shown(levels)}.")
     if columns is not None and len(array) != columns:
         raise ValueError(f"{name} must be as many as the columns: {columns}, got {len(array)}.")
     return array

@@ -198,3 +198,10 @@ def test_partial_fit_and_callbacks_are_the_users_to_judge():
         assert small("adam").partial_fit(LINE, y).status_ == "One pass over the data was made."
         model = small(callback=lambda epoch, record: STOP).fit(LINE, y)
     assert model.status_ == "Stopped by the callback."
+
+
+@pytest.mark.parametrize(("given", "missing"), [("X_val", "y_val"), ("y_val", "X_val")])
+def test_half_of_the_validation_data_is_named(given, missing):
+    whole = {"X_val": LINE, "y_val": WAVE}
+    with pytest.raises(ValueError, match=f"{missing} is missing"):
+        small().fit(LINE, WAVE, **{given: whole[given]})

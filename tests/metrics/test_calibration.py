@@ -158,6 +158,7 @@ FINE = Normal([0.0, 1.0], 1.0)
         (lambda: metrics.pit_tests([0.5, 1.5]), ValueError, "pit must be from 0 to 1; row 1"),
         (lambda: metrics.pit_tests([]), ValueError, "at least one row"),
         (lambda: metrics.coverage_curve([0, 1], FINE, [0.5, 1]), ValueError, "strictly between"),
+        (lambda: metrics.coverage_curve([0, 1], FINE, [0.9, 0.5]), ValueError, "got .0.9, 0.5"),
         (lambda: metrics.coverage_curve([0, 1], FINE, []), ValueError, "one dimension"),
         (lambda: metrics.coverage_curve([0], Poisson([1])), ValueError, "Poisson is discrete"),
         (lambda: metrics.reliability_curve([0, 1], [0.5]), ValueError, "y_true must have shape"),
