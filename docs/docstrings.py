@@ -13,7 +13,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "fastmlp" / "estimators"
 MLP = ("_classifier.py", "MLPClassifier")
-BAYESIAN = ("_bayesian.py", "BayesianMLPRegressor")
+BAYESIAN = ("_bayesian/_regressor.py", "BayesianMLPRegressor")
 COPIES = {  # class -> its source, and what it says in its own words
     ("_regressor.py", "MLPRegressor"): (MLP, {"loss"}),
     ("_distribution.py", "MLPDistributionRegressor"): (
@@ -28,7 +28,7 @@ COPIES = {  # class -> its source, and what it says in its own words
             "n_outputs_",
         },
     ),
-    ("_bayesian.py", "BayesianMLPClassifier"): (
+    ("_bayesian/_classifier.py", "BayesianMLPClassifier"): (
         BAYESIAN,
         {"hidden_layer_sizes", "solver", "network_", "log_marginal_likelihood_"},
     ),

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Self, get_args
 
 import numpy as np
-from scipy import sparse
 
 from fastmlp import _types
-from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp._names import check_choice
 from fastmlp._numbers import check_integer, check_random_state
-from fastmlp.data import as_given
-from fastmlp.distributions._family import resolution
-from fastmlp.network import Network
 from fastmlp.posteriors._base import Posterior, RawMixture, Train
 from fastmlp.posteriors._gaussian import DiagonalFactor, Factor, Gaussian
 from fastmlp.posteriors._parallel import generators, n_workers, side_by_side
+from fastmlp.posteriors._restricted import LEAST_NOISE, restricted, spread
+from fastmlp.posteriors._structure import MOST_FULL, check_fits, curvature, last_layer
 from fastmlp.solvers import EvidenceState, LevenbergMarquardt, Result, minimize
 from fastmlp.solvers._evidence import WEAK, Evidence
-from fastmlp.solvers._laplace import BlockLaplace, DiagonalLaplace
+from fastmlp.solvers._laplace import DiagonalLaplace
 from fastmlp.solvers._protocol import Adapted
 from fastmlp.threads import blas_threads, worth_of_blas
 
 STRUCTURES = get_args(_types.PosteriorStructure)
 WEIGHTS = get_args(_types.PosteriorWeights)
 STRENGTHS = get_args(_types.PosteriorStrengths)
-# Up to so many parameters "auto" takes the whole matrix.
-MOST_FULL = 3000
 # Of the strengths at a fixed theta: the change at which they have settled, and updates at most.
 SETTLED, MOST_UPDATES = 1e-3, 50
-# Of locations integrated out: steps between renewals of their deviations, renewals at most, the
-# change of the mean deviation at which they have settled, and what they are at first, in the
-# targets' spread: large, as a network through its targets would leave them in small steps only.
-STEPS, MOST_ROUNDS, SETTLED_SD, FIRST_SD = 20, 10, 0.01, 0.3
-# Times the spread of the targets, the least noise, or deviation of a location: less would say that
-# there is none.
-LEAST_NOISE = 1e-6
-_BLOCK_BYTES = 1 << 25  # of J at a time
-SMALLER = "structure='layer' or 'diagonal' takes less, as weights='last' does: the last layer's."
 
 
 class Laplace(Posterior):
@@ -190,14 +175,14 @@ class Laplace(Posterior):
         if self.n_starts is not None:
             n_starts = check_integer("n_starts", self.n_starts)
         if self._weights(objective) == "all":
-            self._check_fits(objective)  # before training
+            check_fits(objective, self.structure)  # before training
         if len(objective.segments) < 3:
             n_starts = 1  # there is one mode
         if train is None:
             ends = [Result(np.asarray(theta), np.nan, 0, None, state=state)]
         else:
             if objective.network._loss.located and self._weights(objective) == "all":
-                plain, train = train, lambda *args: self._restricted(*args, train=plain)
+                train = self._restricting(objective, train)
             ends = _trained(objective, theta, train, n_starts, random_state, n_threads)
         # n^3 / 3 for each of some factorisations and inverses
         most = worth_of_blas(objective.n_params**3 / 10)
@@ -292,58 +277,15 @@ class Laplace(Posterior):
             weights = "all" if objective.n_params <= MOST_FULL else "last"
         return weights if len(objective.segments) > 2 else "all"
 
-    def _check_fits(self, objective):
-        """The structure, and the sizes of its blocks, which have to fit in memory."""
-        structure, sizes = self.structure, [objective.n_params]
-        if structure == "auto":
-            structure = "full" if objective.n_params <= MOST_FULL else "diagonal"
-        if structure == "diagonal":
-            return structure, []
-        if structure == "layer":
-            weights, biases = objective.segments[::2], objective.segments[1::2]
-            sizes = [b.end - W.at for W, b in zip(weights, biases, strict=True)]
-        for size in sizes:
-            check_matrices_fit(size, TO_SOLVE, SMALLER)
-        return structure, sizes
-
-    def _restricted(self, objective, theta, random_state, train):
-        """Training by the likelihood of the scales with the locations integrated out.
-
-        From the start: by the joint likelihood scales of single rows would be next to zero by then.
-        """
-        X, (y, w) = _seen(objective), objective.term.data.selected
-        y = y.reshape(len(y), -1)
-        half = np.tile(np.full(len(y), 0.5) if w is None else 0.5 * w, 2)
-        twice = sparse.vstack([X, X], "csr") if sparse.issparse(X) else np.concatenate([X, X])
-
-        def apart(sd):
-            pair = np.concatenate([y + sd, y - sd])
-            both = objective.network.objective(twice, pair, sample_weight=half)
-            both.n_threads = objective.n_threads
-            return both.with_penalty(objective.penalty)
-
-        sd = np.full(y.shape, FIRST_SD * _spread(objective))
-        end = train(apart(sd), theta, random_state)
-        if not isinstance(end.state, EvidenceState):
-            return train(objective, end.theta, random_state)
-        if end.state.linear:
-            return end
+    def _restricting(self, objective, train):
+        """``train``, by the likelihood with locations integrated out."""
         grouping = self.grouping(objective)
         solver = LevenbergMarquardt(evidence=_as_evidence(grouping))
-        # A target that is rounded is spread evenly over its gap.
-        rounding = np.array([resolution(column) for column in y.T]) ** 2 / 12
-        for _ in range(MOST_ROUNDS):
-            before = sd
-            cov = self._around(objective, end, grouping)[0].moments(X)[1]
-            sd = np.sqrt(np.einsum("nkk->nk", cov)[:, : y.shape[1]] + rounding)
-            sd = np.maximum(sd, LEAST_NOISE * _spread(objective))
-            if np.abs(np.log(sd.mean() / before.mean())) < SETTLED_SD:
-                break
-            result = minimize(
-                apart(sd), end.theta, solver=solver, state=end.state, max_iter=STEPS, tol=1e-6
-            )
-            end = dataclasses.replace(end, theta=result.theta, state=result.state)
-        return end
+
+        def around(objective, end):
+            return self._around(objective, end, grouping)[0]
+
+        return lambda *start: restricted(*start, train, around, solver)
 
     def _around(self, objective, end, grouping):
         """The Gaussian around where a run ended, and what the evidence says there."""
@@ -353,47 +295,21 @@ class Laplace(Posterior):
         if state is not None and state.linear:
             objective, theta, state, embed = _line(objective, theta, grouping)
         if self._weights(objective) == "last":
-            objective, theta, front = _last_layer(objective, theta)
+            objective, theta, front = last_layer(objective, theta)
             state = None
-        curvature = self._curvature(objective, theta)
-        state = _settle(objective, theta, state, curvature, grouping)
+        matrix = curvature(objective, theta, self.structure)
+        state = _settle(objective, theta, state, matrix, grouping)
         noise = 1.0
         if objective.has_noise:
-            noise = max(state.noise, LEAST_NOISE * _spread(objective))
+            noise = max(state.noise, LEAST_NOISE * spread(objective))
         precision = objective.weight_sum / noise**2
-        if isinstance(curvature, DiagonalLaplace):
-            factor = DiagonalFactor(precision * curvature.total())
+        if isinstance(matrix, DiagonalLaplace):
+            factor = DiagonalFactor(precision * matrix.total())
         else:
-            factors = [block.factor() for block in curvature.blocks]
-            factor = Factor(curvature.parts, factors, precision)
+            factors = [block.factor() for block in matrix.blocks]
+            factor = Factor(matrix.parts, factors, precision)
         wide = theta.astype(np.float64)
         return Gaussian(objective.network, wide, factor, noise, front, embed), state
-
-    def _curvature(self, objective, theta):
-        """The Gauss-Newton matrix of the data, mean loss, in the structure that is kept."""
-        data = objective.with_penalty(objective.penalty.with_strengths(0.0))
-        structure, sizes = self._check_fits(objective)
-        if structure == "diagonal":
-            return DiagonalLaplace(data.ggn_diagonal(theta))
-        if structure == "full":
-            blocks = [data.ggn(theta)]
-        else:
-            blocks = _layer_blocks(data, theta, sizes)
-        if objective.network.output_activation == "softmax":
-            # A constant added to all outputs of a row changes nothing, and nothing holds it.
-            n_raw = objective.network.n_raw
-            blocks[-1][-n_raw:, -n_raw:] += 1 / objective.weight_sum
-        return BlockLaplace(blocks)
-
-
-def _seen(objective):
-    """The rows that count as the network sees them."""
-    data = objective.term.data
-    X = as_given(data.X) if data.index is None else as_given(data.X)[data.index]
-    if data.scales is None:
-        return X
-    mean, scale = data.scales
-    return X.multiply(1 / scale).tocsr() if sparse.issparse(X) else (X - mean) / scale
 
 
 def _line(objective, theta, grouping):
@@ -418,11 +334,6 @@ def _settle(objective, theta, state, curvature, grouping):
             break
         before = after
     return evidence.state
-
-
-def _spread(objective):
-    """The standard deviation of the targets; 1 where they do not vary."""
-    return float(np.std(objective.term.data.selected[0])) or 1.0
 
 
 def _as_evidence(strengths):
@@ -453,41 +364,3 @@ def _trained(objective, theta, train, n_starts, random_state, n_threads):
 
     side_by_side(one, n_starts, workers, [], 1 if workers > 1 else None)
     return ends
-
-
-def _last_layer(objective, theta):
-    """The objective of the last layer alone, its parameters, and what comes before it."""
-    network, term = objective.network, objective.term
-    hidden = [activation.spec for activation in network._hidden]
-    features = Network(
-        network.layers[:-1],
-        activation=hidden[:-1],
-        output_activation=hidden[-1],
-        dtype=network.dtype,
-    )
-    at = objective.segments[-2].at
-    front = features, theta[:at]
-    y, w = term.data.selected
-    last = Network(
-        (network.layers[-2], network.n_targets),
-        output_activation=network.output_activation,
-        loss=network.loss,
-        dtype=network.dtype,
-    )
-    inputs = term.like(network=features).predict(theta[:at])
-    return last.objective(inputs, y, sample_weight=w), theta[at:], front
-
-
-def _layer_blocks(objective, theta, sizes):
-    """Of each layer's parameters the block of the Gauss-Newton matrix, rows at a time."""
-    blocks = [np.zeros((size, size)) for size in sizes]
-    step = max(1, _BLOCK_BYTES // (8 * objective.network.n_raw * max(sizes)))
-    for at in range(0, objective.n_samples, step):
-        rows = np.arange(at, min(at + step, objective.n_samples))
-        *_, factors = objective.term.subset(rows).sums("value_grad_gram", theta)
-        for block, (a, delta) in zip(blocks, factors.pairs, strict=True):
-            a = a.toarray() if sparse.issparse(a) else a
-            a = np.repeat(np.column_stack([a, np.ones(len(a))]), len(delta) // len(a), axis=0)
-            J = np.einsum("ri,rj->rij", a, delta).reshape(len(delta), -1)
-            block += J.T @ J / objective.weight_sum
-    return blocks

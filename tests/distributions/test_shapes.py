@@ -21,7 +21,7 @@ from fastmlp.distributions import (
     Poisson,
     Quantiles,
     StudentT,
-    _base,
+    _rows,
 )
 
 METHODS = ("mean", "var", "std", "median", "mode", "square_integral")
@@ -86,7 +86,7 @@ def test_blocks_of_rows_change_nothing(family, monkeypatch):
 
     whole = answers()
     for block in (1, 40, 1000):
-        monkeypatch.setattr(_base, "BLOCK", block)
+        monkeypatch.setattr(_rows, "BLOCK", block)
         for one, other in zip(whole, answers(), strict=True):
             np.testing.assert_allclose(other, one, rtol=1e-13, atol=1e-15)
 

@@ -14,6 +14,7 @@ import pytest
 
 from fastmlp import Network, predictor, terms
 from fastmlp.distributions import resolve_family
+from fastmlp.estimators import _bayesian
 
 SAVED = Path(__file__).parent / "saved"
 EXPECTED = json.loads((SAVED / "expected.json").read_text())
@@ -80,6 +81,11 @@ THETA = NET.init(random_state=0)
 TERM = NET.objective(np.ones((3, 2)), np.ones((3, 2))).term
 HOMES = {
     terms: [TERM, terms.Total([TERM])],
+    _bayesian: [
+        _bayesian.BayesianMLPRegressor(),
+        _bayesian.BayesianMLPClassifier(),
+        _bayesian.Parts(THETA, THETA, THETA),
+    ],
     predictor: [
         predictor.Predictor(NET, THETA),
         predictor.DistributionPredictor(NET, THETA, resolve_family("normal"), n_targets=1),
