@@ -66,7 +66,7 @@ RECIPE = {
     "usual batches": _solver(batch_size="auto"),
     "relu": _network(activation="relu"),
     "usual initial weights": _network(init="glorot"),
-    "the last epoch": _network(early_stopping=False),
+    "no label smoothing": _network(label_smoothing=0.0),
 }
 SCALING = "mean and deviation"  # in place of quartiles and a smooth clip
 

@@ -78,7 +78,6 @@ LEAST_DECREASE = 1e-3
 # whether numbers are encoded: chosen over eighteen sets by the log-loss that the ensemble has on
 # rows not seen. What decays so strongly has no need of early stopping.
 CLASS_RECIPES = {
-    "adam": ((128, 128), "mish", 0.15, 1.0, 0.0, False),
     "adam smooth": ((128, 128), "relu", 0.15, 1.0, 0.1, False),
     "adam smooth wide": ((512,), "relu", 0.15, 1.0, 0.1, False),
     "adam encoded": ((128, 128), "relu", 0.15, 3.0, 0.0, True),
@@ -86,9 +85,9 @@ CLASS_RECIPES = {
 }
 SPLINES = 7  # of a column, cubic: two more than knots
 CLASS_EPOCHS = 40
-# "lm" wins where few columns make smooth boundaries: a share of the time, and the smallest sizes;
-# with a strength for each feature it finds the few columns among many.
-CLASS_LM = {"lm ard": ("ard", (SMALL,), 0.3), "lm": (True, LM_SIZES[:2], 0.1)}
+# "lm" wins where few columns make smooth boundaries; with a strength for each feature it finds the
+# few among many. Evidence, units, share of the time: each is tried where the one before is close.
+CLASS_LM = {"lm ard 4": ("ard", SMALL, 0.3), "lm 8": (True, (8,), 0.1), "lm 16": (True, (16,), 0.1)}
 
 
 def regressors(Z, y, n_folds, seconds=None, n_threads=1):
@@ -200,24 +199,25 @@ def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
         width = n_encoded if encoded else n_features
         settings = _adam(n, width, n_folds, *recipe, widths, CLASS_EPOCHS, "coslog")
         network = MLPClassifier(**settings, label_smoothing=smoothing)
-        before = map(clone, encoding if encoded else ())
-        found.append(Candidate(name, _in_single_precision(network, *before)))
+        steps = map(clone, encoding if encoded else ())
+        found.append(Candidate(name, _in_single_precision(network, *steps)))
     n_classes = int(codes.max()) + 1
     n_outputs = n_classes if n_classes > 2 else 1
-    for family, (evidence, all_sizes, share) in CLASS_LM.items():
-        for sizes in all_sizes:
-            iterations = _iterations(
-                sizes, n_features, n_outputs, n, n_folds, seconds, n_threads, share, sampled=True
-            )
-            if iterations < FEWEST_ITERATIONS:
-                break
-            network = MLPClassifier(
-                hidden_layer_sizes=sizes,
-                activation="tanh",
-                solver=LevenbergMarquardt(evidence=evidence, curvature_rows="auto"),
-                max_iter=iterations,
-            )
-            found.append(Candidate(f"{family} {'-'.join(map(str, sizes))}", network, family))
+    before = ""
+    for name, (evidence, sizes, share) in CLASS_LM.items():
+        iterations = _iterations(
+            sizes, n_features, n_outputs, n, n_folds, seconds, n_threads, share, sampled=True
+        )
+        if iterations < FEWEST_ITERATIONS:
+            break
+        network = MLPClassifier(
+            hidden_layer_sizes=sizes,
+            activation="tanh",
+            solver=LevenbergMarquardt(evidence=evidence, curvature_rows="auto"),
+            max_iter=iterations,
+        )
+        found.append(Candidate(name, network, like=before))
+        before = name
     return found
 
 
