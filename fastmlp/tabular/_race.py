@@ -24,8 +24,8 @@ from fastmlp.tabular._temperature import temperature, tempered
 SHARE = 0.5
 # After one fold a candidate ends whose loss there, squares or a log-loss, is so many times that of
 # the best, if the gap is so many times its standard error.
-BEHIND, BEHIND_LOG = 1.3, 2.0
-SURE = 2.0
+BEHIND, SURE = 1.3, 1.5
+BEHIND_LOG, SURE_LOG = 2.0, 2.0
 # The next of a family takes part where the last one's loss is at most so many times that of the one
 # before it; a variant, where the original's is at most so many times the best.
 GAINS, CLOSE = 0.97, 1.1
@@ -374,14 +374,14 @@ class Race(Ensemble):
         judged = self._folds.splits[0][1]
         rivals = [entry.losses[: len(judged)] for entry in self._entries]
         best = min(rivals, key=np.mean, default=np.full(1, np.inf))
-        behind = BEHIND_LOG if self._range is None else BEHIND
+        behind, sure = (BEHIND_LOG, SURE_LOG) if self._range is None else (BEHIND, SURE)
 
         def check(fold, answer):
             if fold > 0 or not np.isfinite(best).all():
                 return
             answer, _ = self._calibrated(answer, targets, judged, sample_weight)
             gap = self._loss(answer, targets[judged]) - best
-            if gap.mean() > (behind - 1) * best.mean() and gap.mean() > SURE * _std_err(gap):
+            if gap.mean() > (behind - 1) * best.mean() and gap.mean() > sure * _std_err(gap):
                 raise ValueError("stopped: far behind after the first fold")
 
         return check
