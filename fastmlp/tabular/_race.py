@@ -27,8 +27,10 @@ SHARE = 0.5
 BEHIND, SURE = 1.3, 1.5
 BEHIND_LOG, SURE_LOG = 2.0, 2.0
 # The next of a family takes part where the last one's loss is at most so many times that of the one
-# before it; a variant, where the original's is at most so many times the best.
-GAINS, CLOSE = 0.97, 1.1
+# before it, or less by so many standard errors; a variant, where the original's is at most so many
+# times the best.
+GAINS, SURE_GAIN = 0.97, 2.0
+CLOSE = 1.1
 
 
 class Candidate(NamedTuple):
@@ -320,20 +322,23 @@ class Race(Ensemble):
 
     def _may_win(self, candidate, sample_weight):
         """Whether the losses of those it is akin to speak for a try."""
-        losses, of_family = {}, {}
-        for entry in self._entries:
-            name, family = entry.candidate.name, entry.candidate.family
-            losses[name] = self._mean_loss(entry, sample_weight)
-            of_family.setdefault(family or name, []).append(losses[name])
-        best = min(losses.values(), default=np.inf)
+        by_name = {entry.candidate.name: entry for entry in self._entries}
+        losses = {name: self._mean_loss(entry, sample_weight) for name, entry in by_name.items()}
+        if candidate.like and candidate.like not in by_name:
+            return False
+        family = (by_name[candidate.like].candidate if candidate.like else candidate).family
+        akin = [n for n, entry in by_name.items() if family and entry.candidate.family == family]
         if candidate.like:
-            original = losses.get(candidate.like, np.inf)
-            akin = next((each for each in of_family.values() if original in each), [])
-            return original <= CLOSE * best < np.inf and original == min(akin)
-        before = of_family.get(candidate.family, []) if candidate.family else []
-        if len(before) < 2:
-            return not before or before[0] < np.inf
-        return before[-1] <= GAINS * before[-2]
+            original = losses[candidate.like]
+            leads = original == min((losses[name] for name in akin), default=original)
+            return leads and original <= CLOSE * min(losses.values()) < np.inf
+        if not akin or losses[akin[-1]] == np.inf:
+            return not akin
+        if len(akin) == 1:
+            return True
+        before, last = akin[-2:]
+        gain = by_name[before].losses - by_name[last].losses
+        return losses[last] <= GAINS * losses[before] or gain.mean() > SURE_GAIN * _std_err(gain)
 
     def _fitted(self, candidate, X, y, targets, sample_weight, seeds, until, needed):
         """The entry of a candidate; None where its time did not suffice for all folds."""

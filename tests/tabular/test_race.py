@@ -167,6 +167,13 @@ def test_a_family_ends_where_size_no_longer_gains():
     assert names == {"other", "off by 0.8", "off by 0.4", "off by 0.6"}
 
 
+def test_a_family_goes_on_where_a_small_gain_is_sure():
+    X, y = problem()
+    sizes = [Candidate(f"off by {off}", Remembers(worth=off), "r") for off in (0.9, 0.89, 0.0)]
+    race = Race(sizes, random_state=0).fit(X, y)
+    assert len(race.leaderboard_) == 3
+
+
 def test_a_family_ends_where_it_is_far_behind():
     X, y = problem()
     sizes = [Candidate(f"off by {off}", Remembers(worth=off), "r") for off in (0.9, 0.0)]
