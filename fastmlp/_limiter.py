@@ -9,16 +9,22 @@ a number for each thread (MKL, OpenBLAS on OpenMP) are limited in the calling th
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import functools
 import math
 import os
 import threading
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import threadpoolctl
 
 from fastmlp._core.crew import Bracket
+
+# For a thread to come back from compiled code, at the end of the process.
+MOST_SECONDS = 10.0
 
 
 class Request(NamedTuple):
@@ -102,6 +108,22 @@ class Limiter:
             numbers += _without(self._per_thread, mine[0].before if mine else None, mine)
             return min(numbers, default=1 << 16)
 
+    def end_others(self) -> None:
+        """Let the runs of other threads end with SystemExit, as soon as they are back in Python.
+
+        OpenBLAS, unloaded while a daemon thread's call is with its threads, waits for them for
+        ever: what it tells them, to end, is overwritten when they have done that call.
+        """
+        mine, limit = threading.get_ident(), time.monotonic() + MOST_SECONDS
+        with self._lock:
+            others = {token: r.thread for token, r in self._requests.items() if r.thread != mine}
+        for thread in set(others.values()):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread), ctypes.py_object(SystemExit)
+            )
+        while not others.keys().isdisjoint(list(self._requests)) and time.monotonic() < limit:
+            time.sleep(1e-3)
+
     def before_fork(self) -> None:
         self._lock.acquire()
 
@@ -166,6 +188,7 @@ def _set_threads(library, n: int) -> None:
 
 
 limiter = Limiter()
+atexit.register(limiter.end_others)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

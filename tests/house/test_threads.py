@@ -4,6 +4,8 @@ import argparse
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -359,3 +361,35 @@ def test_an_interrupt_waits_until_all_have_ended():
     with pytest.raises(KeyboardInterrupt):
         threads.in_threads(work, 3)
     assert len(ended) == 2
+
+
+DAEMON = """
+import atexit
+import threading
+
+atexit.register(lambda: print(len(limiter._requests)))  # the first to be registered comes last
+
+import numpy as np
+from fastmlp import Network
+from fastmlp._limiter import limiter
+from fastmlp.solvers import {solver}, minimize
+
+X = np.random.default_rng(0).normal(size=(2000, 20))
+net = Network([20, 40, 1])
+objective, begun = net.objective(X, X[:, 0]), threading.Event()
+options = dict(max_iter=10**6, tol=0, max_time=60, callback=lambda *_: begun.set())
+
+def fit():
+    minimize(objective, net.init(0), solver={solver}(), **options)
+
+threading.Thread(target=fit, daemon=True).start()
+begun.wait()
+"""
+
+
+@pytest.mark.parametrize("solver", ["LevenbergMarquardt", "Adam"])
+def test_a_daemon_s_fit_ends_before_the_process_does(solver):
+    """OpenBLAS, which is unloaded last, would wait for its own threads that work for it."""
+    command = [sys.executable, "-c", DAEMON.format(solver=solver)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
