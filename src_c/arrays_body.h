@@ -56,6 +56,12 @@ static void standardise(real *x, const double *mean, const double *scale, ptrdif
     }
 }
 
+static void add(real *sum, const real *more, ptrdiff_t n, ptrdiff_t left) {
+    for (ptrdiff_t i = 0; i + n < left && i < n; i += 64 / (ptrdiff_t)sizeof(real))
+        __builtin_prefetch(more + n + i);
+    FM_EACH(n, store(sum + i, load(sum + i, k, 0) + load(more + i, k, 0), k););
+}
+
 /* 1 if every entry is finite: 0 x differs from 0 exactly where x is NaN or infinite. */
 static int all_finite(const real *x, ptrdiff_t n) {
     ivec odd = (ivec)splat(0);

@@ -146,6 +146,11 @@ static void check_updates(const fm_kernels *k, ptrdiff_t n) {
         compare_sum((real)sums[0], theta2, n, theta2);
         compare_sum((real)sums[1], grad2, n, grad2);
         verdict(CHECK_regularise, "", (long)n);
+        memcpy(grad, m0, (size_t)n * sizeof(real));
+        k->add(grad, t0, n / 2, n);
+        for (ptrdiff_t i = 0; i < n; i++)
+            compare(grad[i], (wide)m0[i] + (i < n / 2 ? t0[i] : 0), EPSILON * fabsl((wide)m0[i] + t0[i]));
+        verdict(CHECK_add, "", (long)n);
     }
 }
 
@@ -223,7 +228,7 @@ void CHECK(const fm_kernels *k) {
         check_losses(k, n, 1), check_losses(k, 3, n), check_discount(k, 3, n);
         if (n > 1 && n <= 20) check_softmax(k, 1 + n % 7, n);
         if (n <= 26) check_many(k, 1 + n * 5 % 19, 1, (int)n), check_many(k, 3, 1 + n % 3, 1 + n % 9);
-        check_panel_loss(k, n, 1), check_panel_loss(k, 67, n);
+        check_rows_apart(k, n, 1), check_rows_apart(k, 67, n);
         check_padded(k, n);
         check_panels(k, 1 + n % 14, n, 1 + n * 7 % 70), check_panels(k, n, 3, 9);
         check_panels(k, 1, n, n), check_panels(k, n, n, 1);

@@ -57,9 +57,9 @@ static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t row
             compare(a[at + c * units], out[c], 16 * EPSILON * fabsl(out[c]));
     }
     verdict(CHECK_output, pairing, label);
-    const double value = k->loss(delta, raw, y, weights, rows, n_raw, loss);
+    const double value = k->loss(delta, raw, y, weights, rows, n_raw, n_raw, loss);
     for (int pass = -1; pass < 2; pass++) { /* the gradient, Q by FM_GGN and by FM_HESS */
-        if (pass >= 0) k->loss_mul(q[pass], up, raw, y, weights, rows, n_raw, loss, pass);
+        if (pass >= 0) k->loss_mul(q[pass], up, raw, y, weights, rows, n_raw, n_raw, loss, pass);
         for (ptrdiff_t u = 0; u < rows * units; u++) {
             const ptrdiff_t at = u / units * n_raw + u % units;
             const wide wi = weighted ? w[u / units] : 1;
@@ -84,7 +84,7 @@ static void check_loss(const fm_kernels *k, const fm_loss_t *loss, ptrdiff_t row
     for (ptrdiff_t c = 0; c < n_raw; c++) {
         for (ptrdiff_t i = c; i < size; i += n_raw) up[i] = 1;
         for (ptrdiff_t i = c; i < 2 * size; i += n_raw) z[i] = (real)(1 + i / n_raw % 2);
-        k->loss_mul(q[0], up, raw, y, weights, rows, n_raw, loss, FM_GGN);
+        k->loss_mul(q[0], up, raw, y, weights, rows, n_raw, n_raw, loss, FM_GGN);
         k->loss_root_mul(twice, z, raw, y, weights, rows, 2, n_raw, loss, room);
         for (ptrdiff_t i = c; i < size; i += n_raw) up[i] = 0;
         for (ptrdiff_t i = c; i < 2 * size; i += n_raw) z[i] = 0;
@@ -175,17 +175,18 @@ static void check_softmax(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n_raw) 
     }
 }
 
-/* Rows that lie apart: the loss and gradient of rows that do not, and padding of zero. */
-static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
+/* Rows that lie apart: what rows that do not have, and padding of zero. */
+static void check_rows_apart(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
     static const int cases[][2] = {{FM_LOSS_squared_error, FM_identity},
                                    {FM_LOSS_log_loss, FM_softmax},
+                                   {FM_LOSS_squared_error, FM_softmax},
                                    {FM_LOSS_normal, FM_identity},
                                    {FM_LOSS_histogram_crps, FM_identity},
                                    {FM_LOSS_mixture, FM_identity}};
     const ptrdiff_t ld = k->padded(n);
     double table[MOST];
     for (int c = 0; c < n; c++) table[c] = 1 + c % 3;
-    for (int i = 0; i < 5; i++, free_taken()) {
+    for (int i = 0; i < 6; i++, free_taken()) {
         const fm_loss_row *const row = fm_loss_at(cases[i][0]);
         const fm_loss_t loss = {.kind = cases[i][0],
                                 .raws = row->counted ? (int)n : row->raws,
@@ -197,8 +198,8 @@ static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
         real *w = filled(rows), *delta = filled(rows * n);
         real *apart = made_of(NAN, rows * ld), *delta_apart = filled(rows * ld);
         for (ptrdiff_t j = 0; j < rows * n; j++) apart[j / n * ld + j % n] = raw[j];
-        const double value = k->loss(delta, raw, y, w, rows, n, &loss);
-        const double there = k->panel_loss(delta_apart, apart, y, w, rows, n, ld, &loss);
+        const double value = k->loss(delta, raw, y, w, rows, n, n, &loss);
+        const double there = k->loss(delta_apart, apart, y, w, rows, n, ld, &loss);
         wide size = 0;
         for (ptrdiff_t j = 0; j < rows * n; j++) size += 1 + fabsl((wide)delta[j]);
         compare((real)there, value, 32 * EPSILON * size);
@@ -206,6 +207,17 @@ static void check_panel_loss(const fm_kernels *k, ptrdiff_t rows, ptrdiff_t n) {
             const wide expected = j % ld < n ? delta[j / ld * n + j % ld] : 0;
             compare(delta_apart[j], expected, 32 * EPSILON * (j % ld < n) * (1 + fabsl(expected)));
         }
-        verdict(CHECK_panel_loss, row->name, pair(rows, n));
+        verdict(CHECK_loss, row->name, pair(rows, n));
+        real *up = filled(rows * n), *up_apart = made_of(NAN, rows * ld);
+        for (ptrdiff_t j = 0; j < rows * n; j++) up_apart[j / n * ld + j % n] = up[j];
+        for (int exact = 0; exact < 2; exact++) {
+            k->loss_mul(delta, up, raw, y, w, rows, n, n, &loss, exact);
+            k->loss_mul(delta_apart, up_apart, apart, y, w, rows, n, ld, &loss, exact);
+            for (ptrdiff_t j = 0; j < rows * ld; j++) {
+                const wide expected = j % ld < n ? delta[j / ld * n + j % ld] : 0;
+                compare(delta_apart[j], expected, 32 * EPSILON * (j % ld < n) * (1 + fabsl(expected)));
+            }
+            verdict(CHECK_loss_mul, row->name, pair(rows, n));
+        }
     }
 }

@@ -321,11 +321,10 @@ static void softmax_mul_row(real *rdelta, const real *rraw, const real *raw, con
 
 #include "likelihoods_body.h"
 
-/* many_body.h */
-static double many_loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
-                        ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *loss);
-static void many_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
-                     ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature);
+/* many_body.h: the gradient and the sum of values, or with rraw the product */
+static double many(real *out, const real *rraw, const real *raw, const real *y, const real *w,
+                   ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *loss,
+                   int exact);
 
 /* ---- the kernels --------------------------------------------------------------------------- */
 
@@ -365,45 +364,95 @@ static entries lay_out(buffers *b, const real *raw, const real *y, const real *w
     return e;
 }
 
-static double loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
-                   ptrdiff_t n_raw, const fm_loss_t *loss) {
-    double value = 0;
-    if (has_two(loss)) return likelihood(delta, NULL, raw, y, w, rows, n_raw, loss, PAIR_GRAD);
-    if (has_many(loss)) return many_loss(delta, raw, y, w, rows, n_raw, n_raw, loss);
-    if (loss->output.kind == FM_softmax)
-        return softmax_loss(delta, raw, y, w, rows, n_raw, n_raw, loss);
+/* Rows without gaps of element-wise losses and of two raw outputs per target: as `many`. */
+static double close_rows(real *out, const real *rraw, const real *raw, const real *y, const real *w,
+                         ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature) {
+    if (has_two(loss)) {
+        const int second = curvature == FM_HESS ? PAIR_HESS : PAIR_GGN;
+        return likelihood(out, rraw, raw, y, w, rows, n_raw, loss, rraw ? second : PAIR_GRAD);
+    }
     buffers b;
+    double value = 0;
     for (ptrdiff_t first = 0; first < rows * n_raw; first += ENTRIES) {
         const ptrdiff_t left = rows * n_raw - first;
         const ptrdiff_t n = left < ENTRIES ? left : ENTRIES;
         const entries e = lay_out(&b, raw, y, w, first, n, n_raw, loss);
-        value += loss_block(delta + first, &e, loss);
+        if (rraw)
+            loss_mul_block(out + first, rraw + first, &e, loss, curvature);
+        else
+            value += loss_block(out + first, &e, loss);
     }
     return value;
 }
 
+static void clear_between(real *out, ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld) {
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = n_raw; c < ld; c++) out[r * ld + c] = 0;
+}
+
+/* By whole vectors: what a row has too much, the next one overwrites. */
+static void close_up(real *close, const real *apart, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t ld) {
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = 0; c < ld; c += LANES)
+            store(close + r * cols + c, load(apart + r * ld + c, LANES, 0), cols - c);
+}
+
+static void open_out(real *apart, const real *close, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t ld) {
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = 0; c < ld; c += LANES) {
+            const vec x = load(close + r * cols + c, LANES, 0);
+            store(apart + r * ld + c, select_(before(cols - c), x, splat(0)), LANES);
+        }
+}
+
+/* The same with rows ld apart: narrow ones meet in buffers. */
+static double narrow_rows(real *out, const real *rraw, const real *raw, const real *y,
+                          const real *w, ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld,
+                          const fm_loss_t *loss, int curvature) {
+    if (n_raw == ld) return close_rows(out, rraw, raw, y, w, rows, n_raw, loss, curvature);
+    real entry[ENTRIES + LANES], along[ENTRIES + LANES], result[ENTRIES + LANES];
+    const ptrdiff_t most = n_raw < ENTRIES ? ENTRIES / n_raw : 1, n_targets = n_raw / loss->raws;
+    double value = 0;
+    for (ptrdiff_t r = 0; r < rows; r += most) {
+        const ptrdiff_t n = rows - r < most ? rows - r : most, at = r * ld;
+        const real *const y_r = y + r * n_targets, *const w_r = w ? w + r : NULL;
+        const real *const rraw_r = rraw ? rraw + at : NULL;
+        if (n_raw >= ENTRIES) {
+            value += close_rows(out + at, rraw_r, raw + at, y_r, w_r, 1, n_raw, loss, curvature);
+            clear_between(out + at, 1, n_raw, ld);
+            continue;
+        }
+        close_up(entry, raw + at, n, n_raw, ld);
+        if (rraw) close_up(along, rraw_r, n, n_raw, ld);
+        value += close_rows(result, rraw ? along : NULL, entry, y_r, w_r, n, n_raw, loss, curvature);
+        open_out(out + at, result, n, n_raw, ld);
+    }
+    return value;
+}
+
+static double loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
+                   ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *loss) {
+    if (loss->output.kind == FM_softmax)
+        return softmax_loss(delta, raw, y, w, rows, n_raw, ld, loss);
+    if (!has_many(loss))
+        return narrow_rows(delta, NULL, raw, y, w, rows, n_raw, ld, loss, FM_GGN);
+    const double value = many(delta, NULL, raw, y, w, rows, n_raw, ld, loss, 0);
+    clear_between(delta, rows, n_raw, ld);
+    return value;
+}
+
 static void loss_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
-                     ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature) {
-    if (has_two(loss)) {
-        likelihood(rdelta, rraw, raw, y, w, rows, n_raw, loss,
-                   curvature == FM_HESS ? PAIR_HESS : PAIR_GGN);
+                     ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *loss,
+                     int curvature) {
+    if (loss->output.kind != FM_softmax && !has_many(loss)) {
+        narrow_rows(rdelta, rraw, raw, y, w, rows, n_raw, ld, loss, curvature);
         return;
     }
-    if (has_many(loss)) {
-        many_mul(rdelta, rraw, raw, y, w, rows, n_raw, loss, curvature);
-        return;
-    }
-    if (loss->output.kind == FM_softmax) {
+    if (has_many(loss))
+        many(rdelta, rraw, raw, y, w, rows, n_raw, ld, loss, curvature == FM_HESS);
+    else
         for (ptrdiff_t r = 0; r < rows; r++)
-            softmax_mul_row(rdelta + r * n_raw, rraw + r * n_raw, raw + r * n_raw, y + r * n_raw,
+            softmax_mul_row(rdelta + r * ld, rraw + r * ld, raw + r * ld, y + r * n_raw,
                             w ? w[r] : 1, n_raw, loss, curvature);
-        return;
-    }
-    buffers b;
-    for (ptrdiff_t first = 0; first < rows * n_raw; first += ENTRIES) {
-        const ptrdiff_t left = rows * n_raw - first;
-        const ptrdiff_t n = left < ENTRIES ? left : ENTRIES;
-        const entries e = lay_out(&b, raw, y, w, first, n, n_raw, loss);
-        loss_mul_block(rdelta + first, rraw + first, &e, loss, curvature);
-    }
+    clear_between(rdelta, rows, n_raw, ld);
 }

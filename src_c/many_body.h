@@ -99,7 +99,8 @@ static double many(real *out, const real *rraw, const real *raw, const real *y, 
                    ptrdiff_t rows, ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *loss,
                    int exact) {
     const ptrdiff_t k = loss->raws, n_targets = n_raw / k;
-    if (n_targets == 1) return units(out, rraw, raw, y, w, rows, ld, loss, exact);
+    if (n_targets == 1 && (!rraw || ld == k))
+        return units(out, rraw, raw, y, w, rows, ld, loss, exact);
     gathered b;
     double value = 0;
     const ptrdiff_t all = rows * n_targets, most = MANY / k;
@@ -112,20 +113,6 @@ static double many(real *out, const real *rraw, const real *raw, const real *y, 
         put_units(out, b.out, ld, first, n, k, n_targets);
     }
     return value;
-}
-
-/* The padding of delta is zero. */
-static double many_loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
-                        ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *loss) {
-    const double value = many(delta, NULL, raw, y, w, rows, n_raw, ld, loss, 0);
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t c = n_raw; c < ld; c++) delta[r * ld + c] = 0;
-    return value;
-}
-
-static void many_mul(real *rdelta, const real *rraw, const real *raw, const real *y, const real *w,
-                     ptrdiff_t rows, ptrdiff_t n_raw, const fm_loss_t *loss, int curvature) {
-    many(rdelta, rraw, raw, y, w, rows, n_raw, n_raw, loss, curvature == FM_HESS);
 }
 
 static void lay_out_root(unit_root *R, const real *raw, real y, real w, const fm_loss_t *loss) {

@@ -300,41 +300,6 @@ static ptrdiff_t padded(ptrdiff_t cols) {
     return cols == 1 ? 1 : (cols + LANES - 1) / LANES * LANES;
 }
 
-/* The loss on rows of raw that lie ld apart, ld = padded(n_raw); the padding of delta is zero. */
-static double panel_loss(real *delta, const real *raw, const real *y, const real *w, ptrdiff_t rows,
-                         ptrdiff_t n_raw, ptrdiff_t ld, const fm_loss_t *l) {
-    if (l->output.kind == FM_softmax) return softmax_loss(delta, raw, y, w, rows, n_raw, ld, l);
-    if (has_many(l)) return many_loss(delta, raw, y, w, rows, n_raw, ld, l);
-    if (n_raw == ld) return loss(delta, raw, y, w, rows, n_raw, l);
-    /* Element-wise losses run over entries without gaps: narrow rows meet in a buffer. */
-    real entry[ENTRIES + LANES], slope[ENTRIES + LANES];
-    const ptrdiff_t most = n_raw < ENTRIES ? ENTRIES / n_raw : 1;
-    const ptrdiff_t n_targets = n_raw / l->raws;
-    double value = 0;
-    for (ptrdiff_t first = 0; first < rows; first += most) {
-        const ptrdiff_t n = rows - first < most ? rows - first : most;
-        const real *const weights = w ? w + first : NULL;
-        real *const to = delta + first * ld;
-        const real *const from = raw + first * ld;
-        if (n_raw >= ENTRIES) {
-            value += loss(to, from, y + first * n_targets, weights, 1, n_raw, l);
-            for (ptrdiff_t c = n_raw; c < ld; c++) to[c] = 0;
-            continue;
-        }
-        /* by whole vectors: what a row has too much, the next one overwrites */
-        for (ptrdiff_t r = 0; r < n; r++)
-            for (ptrdiff_t c = 0; c < ld; c += LANES)
-                store(entry + r * n_raw + c, load(from + r * ld + c, LANES, 0), n_raw - c);
-        value += loss(slope, entry, y + first * n_targets, weights, n, n_raw, l);
-        for (ptrdiff_t r = 0; r < n; r++)
-            for (ptrdiff_t c = 0; c < ld; c += LANES) {
-                const vec x = load(slope + r * n_raw + c, LANES, 0);
-                store(to + r * ld + c, select_(before(n_raw - c), x, splat(0)), LANES);
-            }
-    }
-    return value;
-}
-
 /* Panels of m[rows, cols], row-major; and back, when `back` is set. */
 static void panel_copy(real *panels, real *m, ptrdiff_t rows, ptrdiff_t cols, int back) {
     for (ptrdiff_t first = 0; first < cols; first += PANEL) {

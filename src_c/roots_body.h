@@ -60,7 +60,7 @@ static void loss_root(real *roots, const real *raw, const real *y, const real *w
         return;
     }
     for (ptrdiff_t i = 0; i < n; i++) roots[i] = 1;
-    loss_mul(roots, roots, raw, y, w, rows, n_raw, loss, FM_GGN); /* the diagonals */
+    loss_mul(roots, roots, raw, y, w, rows, n_raw, n_raw, loss, FM_GGN); /* the diagonals */
     for (ptrdiff_t i = n - 1; i >= 0; i--) {
         const real size = vsqrt(splat(roots[i]))[0];
         memset(roots + i * n_raw, 0, (size_t)n_raw * sizeof(real));
@@ -126,7 +126,7 @@ static void loss_root_mul(real *out, const real *z, const real *raw, const real 
             continue;
         }
         for (ptrdiff_t c = 0; c < n_raw; c++) room[n_raw + c] = 1;
-        loss_mul(room, room + n_raw, raw + at, y_r, w_r, 1, n_raw, loss, FM_GGN);
+        loss_mul(room, room + n_raw, raw + at, y_r, w_r, 1, n_raw, n_raw, loss, FM_GGN);
         for (ptrdiff_t c = 0; c < n_raw; c++) room[c] = vsqrt(splat(room[c]))[0];
         for (ptrdiff_t d = 0; d < depth; d++)
             for (ptrdiff_t c = 0; c < n_raw; c++)

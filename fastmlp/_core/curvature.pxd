@@ -12,7 +12,7 @@ cdef class LossCurvature:
 
     cdef double gradient(self, Tape64 tape, Py_ssize_t start, Py_ssize_t rows) noexcept nogil
     cdef void mul(self, double *rdelta, const double *rraw, Tape64 tape, Py_ssize_t start,
-                  Py_ssize_t rows) noexcept nogil
+                  Py_ssize_t rows, Py_ssize_t ld) noexcept nogil
     cdef void root(self, double *roots, Tape64 tape, Py_ssize_t start,
                    Py_ssize_t rows) noexcept nogil
     cdef void root_mul(self, double *out, const double *z, Tape64 tape, Py_ssize_t start,

@@ -17,7 +17,7 @@ cdef class LossCurvature:
     the Gauss-Newton matrix also root : (n, n_raw, n_raw), in row k column k of R_i, R_i R_i' = Q_i.
 
     Its methods are for rows from start on, after a forward sweep; they use the tape's spare.
-    Vectors in raw are without gaps.
+    Vectors in raw are without gaps where nothing else is said.
     """
 
     def __cinit__(self, int kind, delta=None, Q=None, root=None):
@@ -34,20 +34,24 @@ cdef class LossCurvature:
         return 0
 
     cdef void mul(self, double *rdelta, const double *rraw, Tape64 tape, Py_ssize_t start,
-                  Py_ssize_t rows) noexcept nogil:
-        """rdelta_i = w_i Q_i rraw_i"""
-        cdef Py_ssize_t i, k, j, n_raw = tape.layers.n_raw
+                  Py_ssize_t rows, Py_ssize_t ld) noexcept nogil:
+        """rdelta_i = w_i Q_i rraw_i, ld apart: as the tape's rows are, or without gaps."""
+        cdef Py_ssize_t i, k, j, n_raw = tape.layers.n_raw, L = tape.layers.n_layers
         cdef double total
+        cdef const double *raw
         if not self.given:
-            kernels.loss_mul(rdelta, rraw, raw_of(tape, rows), tape.y, tape.w, rows, n_raw,
+            raw = tape.a[L] if ld == tape.ld[L] else <double *> raw_of(tape, rows)
+            kernels.loss_mul(rdelta, rraw, raw, tape.y, tape.w, rows, n_raw, ld,
                              &tape.layers.loss, self.kind)
             return
         for i in range(rows):
             for k in range(n_raw):
                 total = 0
                 for j in range(n_raw):
-                    total += self.given_Q[start + i, k, j] * rraw[i * n_raw + j]
-                rdelta[i * n_raw + k] = total
+                    total += self.given_Q[start + i, k, j] * rraw[i * ld + j]
+                rdelta[i * ld + k] = total
+            for k in range(n_raw, ld):
+                rdelta[i * ld + k] = 0
 
     cdef void root(self, double *roots, Tape64 tape, Py_ssize_t start,
                    Py_ssize_t rows) noexcept nogil:

@@ -168,7 +168,7 @@ cdef void prepare(Blocks b, LossCurvature second, Py_ssize_t start, Py_ssize_t r
         memset(&b.chain[0], 0, rows * n_raw * sizeof(double))
         for i in range(rows):
             b.chain[i * n_raw + k] = 1
-        second.mul(&b.spare[0], &b.chain[0], b.tape, start, rows)
+        second.mul(&b.spare[0], &b.chain[0], b.tape, start, rows, n_raw)
         for i in range(rows):
             for n in range(n_raw):
                 b.diagonal[(i * n_raw + n) * n_raw + k] = b.spare[i * n_raw + n]

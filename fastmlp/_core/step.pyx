@@ -15,6 +15,9 @@ from fastmlp._core.tape cimport CSR, PANELS
 
 cdef enum:
     STRIP = 1 << 14    # weights of a strip of a W~ that BLAS multiplies
+    # Entries of several gradients that are added up, and updated while they are close and the next
+    # ones come.
+    BLOCK = 1 << 10
 
 cdef class Step:
     """What an optimiser does to each segment of theta, by its number in the map.
@@ -110,7 +113,6 @@ cdef double update(Tape tape, Py_ssize_t l, real *W, real *turned, real *first, 
     cdef double l2 = step.strengths[weights], l2_biases = step.strengths[biases]
     cdef Py_ssize_t at, fan_in = tape.layers.width[l - 1], fan_out = tape.layers.width[l]
     cdef double penalty = 0
-    cdef const real *grad
     if tape.product[l] == CSR:
         return update_rows(tape.sparse, W, first, second, &u[weights], &u[biases], l2, l2_biases,
                            <real ***> grads, share, shares)
@@ -120,12 +122,10 @@ cdef double update(Tape tape, Py_ssize_t l, real *W, real *turned, real *first, 
         if turn[0] % shares != share:
             continue
         at = strip.end - strip.weights - strip.biases
-        grad = added_up(<real ***> grads, shares, l, at, strip.weights + strip.biases)
-        penalty += l2 * kernels.update(W + at, first + at, part(second, at), grad, strip.weights,
-                                       &u[weights])
-        at += strip.weights
-        penalty += l2_biases * kernels.update(W + at, first + at, part(second, at),
-                                              grad + strip.weights, strip.biases, &u[biases])
+        penalty += l2 * moved(W, first, second, <real ***> grads, shares, l, at, strip.weights,
+                              &u[weights])
+        penalty += l2_biases * moved(W, first, second, <real ***> grads, shares, l,
+                                     at + strip.weights, strip.biases, &u[biases])
         if turned != NULL and tape.product[l] == PANELS:
             kernels.panel_turn(turned, W, fan_in, fan_out, strip.column,
                                strip.column + strip.biases)
@@ -158,18 +158,21 @@ cdef inline bint next_strip(Tape tape, Py_ssize_t l, strip_t *strip) noexcept no
     return True
 
 
-cdef const real *added_up(real ***grads, int shares, Py_ssize_t l, Py_ssize_t at,
-                          Py_ssize_t n) noexcept nogil:
-    """n entries of layer l's gradient, which the first share takes in from all others."""
-    cdef Py_ssize_t i
+cdef double moved(real *W, real *first, real *second, real ***grads, int shares, Py_ssize_t l,
+                  Py_ssize_t at, Py_ssize_t n, const fm_update_t *u) noexcept nogil:
+    """n entries of layer l from there on, by the gradients of all shares, which the first takes in;
+    the sum of squares before it."""
+    cdef Py_ssize_t end = at + n, block
     cdef int other
-    cdef real *grad = grads[0][l] + at
-    cdef const real *more
-    for other in range(1, shares):
-        more = grads[other][l] + at
-        for i in range(n):
-            grad[i] += more[i]
-    return grad
+    cdef double norm2 = 0
+    cdef real *grad = grads[0][l]
+    while at < end:
+        block = end - at if shares == 1 else min(end - at, BLOCK)
+        for other in range(1, shares):
+            kernels.add(grad + at, grads[other][l] + at, block, end - at)
+        norm2 += kernels.update(W + at, first + at, part(second, at), grad + at, block, u)
+        at += block
+    return norm2
 
 
 cdef inline real *part(real *moments, Py_ssize_t at) noexcept nogil:

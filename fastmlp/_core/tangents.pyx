@@ -20,7 +20,6 @@ from fastmlp._core.tape cimport (
     Tape64,
     backward,
     clear,
-    compact,
     forward,
     load_from,
     multiply,
@@ -28,7 +27,6 @@ from fastmlp._core.tape cimport (
     multiply_grad,
     set_last,
     slopes,
-    spread,
 )
 
 
@@ -54,10 +52,8 @@ def sweep_along(Tape64 tape, Tape64 r, Tape64 rr, Py_ssize_t begin, Py_ssize_t e
             load_from(tape, start, rows, end)
             forward(tape, rows, not exact and rr is None)
             tangents(tape, r, rr, rows, exact)
-            compact(r.spare, r.z[L] if rr is None else rr.z[L], rows, tape.layers.n_raw,
-                    tape.ld[L])
-            second.mul(r.a[L], r.spare, tape, start, rows)
-            spread(r.delta if exact else tape.delta, r.a[L], rows, tape.layers.n_raw, tape.ld[L])
+            second.mul(r.delta if exact else tape.delta, r.z[L] if rr is None else rr.z[L], tape,
+                       start, rows, tape.ld[L])
             if exact:
                 second.gradient(tape, start, rows)
                 backward_exact(tape, r, rows)

@@ -205,7 +205,7 @@ def hold(tape_t tape, theta, bint back):
 
 def collect(tape_t tape, list others, out):
     """The gradients that the sweeps left in this tape and others added up, into out."""
-    cdef Py_ssize_t l, i
+    cdef Py_ssize_t l
     cdef tape_t other
     for other in others:
         with nogil:
@@ -213,8 +213,7 @@ def collect(tape_t tape, list others, out):
                 if tape.product[l] == CSR:
                     add_rows(tape.sparse, tape.grad[l], other.grad[l])
                     continue
-                for i in range(tape.size[l]):
-                    tape.grad[l][i] += other.grad[l][i]
+                kernels.add(tape.grad[l], other.grad[l], tape.size[l], tape.size[l])
     pack(tape, tape.grad, out, True)
 
 
@@ -430,8 +429,8 @@ cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil:
 cdef double loss(tape_t tape, Py_ssize_t rows) noexcept nogil:
     """After a forward sweep, the loss of the tile: d loss / d raw is left in delta."""
     cdef Py_ssize_t L = tape.layers.n_layers
-    return kernels.panel_loss(tape.delta, tape.a[L], tape.y, tape.w, rows, tape.layers.n_raw,
-                              tape.ld[L], &tape.layers.loss)
+    return kernels.loss(tape.delta, tape.a[L], tape.y, tape.w, rows, tape.layers.n_raw, tape.ld[L],
+                        &tape.layers.loss)
 
 
 cdef void discount(tape_t tape, Py_ssize_t rows) noexcept nogil:

@@ -97,7 +97,7 @@ def loss_of(Layers layers, const real[:, ::1] raw, const real[:, ::1] y, const r
         weights = &w[0]
     with nogil:
         total = loss_rows(&delta[0, 0], &raw[0, 0], &y[0, 0], weights, n, layers.n_raw,
-                          &layers.loss)
+                          layers.n_raw, &layers.loss)
     return total
 
 
