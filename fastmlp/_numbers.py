@@ -159,6 +159,13 @@ def check_integer(name: str, value: Any, least: int = 1, most: int | None = None
     return int(min(value, sys.maxsize))
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """True or False; text and numbers are neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {shown(value)}.")
+    return bool(value)
+
+
 def check_random_state(random_state: Any) -> np.random.RandomState | np.random.Generator:
     """What is drawn from; None is NumPy's global one, which numpy.random.seed seeds.
 

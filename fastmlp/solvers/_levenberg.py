@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp import _types
 from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp._names import check_choice, shown
-from fastmlp._numbers import check_positive, check_real
+from fastmlp._numbers import check_flag, check_positive, check_real
 from fastmlp.solvers._base import Result, Status
 from fastmlp.solvers._box import bounded_step
 from fastmlp.solvers._checks import real_array, value_and_grad
@@ -263,7 +263,7 @@ def _grouping(evidence):
         if evidence in GROUPINGS:
             return evidence
         raise ValueError(f"evidence must be True, False, 'layer' or 'ard', got {shown(evidence)}.")
-    return "single" if evidence else None
+    return "single" if check_flag("evidence", evidence) else None
 
 
 class LevenbergMarquardt(FullBatchSolver):
@@ -415,6 +415,7 @@ class LevenbergMarquardt(FullBatchSolver):
 
     def _descend_damped(self, run, evidence):
         damping = check_positive("damping", self.damping)
+        check_flag("acceleration", self.acceleration)
         check_choice("scaling", self.scaling, SCALINGS)
         run.least_decrease = check_real(
             "least_decrease", self.least_decrease, "at least 0", lambda v: v >= 0

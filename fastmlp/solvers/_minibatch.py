@@ -6,6 +6,7 @@ from math import inf
 from typing import get_args
 
 from fastmlp import _types
+from fastmlp._numbers import check_flag
 from fastmlp.solvers._minibatch_loop import MiniBatch, MiniBatchState
 
 __all__ = ["SGD", "Adam", "AdamW", "MiniBatchState"]
@@ -84,7 +85,7 @@ class SGD(MiniBatch):
         self.rate_factors = rate_factors
 
     def _update(self):
-        update = "nesterov" if self.nesterovs_momentum else "sgd"
+        update = "nesterov" if check_flag("nesterovs_momentum", self.nesterovs_momentum) else "sgd"
         return {"update": update, "momentum": float(self.momentum)}
 
     def _end_epoch(self, state):

@@ -17,7 +17,7 @@ from numpy.random import RandomState
 
 from fastmlp import _types
 from fastmlp._names import check_choice, shown, unknown
-from fastmlp._numbers import check_integer, check_positive, check_real, is_integer
+from fastmlp._numbers import check_flag, check_integer, check_positive, check_real, is_integer
 from fastmlp.solvers._base import Limits, Result, Solver, Status
 from fastmlp.solvers._callback import wants_to_stop
 from fastmlp.solvers._checks import real_number, validated
@@ -135,6 +135,7 @@ class MiniBatch(Solver):
     def run(self, objective, theta0, limits, *, rng, callback=None, validation=None, state=None):
         """Minimise ``objective.epoch`` from ``theta0``; see :func:`fastmlp.solvers.minimize`."""
         n_samples = objective.n_samples
+        check_flag("shuffle", self.shuffle)
         batch_size = self.batch_size_for(n_samples)
         if not isinstance(self.batch_size, str) and self.batch_size > n_samples:
             warnings.warn(

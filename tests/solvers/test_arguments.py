@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp import _memory
+from fastmlp import Network, _memory
 from fastmlp.solvers import (
     LBFGS,
     SGD,
@@ -11,6 +11,7 @@ from fastmlp.solvers import (
     Adam,
     AdamW,
     GradientDescent,
+    LevenbergMarquardt,
     Limits,
     Newton,
     Result,
@@ -267,3 +268,23 @@ def test_solvers_say_whether_they_run_mini_batches():
 def test_an_infinite_start_has_an_error_of_its_own():
     with pytest.raises(StartError, match="not finite at theta0: loss = inf, 1 of 2"):
         minimize(lambda t: (np.inf, np.array([np.nan, 0.0])), np.ones(2), solver="gd")
+
+
+@pytest.mark.parametrize("wrong", ["False", 1, 0.0, None, np.nan])
+@pytest.mark.parametrize(
+    "solver, flag",
+    [
+        (SGD, "shuffle"),
+        (Adam, "shuffle"),
+        (SGD, "nesterovs_momentum"),
+        (LevenbergMarquardt, "acceleration"),
+        (LevenbergMarquardt, "evidence"),
+    ],
+)
+def test_a_flag_is_true_or_false(solver, flag, wrong):
+    net = Network([2, 3, 1])
+    objective = net.objective(np.eye(2), np.ones(2))
+    theta = net.init(random_state=0)
+    with pytest.raises((TypeError, ValueError), match=f"{flag} must be True"):
+        minimize(objective, theta, solver=solver(**{flag: wrong}), max_iter=2)
+    minimize(objective, theta, solver=solver(**{flag: np.False_}), max_iter=2)
