@@ -21,6 +21,7 @@ COPIES = {  # class -> its source, and what it says in its own words
         {
             "solver",
             "early_stopping",
+            "validation_fraction",
             "standardize",
             "scoring",
             "coefs_, intercepts_",

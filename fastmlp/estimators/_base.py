@@ -167,7 +167,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
             elif self._sets_aside(solver, _data.n_counted(X, sample_weight)):
                 rows, held_out = _data.split(
                     X.shape[0],
-                    self.validation_fraction,
+                    self._part_set_aside(_data.n_counted(X, sample_weight)),
                     _warm_start.split_generator(self, rng, fresh),
                     weights=sample_weight,
                     **balance,
@@ -289,6 +289,10 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
     def _make_solver(self, network, X, incremental):
         """The solver of this fit."""
         return _params.make_solver(self)
+
+    def _part_set_aside(self, n_counted):
+        """Of the rows, where some are."""
+        return self.validation_fraction
 
     def _sets_aside(self, solver, n_counted):
         """Whether a part of the rows, n_counted with a weight, is set aside to stop early."""

@@ -22,6 +22,8 @@ from fastmlp.solvers._base import Solver
 
 # Up to so many rows "auto" takes all of them for a step: adam makes too few steps of their batches.
 MOST_AT_ONCE = 2000
+# So many rows tell "auto" when to stop, up to this part of all.
+LEAST_ASIDE, MOST_ASIDE = 24, 0.2
 DISTRIBUTIONS = get_args(_types.Distribution)
 
 
@@ -132,7 +134,8 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
         all rows at once, if two can be set aside. "lbfgs" by name ignores it, as scikit-learn's
         does; pass ``X_val`` to ``fit`` to have it there too.
     validation_fraction : float in [0, 1), default=0.1
-        The part that is set aside.
+        The part that is set aside; more under ``early_stopping="auto"`` where it is less than 24
+        rows, up to a fifth.
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
         Decay of the moments of "adam".
     epsilon : float, default=1e-8
@@ -383,6 +386,10 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
             return self.early_stopping != "auto" and super()._sets_aside(solver, n_counted)
         enough = self.validation_fraction * n_counted > 1  # rounded up, two
         return enough if self.early_stopping == "auto" else self.early_stopping
+
+    def _part_set_aside(self, n_counted):
+        few = min(MOST_ASIDE, LEAST_ASIDE / n_counted) if self.early_stopping == "auto" else 0.0
+        return max(self.validation_fraction, few)
 
     def _encode(self, y, sample_weight, fresh, incremental, classes):
         targets = self._numbers(y, "y")

