@@ -12,7 +12,7 @@ N_NEW = 2000
 
 
 def drawn(seed, least=100, most=3000):
-    """``least`` to ``most`` rows of 1 to 8 features; of odd seeds the noise depends on them, too."""
+    """``least`` to ``most`` rows, 1 to 8 features; of odd seeds the noise depends on them, too."""
     rng = np.random.default_rng([seed, 77])
     n, d = int(np.exp(rng.uniform(np.log(least), np.log(most)))), int(rng.integers(1, 9))
     X = rng.uniform(-1.7, 1.7, (n + N_NEW, d))
