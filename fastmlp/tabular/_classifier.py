@@ -209,6 +209,39 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
         """
         return self._calibrated(self._answers(X).mean(axis=0))
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithms of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_columns)
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            -inf for a probability that is zero.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            X lacks columns, or has something else in them than in ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from fastmlp import TabularMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = TabularMLPClassifier(candidates=[("logistic", LogisticRegression())]).fit(X, y)
+        >>> int(model.predict_log_proba(X[:1]).argmax())
+        0
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels: the most probable ones.
 

@@ -120,7 +120,8 @@ def fit_folds(
     ----------
     estimator : estimator
         Is cloned. Its parameters ``max_time``, ``n_threads``, ``random_state`` and ``callback``
-        are set where it has them, also inside of others.
+        are set where it has them, also inside of others. Of one without ``max_time`` no fold begins
+        for which the time of the longest before is not left.
     X, y : ndarray or CSR matrix, ndarray
     splits : list of (ndarray, ndarray)
         Rows trained on, and judged by.
@@ -157,6 +158,8 @@ def fit_folds(
     n_workers = min(len(splits), n_threads or threads_in_force(available_cpus()))
     n_workers = min(n_workers, _copies_that_fit(X, max(len(trained) for trained, _ in splits)))
     stopped: list = []
+    hears = bool(settings(estimator, "max_time"))
+    longest = [0.0]  # of the folds of one that does not hear of time
 
     def watch(iteration, record):
         return STOP if stopped else None
@@ -164,9 +167,10 @@ def fit_folds(
     def one(fold):
         rounds = -(-(len(splits) - fold) // n_workers)  # that are to come, this one included
         seconds = (until - time.perf_counter()) / rounds
-        if seconds <= 0 and not needed:
+        if seconds <= longest[0] and not needed:
             stopped.append("time")
             return
+        began = time.perf_counter()
         trained, judged = splits[fold]
         member = clone(estimator)
         if is_classifier(estimator) and len(np.unique(y[trained])) == 1:
@@ -183,6 +187,8 @@ def fit_folds(
         if str(getattr(each, "status_", "")).startswith(Status.INTERRUPTED.value[:-1]):
             raise KeyboardInterrupt
         members[fold], answers[fold] = member, answer(member, X[judged])
+        if not hears:
+            longest[0] = max(longest[0], time.perf_counter() - began)
         if check is not None:
             check(fold, answers[fold])
 

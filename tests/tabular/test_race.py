@@ -153,6 +153,25 @@ def test_time_is_shared_out_and_kept(monkeypatch):
     assert race.status_ == "The race ended at time_limit."
 
 
+def test_one_that_does_not_hear_of_time_begins_no_fold_that_would_be_late(monkeypatch):
+    began = []
+
+    class Deaf(RidgeCV):
+        def fit(self, X, y):
+            began.append(clock.now)
+            clock.now += 20.0
+            return super().fit(X, y)
+
+    clock = Clock()
+    for module in (_race, _folds):
+        monkeypatch.setattr(module, "time", clock)
+    X, y = problem()
+    race = Race([("first", RidgeCV()), ("deaf", Deaf())], time_limit=100.0, n_threads=1)
+    race.fit(X, y)
+    assert len(began) == 1  # five of them take more than the 70 s that are left
+    assert [row["candidate"] for row in race.leaderboard_] == ["first"]
+
+
 def test_the_first_candidate_is_fitted_in_any_case():
     X, y = problem()
     race = Race([("linear", RidgeCV()), ("other", RidgeCV())], time_limit=1e-9).fit(X, y)
