@@ -390,6 +390,6 @@ begun.wait()
 @pytest.mark.parametrize("solver", ["LevenbergMarquardt", "Adam"])
 def test_a_daemon_s_fit_ends_before_the_process_does(solver):
     """OpenBLAS, which is unloaded last, would wait for its own threads that work for it."""
-    command = [sys.executable, "-c", DAEMON.format(solver=solver)]
+    command = [sys.executable, "-P", "-c", DAEMON.format(solver=solver)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
