@@ -8,10 +8,10 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-from scipy import special
 
 from fastmlp._core import noisy
 from fastmlp._numbers import check_integer, check_positive, check_random_state
+from fastmlp.distributions._special import softplus
 from fastmlp.posteriors._base import Posterior, Train
 from fastmlp.posteriors._bound import Bound, check_strengths
 from fastmlp.posteriors._parallel import generators
@@ -164,7 +164,7 @@ class Variational(Posterior):
                 )
             looks = [bound.value_grad(q, np.arange(n), rng)[0] for _ in range(LOOKS)]
             mean, rho, log_noise = bound.parts(q)
-            self.theta, self.scales = mean.copy(), special.softplus(rho)
+            self.theta, self.scales = mean.copy(), softplus(rho)
         self.network = objective.network
         self.noise = float(np.exp(log_noise))
         self.strengths_found = bound.strengths
