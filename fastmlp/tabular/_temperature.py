@@ -32,11 +32,12 @@ def temperature(proba, codes, weights=None):
     """
     if proba.shape[1] == 1:
         return 1.0
-    logs, n = _logs(proba), len(codes)
+    logs, rows = _logs(proba), np.arange(len(codes))
+    worth = len(codes) if weights is None else weights.sum()  # a weight is so many rows
 
     def loss(log_temperature):
-        found = log_softmax(logs / np.exp(log_temperature), axis=1)[np.arange(n), codes]
-        prior = 0.5 * PRIOR_ROWS / n * log_temperature**2
+        found = log_softmax(logs / np.exp(log_temperature), axis=1)[rows, codes]
+        prior = 0.5 * PRIOR_ROWS / worth * log_temperature**2
         return prior - np.average(found, weights=weights)
 
     return float(np.exp(minimize_scalar(loss, bounds=BOUNDS, method="bounded").x))

@@ -249,6 +249,17 @@ def test_temperature_mends_what_is_too_sure():
     assert temperature(p, codes) == pytest.approx(1.0, rel=0.1)
 
 
+def test_temperature_takes_a_weight_for_so_many_rows():
+    rng = np.random.default_rng(2)
+    p, codes, weights = (
+        rng.dirichlet([1, 1, 1], 30),
+        rng.integers(3, size=30),
+        rng.integers(4, size=30),
+    )
+    repeated = temperature(p.repeat(weights, axis=0), codes.repeat(weights))
+    assert temperature(p, codes, weights) == pytest.approx(repeated, rel=1e-6)
+
+
 def test_slopes_at_a_temperature_are_differences():
     rng = np.random.default_rng(0)
     proba, slopes = rng.dirichlet(np.full(3, 5.0), 20), rng.normal(size=(20, 3, 2))
