@@ -204,7 +204,14 @@ def test_smoothed_labels_are_what_a_constant_learns(kind, loss):
     y = {"two": [0, 1, 1, 1], "three": list("abcc"), "several": [[0, 1], [1, 0], [1, 1], [1, 0]]}
     y = np.array(y[kind])
     fitted = MLPClassifier(
-        (), solver="newton", alpha=0.0, loss=loss, label_smoothing=0.2, tol=1e-10, max_iter=200
+        (),
+        solver="newton",
+        alpha=0.0,
+        loss=loss,
+        label_smoothing=0.2,
+        tol=1e-10,
+        max_iter=200,
+        random_state=0,
     ).fit(np.zeros((4, 1)), y)
     shares = {"two": [0.25, 0.75], "three": [0.25, 0.25, 0.5], "several": [0.75, 0.5]}[kind]
     n = 3 if kind == "three" else 2
