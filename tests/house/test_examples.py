@@ -78,7 +78,9 @@ def gap(rows):
     """Laplace widens in the gap as the draws of the posterior itself do, and noise is found."""
     laplace, draws = rows["Laplace, one mode"], rows["Hamiltonian Monte Carlo"]
     assert laplace[2] > 5 and draws[2] > 5
-    np.testing.assert_allclose(laplace[:2], draws[:2], rtol=0.5)  # chains are short
+    np.testing.assert_allclose(laplace[0], draws[0], rtol=0.2)
+    # In the gap chains of this length end between 0.47 and 0.87, by the modes that they find.
+    np.testing.assert_allclose(laplace[1], draws[1], rtol=0.5)
     np.testing.assert_allclose(rows["learned"], rows["truth"], rtol=0.25)
 
 
