@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastmlp._core.values import penalise
-from fastmlp.segments import WEIGHTS, Segment
+from fastmlp.segments import BIASES, WEIGHTS, Segment, by_layer
 
 
 class Groups(NamedTuple):
@@ -45,12 +45,14 @@ def by_segment(segments: Sequence[Segment]) -> Groups:
 
 def by_feature(segments: Sequence[Segment]) -> Groups:
     """A group for each row of W1, "W1[0]", "W1[1]", ..., and for each of the other segments."""
-    first, *others = segments
-    rows = np.repeat(np.arange(first.rows), first.cols)
-    sizes = [segment.end - segment.at for segment in others]
-    rest = np.repeat(first.rows + np.arange(len(others)), sizes)
-    names = tuple(f"{first.name}[{row}]" for row in range(first.rows))
-    return Groups((*names, *(s.name for s in others)), np.concatenate([rows, rest]))
+    names: list[str] = []
+    sizes: list[int] = []
+    for s in segments:
+        by_row = s.layer == 1 and s.group == WEIGHTS
+        part = [f"{s.name}[{row}]" for row in range(s.rows)] if by_row else [s.name]
+        names += part
+        sizes += len(part) * [(s.end - s.at) // len(part)]
+    return Groups(tuple(names), np.repeat(np.arange(len(names)), sizes))
 
 
 class _Layout(NamedTuple):
@@ -196,22 +198,25 @@ def prior(
     variance : ndarray of shape (n_raw,), optional
         Of the targets that the outputs are in the units of: strengths are relative to its inverse.
     """
-    *others, outputs, level = segments
+    *others, last = by_layer(segments)
+    level = last[BIASES]
     names, index = by_feature(segments) if grouping == "ard" else by_segment(segments)
     if grouping == "single":
-        names, index = ("all",), np.zeros(level.end, int)
+        names, index = ("all",), np.zeros(segments[-1].end, int)
     else:
-        names = names[:-1]
-    index[level.at :] = -1
+        k = index[level.at]
+        names = names[:k] + names[k + 1 :]
+        index[index > k] -= 1
+    index[level.at : level.end] = -1
     relative = None
     if others and variance is not None:
-        relative = np.ones(level.end)
-        outputs.of(relative)[...] = 1 / variance
+        relative = np.ones(segments[-1].end)
+        last[WEIGHTS].of(relative)[...] = 1 / variance
     parts = {s.name: np.unique(index[s.at : s.end]).tolist() for s in segments}
     typical = np.zeros(len(names))
     if grouping != "single":
-        for segment in segments[2::2]:
-            typical[parts[segment.name]] = segment.rows
+        for layer in (*others, last)[1:]:
+            typical[parts[layer[WEIGHTS].name]] = layer[WEIGHTS].rows
     return Prior(
         L2(Groups(names, index), 1.0, relative),
         typical,

@@ -5,6 +5,7 @@ What knows that W_l lies before b_l, or that decay holds for weights alone, read
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -66,3 +67,11 @@ def segments_of(widths: tuple[int, ...]) -> tuple[Segment, ...]:
             segments.append(Segment(name, at, rows, fan_out, group))
             at = segments[-1].end
     return tuple(segments)
+
+
+def by_layer(segments: Sequence[Segment]) -> list[dict[str, Segment]]:
+    """Of each layer its segments by group, in the order of theta."""
+    layers: dict[int, dict[str, Segment]] = {}
+    for segment in segments:
+        layers.setdefault(segment.layer, {})[segment.group] = segment
+    return [layers[l] for l in sorted(layers)]

@@ -11,6 +11,7 @@ from fastmlp._core.values import loss_of
 from fastmlp._names import unknown
 from fastmlp.data import as_given
 from fastmlp.posteriors._density import check_fixed_noise, check_proper
+from fastmlp.segments import WEIGHTS, by_layer
 
 STRENGTHS = ("fixed", "single", "layer", "ard")
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
@@ -53,9 +54,7 @@ class Bound:
         self._open = objective.has_noise and noise is None
         self._X = as_given(self._data.X)
         self._whole = None  # all rows as the first layer takes them, once they have been asked for
-        # W with b below it, as theta stores it: (rows + 1, cols).
-        pairs = zip(self.network.segments[::2], self.network.segments[1::2], strict=True)
-        self._layers = [(slice(W.at, b.end), (W.rows + 1, W.cols)) for W, b in pairs]
+        self._layers = [_stacked(*layer.values()) for layer in by_layer(self.network.segments)]
         self._activations = [(g.name, _padded(g.values)) for g in self.network._hidden]
         self._learned = strengths != "fixed"
         if self._learned:
@@ -212,6 +211,13 @@ def check_strengths(objective, strengths: str, noise: float | None) -> None:
     if strengths not in STRENGTHS:
         raise ValueError(unknown("strengths", strengths, STRENGTHS))
     check_fixed_noise(objective, noise)
+
+
+def _stacked(W, b):
+    """Where W~ lies in theta, and its shape: W with b below it, as activations end in a one."""
+    if W.group != WEIGHTS or W.end != b.at:
+        raise ValueError(f"{b.name} does not lie below {W.name}")
+    return slice(W.at, b.end), (W.rows + b.rows, W.cols)
 
 
 def _padded(values):

@@ -7,6 +7,7 @@ import numpy as np
 from fastmlp._names import shown
 from fastmlp._numbers import check_positive
 from fastmlp.posteriors._nuts import FURTHEST, STOPPED, grow
+from fastmlp.segments import BIASES, by_layer
 
 # Hyperpriors. Of noise: 1 / s^2 ~ Gamma of this shape, one degree of freedom, as in Neal, Bayesian
 # Learning for Neural Networks (1996), whose width of .05 is in units of the targets' deviation.
@@ -249,7 +250,9 @@ def _outside(log_density, level, at, width):
 
 def check_proper(objective, held: np.ndarray) -> None:
     """Hidden biases without a penalty may grow for ever: nothing would hold them."""
-    loose = [s.name for s in objective.segments[:-1] if not held[s.at : s.end].all()]
+    level = by_layer(objective.segments)[-1][BIASES]
+    inner = (s for s in objective.segments if s != level)
+    loose = [s.name for s in inner if not held[s.at : s.end].all()]
     if loose:
         raise ValueError(
             f"The penalty leaves {', '.join(loose)} free: the posterior cannot be normalised. "

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from fastmlp._memory import TO_SOLVE, check_matrices_fit
 from fastmlp.network import Network
+from fastmlp.segments import BIASES, by_layer
 from fastmlp.solvers._laplace import BlockLaplace, DiagonalLaplace
 
 # Up to so many parameters "auto" takes the whole matrix.
@@ -23,8 +24,8 @@ def check_fits(objective, structure):
     if structure == "diagonal":
         return structure, []
     if structure == "layer":
-        weights, biases = objective.segments[::2], objective.segments[1::2]
-        sizes = [b.end - W.at for W, b in zip(weights, biases, strict=True)]
+        layers = by_layer(objective.segments)
+        sizes = [sum(s.end - s.at for s in layer.values()) for layer in layers]
     for size in sizes:
         check_matrices_fit(size, TO_SOLVE, SMALLER)
     return structure, sizes
@@ -57,7 +58,7 @@ def last_layer(objective, theta):
         output_activation=hidden[-1],
         dtype=network.dtype,
     )
-    at = objective.segments[-2].at
+    at = min(s.at for s in by_layer(objective.segments)[-1].values())
     front = features, theta[:at]
     y, w = term.data.selected
     last = Network(
@@ -73,13 +74,15 @@ def last_layer(objective, theta):
 def _layer_blocks(objective, theta, sizes):
     """Of each layer's parameters the block of the Gauss-Newton matrix, rows at a time."""
     blocks = [np.zeros((size, size)) for size in sizes]
+    layers = by_layer(objective.segments)
     step = max(1, _BLOCK_BYTES // (8 * objective.network.n_raw * max(sizes)))
     for at in range(0, objective.n_samples, step):
         rows = np.arange(at, min(at + step, objective.n_samples))
         *_, factors = objective.term.subset(rows).sums("value_grad_gram", theta)
-        for block, (a, delta) in zip(blocks, factors.pairs, strict=True):
+        for block, layer, (a, delta) in zip(blocks, layers, factors.pairs, strict=True):
             a = a.toarray() if sparse.issparse(a) else a
-            a = np.repeat(np.column_stack([a, np.ones(len(a))]), len(delta) // len(a), axis=0)
+            inputs = [np.ones(len(a)) if group == BIASES else a for group in layer]
+            a = np.repeat(np.column_stack(inputs), len(delta) // len(a), axis=0)
             J = np.einsum("ri,rj->rij", a, delta).reshape(len(delta), -1)
             block += J.T @ J / objective.weight_sum
     return blocks

@@ -14,6 +14,7 @@ from fastmlp.posteriors._gaussian import DiagonalFactor, Factor, Gaussian
 from fastmlp.posteriors._parallel import generators, n_workers, side_by_side
 from fastmlp.posteriors._restricted import LEAST_NOISE, restricted, spread
 from fastmlp.posteriors._structure import MOST_FULL, check_fits, curvature, last_layer
+from fastmlp.segments import by_layer
 from fastmlp.solvers import EvidenceState, LevenbergMarquardt, Result, minimize
 from fastmlp.solvers._evidence import WEAK, Evidence
 from fastmlp.solvers._laplace import DiagonalLaplace
@@ -176,7 +177,7 @@ class Laplace(Posterior):
             n_starts = check_integer("n_starts", self.n_starts)
         if self._weights(objective) == "all":
             check_fits(objective, self.structure)  # before training
-        if len(objective.segments) < 3:
+        if len(by_layer(objective.segments)) == 1:
             n_starts = 1  # there is one mode
         if train is None:
             ends = [Result(np.asarray(theta), np.nan, 0, None, state=state)]
@@ -275,7 +276,7 @@ class Laplace(Posterior):
         weights = self.weights
         if weights == "auto":
             weights = "all" if objective.n_params <= MOST_FULL else "last"
-        return weights if len(objective.segments) > 2 else "all"
+        return weights if len(by_layer(objective.segments)) > 1 else "all"
 
     def _restricting(self, objective, train):
         """``train``, by the likelihood with locations integrated out."""

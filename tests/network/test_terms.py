@@ -3,6 +3,7 @@
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from fastmlp import Network, penalties
 from fastmlp._gram import Factors
 from fastmlp.objective import Objective
 from fastmlp.penalties import L2
+from fastmlp.posteriors._structure import check_fits
+from fastmlp.segments import Segment
 from fastmlp.solvers import LevenbergMarquardt, NewtonCG, minimize
 from fastmlp.terms import SHAPES, Total
 
@@ -54,6 +57,39 @@ def test_segments_are_what_unpack_shows(layers):
 
 
 # -- penalties -------------------------------------------------------------------------------------
+
+
+class TestAnotherMap:
+    """Names and groups say what a segment is, not its place: here b1, W1, W2 alone, W3, b3."""
+
+    segments = (
+        Segment("b1", 0, 1, 3, "biases"),
+        Segment("W1", 3, 2, 3, "weights"),
+        Segment("W2", 9, 3, 2, "weights"),
+        Segment("b3", 15, 1, 1, "biases"),
+        Segment("W3", 16, 2, 1, "weights"),
+    )
+
+    @pytest.mark.parametrize("grouping", ["single", "layer", "ard"])
+    def test_the_prior_leaves_out_the_biases_of_outputs(self, grouping):
+        prior = penalties.prior(self.segments, grouping, np.array([4.0]))
+        groups = prior.penalty.groups
+        names = {
+            "single": ["all"] * 17,
+            "layer": ["b1"] * 3 + ["W1"] * 6 + ["W2"] * 6 + ["W3"] * 2,
+            "ard": ["b1"] * 3 + ["W1[0]"] * 3 + ["W1[1]"] * 3 + ["W2"] * 6 + ["W3"] * 2,
+        }[grouping]
+        assert groups.index[15] == -1
+        assert [groups.names[k] for k in np.delete(groups.index, 15)] == names
+        typical = dict(zip(groups.names, prior.typical, strict=True))
+        expected = {name: 3.0 * (name == "W2") + 2.0 * (name == "W3") for name in names}
+        assert typical == ({"all": 0} if grouping == "single" else expected)
+        assert prior.segments["b3"] == ()
+        np.testing.assert_array_equal(np.flatnonzero(prior.penalty.diagonal == 0.25), [16, 17])
+
+    def test_a_posterior_by_layers_has_a_block_for_each(self):
+        objective = SimpleNamespace(segments=self.segments, n_params=18)
+        assert check_fits(objective, "layer") == ("layer", [9, 6, 3])
 
 
 class TestPenalties:
