@@ -8,7 +8,8 @@ import numpy as np
 
 from fastmlp._marginal import log_shares, spread_normals, stacked_quantiles
 from fastmlp._weighted import average, quantile
-from fastmlp.losses import resolve_output
+from fastmlp.data import check_weights
+from fastmlp.losses import check_targets, resolve_output
 
 # Shares of a class are kept away from 0, where the logarithm ends.
 _LEAST_SHARE = 1e-12
@@ -88,6 +89,15 @@ def best_constant(
     objective, at, values = _of_constants(network, columns, sample_weight, candidates)
     k = int(np.argmin(values))
     return candidates[k], values[k]
+
+
+def outputs_at_constant(theta: np.ndarray, network: Any, y: Any, sample_weight: Any) -> None:
+    """Let the output biases in theta be the best constant, where one is known."""
+    n = len(y) if np.ndim(y) else 0
+    y = check_targets(y, network._loss, network._output, n, network.n_targets, np.float64)
+    constant = best_constant(network, y, check_weights(sample_weight, n, np.dtype(np.float64)))
+    if constant is not None:
+        theta[-network.n_raw :] = constant[0]
 
 
 def _before(output: str, mean: np.ndarray) -> np.ndarray:

@@ -27,6 +27,24 @@ def integers(value: Any) -> list[int] | None:
     return [int(entry) for entry in value]
 
 
+def check_widths(layers: Any) -> tuple[int, ...]:
+    """The widths of a network's layers: n_features, hidden ones, n_targets.
+
+    Raises
+    ------
+    ValueError
+        They are not at least two positive integers, or make more than memory is counted in.
+    """
+    widths = integers(layers)
+    if widths is None or len(widths) < 2 or min(widths) < 1:
+        raise ValueError(
+            "layers must be at least two positive integers, [n_features, hidden..., n_targets]; "
+            f"got {shown(layers)}."
+        )
+    check_sizes(widths)
+    return tuple(widths)
+
+
 def check_sizes(widths: list[int]) -> None:
     """Whether widths of layers, and what is reckoned from them, can be sizes in memory.
 

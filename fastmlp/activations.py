@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from fastmlp._core.kernels import ACTIVATIONS
+import numpy as np
+
+from fastmlp._core.kernels import ACTIVATIONS, activation_values
 from fastmlp._names import shown, unknown
 from fastmlp._numbers import Interval
 
@@ -83,6 +85,13 @@ def resolve_hidden(spec: Any, n_hidden: int) -> list[Activation]:
             f"activation has {len(spec)} entries, the network {n_hidden} hidden layers."
         )
     return [resolve(s) for s in spec]
+
+
+def slope_of(g: Activation, z: np.ndarray) -> np.ndarray:
+    """The derivative of an activation at z, float32 or float64, of shape (n,)."""
+    params = np.zeros(2)
+    params[: len(g.values)] = g.values
+    return activation_values(g.name, params, z)[1]
 
 
 def named(spec: Any, known: tuple[str, ...], what: str) -> tuple[str, Mapping[str, float]]:

@@ -21,6 +21,23 @@ _SCHEMES = {
 NAMES = (*_SCHEMES, "nguyen-widrow", "zeros")
 
 
+def resolve(init: Any, widths: tuple[int, ...], first_activation: str, random_state: Any):
+    """Coefs and intercepts to start from: drawn as a name says, or a pair that is given.
+
+    Raises
+    ------
+    ValueError
+        It is neither.
+    """
+    if isinstance(init, str):
+        return draw(widths, first_activation, init, random_state)
+    if not isinstance(init, (tuple, list)) or len(init) != 2:
+        raise ValueError(
+            f"init must be one of {', '.join(NAMES)}, or (coefs, intercepts); got {init!r}."
+        )
+    return init
+
+
 def draw(widths: tuple[int, ...], first_activation: str, init: str, random_state: Any):
     """Draw coefs and intercepts, layer by layer, weights before biases.
 

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import _types, initialisation
-from fastmlp._constant import best_constant
+from fastmlp import _jacobians, _types, initialisation
+from fastmlp._constant import outputs_at_constant
 from fastmlp._core.network import Layers
-from fastmlp._names import shown
-from fastmlp._sizes import check_sizes, integers
+from fastmlp._sizes import check_widths
 from fastmlp._sweeps import Sweep
-from fastmlp.activations import Activation, resolve_hidden
-from fastmlp.data import check_rows, check_scales, check_vector, check_weights
+from fastmlp.activations import resolve_hidden
+from fastmlp.data import check_rows, check_scales, check_vector
 from fastmlp.losses import check_targets, resolve_loss, resolve_output
 from fastmlp.objective import NetworkObjective
 from fastmlp.plan import Plan, plan_of
-from fastmlp.segments import BIASES, WEIGHTS, Segment, segments_of
-from fastmlp.trace import Trace, slope_of, trace
+from fastmlp.segments import Segment, fill, segments_of, split
+from fastmlp.trace import Trace, trace
 
 
 class Network:
@@ -111,7 +110,7 @@ class Network:
         loss: _types.LossSpec = "squared_error",
         dtype: Any = np.float64,
     ):
-        widths = _check_widths(layers)
+        widths = check_widths(layers)
         self._dtype = np.dtype(dtype)
         if self._dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {self._dtype}.")
@@ -297,24 +296,10 @@ class Network:
         >>> net.init(random_state=0).shape
         (13,)
         """
-        if isinstance(init, str):
-            first: Activation | None = self._hidden[0] if self._hidden else None
-            init = initialisation.draw(
-                self._widths, first.name if first else "", init, random_state
-            )
-        elif not isinstance(init, (tuple, list)) or len(init) != 2:
-            raise ValueError(
-                f"init must be one of {', '.join(initialisation.NAMES)}, or (coefs, intercepts); "
-                f"got {init!r}."
-            )
-        theta = self.pack(*init)
+        first = self._hidden[0].name if self._hidden else ""
+        theta = self.pack(*initialisation.resolve(init, self._widths, first, random_state))
         if y is not None:
-            n = len(y) if np.ndim(y) else 0
-            y = check_targets(y, self._loss, self._output, n, self.n_targets, np.float64)
-            weights = check_weights(sample_weight, n, np.dtype(np.float64))
-            constant = best_constant(self, y, weights)
-            if constant is not None:
-                theta[-self.n_raw :] = constant[0]
+            outputs_at_constant(theta, self, y, sample_weight)
         return theta
 
     def pack(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> np.ndarray:
@@ -348,26 +333,9 @@ class Network:
         array([1., 2., 3.])
         """
         theta = np.empty(self.n_params, self.dtype)
-        views = self.unpack(theta)
-        for what, given, slots in zip(
-            ("coefs", "intercepts"), (coefs, intercepts), views, strict=True
-        ):
-            if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str | bytes):
-                raise TypeError(
-                    f"{what} must be a list with an array per layer, {len(slots)} of them; got "
-                    f"{shown(given)}."
-                )
-            if len(given) != len(slots):
-                raise ValueError(f"{what} must have {len(slots)} arrays, got {len(given)}.")
-            for l, (array, slot) in enumerate(zip(given, slots, strict=True)):
-                array = np.asarray(array)
-                if array.dtype.kind not in "fiub":
-                    raise TypeError(f"{what}[{l}] must hold real numbers, got dtype {array.dtype}.")
-                if array.shape != slot.shape:
-                    raise ValueError(
-                        f"{what}[{l}] must have shape {slot.shape}, got {array.shape}."
-                    )
-                slot[...] = array
+        weights, biases = split(theta, self.segments)
+        fill(weights, coefs, "coefs")
+        fill(biases, intercepts, "intercepts")
         return theta
 
     def unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -400,11 +368,7 @@ class Network:
         ([array([[0.],
                [1.]])], [array([2.])])
         """
-        theta = check_vector(theta, self.n_params, self.dtype, "theta")
-        parts: dict[str, list[np.ndarray]] = {WEIGHTS: [], BIASES: []}
-        for segment in self.segments:
-            parts[segment.group].append(segment.of(theta))
-        return parts[WEIGHTS], parts[BIASES]
+        return split(check_vector(theta, self.n_params, self.dtype, "theta"), self.segments)
 
     # -- predictions -------------------------------------------------------------------------
 
@@ -653,7 +617,7 @@ class Network:
         >>> net.jacobian([1.0, 2.0, 3.0], [[4.0, 5.0]])
         array([[[4., 5., 1.]]])
         """
-        return self._jacobian(theta, X, False, plan)
+        return _jacobians.of_raw(self, theta, X, of_inputs=False, plan=plan)
 
     def input_jacobian(
         self, theta: Any, X: Any, apply_output: bool = False, plan: Plan | None = None
@@ -687,26 +651,11 @@ class Network:
         """
         if apply_output:
             self._check_predicts()
-        jacobian = self._jacobian(theta, X, True, plan)
+        jacobian = _jacobians.of_raw(self, theta, X, of_inputs=True, plan=plan)
         if not apply_output:
             return jacobian
-        jacobian = jacobian[:, : self.n_targets]
-        if self._output.name == "identity":
-            return jacobian
-        raw = self.raw(theta, X)[:, : self.n_targets]
-        if self._output.name == "softmax":
-            p = np.exp(raw - raw.max(axis=1, keepdims=True))
-            p /= p.sum(axis=1, keepdims=True)
-            mean = np.einsum("nk,nkj->nj", p, jacobian)
-            return p[:, :, np.newaxis] * (jacobian - mean[:, np.newaxis])
-        slope = slope_of(self._output, raw.ravel())
-        return slope.reshape(raw.shape)[:, :, np.newaxis] * jacobian
-
-    def _jacobian(self, theta: Any, X: Any, of_inputs: bool, plan: Any) -> np.ndarray:
-        theta = check_vector(theta, self.n_params, np.dtype(np.float64), "theta")
-        X = check_rows(X, self.n_features, np.dtype(np.float64))
-        sweep = Sweep(self._layers, theta.dtype, X, plan=plan_of(plan, self._widths))
-        return sweep.jacobian(theta, of_inputs)
+        raw = self.raw(theta, X, plan)[:, : self.n_targets]
+        return _jacobians.through(self._output, raw, jacobian[:, : self.n_targets])
 
     # -- curvature -----------------------------------------------------------------------------
 
@@ -873,14 +822,3 @@ class Network:
         2.0
         """
         return trace(self, theta, x, y)
-
-
-def _check_widths(layers: Any) -> tuple[int, ...]:
-    widths = integers(layers)
-    if widths is None or len(widths) < 2 or min(widths) < 1:
-        raise ValueError(
-            "layers must be at least two positive integers, [n_features, hidden..., n_targets]; "
-            f"got {shown(layers)}."
-        )
-    check_sizes(widths)
-    return tuple(widths)

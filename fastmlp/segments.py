@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from fastmlp._names import shown
 
 WEIGHTS, BIASES = "weights", "biases"
 
@@ -75,3 +77,29 @@ def by_layer(segments: Sequence[Segment]) -> list[dict[str, Segment]]:
     for segment in segments:
         layers.setdefault(segment.layer, {})[segment.group] = segment
     return [layers[l] for l in sorted(layers)]
+
+
+def split(theta: np.ndarray, segments: Sequence[Segment]) -> tuple[list, list]:
+    """Views into theta: the weights and the biases of each layer."""
+    parts: dict[str, list[np.ndarray]] = {WEIGHTS: [], BIASES: []}
+    for segment in segments:
+        parts[segment.group].append(segment.of(theta))
+    return parts[WEIGHTS], parts[BIASES]
+
+
+def fill(views: list[np.ndarray], given: Any, what: str) -> None:
+    """Write an array for each layer into the views of theta that :func:`split` gave."""
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str | bytes):
+        raise TypeError(
+            f"{what} must be a list with an array per layer, {len(views)} of them; got "
+            f"{shown(given)}."
+        )
+    if len(given) != len(views):
+        raise ValueError(f"{what} must have {len(views)} arrays, got {len(given)}.")
+    for l, (array, view) in enumerate(zip(given, views, strict=True)):
+        array = np.asarray(array)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{what}[{l}] must hold real numbers, got dtype {array.dtype}.")
+        if array.shape != view.shape:
+            raise ValueError(f"{what}[{l}] must have shape {view.shape}, got {array.shape}.")
+        view[...] = array

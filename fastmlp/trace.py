@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._core.kernels import activation_values
-from fastmlp.activations import Activation
+from fastmlp.activations import slope_of
 
 
 class Trace(Mapping):
@@ -111,10 +110,3 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
             "grad_b": {l: grad_b[l - 1] for l in range(1, n_layers + 1)},
         }
     )
-
-
-def slope_of(g: Activation, z: np.ndarray) -> np.ndarray:
-    """The derivative of an activation at z, float32 or float64, of shape (n,)."""
-    params = np.zeros(2)
-    params[: len(g.values)] = g.values
-    return activation_values(g.name, params, z)[1]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from fastmlp.trace import slope_of
+from fastmlp.activations import slope_of
 
 MOST_ROWS = 1000
 # A unit whose slope is below this share of its largest is at the flat end of its activation.

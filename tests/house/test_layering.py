@@ -34,7 +34,7 @@ FLOORS = (  # lowest first; a module imports from its own floor and from those b
     {"displays"},
     {"_sweeps", "_total"},
     {"terms"},
-    {"objective", "_linear", "_constant", "network", "trace", "predictor"},
+    {"objective", "_jacobians", "_linear", "_constant", "network", "trace", "predictor"},
     {"solvers"},
     {"training"},
     {"posteriors"},
