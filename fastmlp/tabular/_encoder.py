@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp._names import shown
 from fastmlp._numbers import check_integer
 
 
@@ -30,6 +31,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     ----------
     n_bins : int, default=16
         Bins of a column, at most.
+    dtype : {numpy.float64, numpy.float32}, default=numpy.float64
+        Type of the result; the place of a number in its bin is found in float64 in any case.
 
     Attributes
     ----------
@@ -64,8 +67,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: np.ndarray
 
-    def __init__(self, n_bins: int = 16) -> None:
+    def __init__(self, n_bins: int = 16, dtype: Any = np.float64) -> None:
         self.n_bins = n_bins
+        self.dtype = dtype
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the edges.
@@ -84,7 +88,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            X has infinity or text, or ``n_bins`` is no integer of at least 1.
+            X has infinity or text, ``n_bins`` is no integer of at least 1, or ``dtype`` is neither
+            type.
 
         Examples
         --------
@@ -93,6 +98,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         [array([0., 1., 3.])]
         """
         n_bins = check_integer("n_bins", self.n_bins)
+        if self.dtype not in (np.float64, np.float32):
+            raise ValueError(f"dtype must be float64 or float32, got {shown(self.dtype)}.")
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
         n_bins = min(n_bins, len(X))  # more levels than rows are no further quantiles
         levels = np.arange(n_bins + 1) / n_bins
@@ -102,12 +109,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self.edges_ = [
             np.unique(np.quantile(x, levels, method="inverted_cdf")) if x.size else x for x in known
         ]
-        widths = [
-            max(len(edges) - 1, 0) + holes
-            for edges, holes in zip(self.edges_, self.holes_, strict=True)
-        ]
-        self.origin_ = np.repeat(np.arange(X.shape[1]), widths)
+        self.origin_ = np.repeat(np.arange(X.shape[1]), self._bins() + self.holes_)
         return self
+
+    def _bins(self):
+        """How many bins each column has, (n_features,)."""
+        return np.array([max(len(edges) - 1, 0) for edges in self.edges_], dtype=np.intp)
 
     def transform(self, X: Any) -> np.ndarray:
         """Encode.
@@ -137,19 +144,46 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan")
-        out = np.zeros((len(X), len(self.origin_)))
-        start = 0
-        for x, edges, holes in zip(X.T, self.edges_, self.holes_, strict=True):
-            missing = np.isnan(x)
-            n_bins = max(len(edges) - 1, 0)
-            if n_bins:
-                passed = np.interp(x[~missing], edges, np.arange(len(edges)))
-                passed = passed[:, np.newaxis] - np.arange(n_bins)
-                out[~missing, start : start + n_bins] = np.clip(passed, 0, 1)
-            if holes:
-                out[:, start + n_bins] = missing
-            start += n_bins + holes
+        return self.encoded(X)
+
+    def encoded(self, X: np.ndarray) -> np.ndarray:
+        """:meth:`transform` of a float64 array that is checked."""
+        n_bins = self._bins()
+        widths = n_bins + self.holes_
+        starts = np.cumsum(widths) - widths  # of each column's new ones
+        missing = np.isnan(X)
+        passed = self._passed(X)  # bins, a fraction of the last among them
+        passed[missing] = 0.0
+        whole = passed.astype(np.int32)
+        bins = np.arange(len(self.origin_), dtype=np.int32) - starts[self.origin_].astype(np.int32)
+        out = (np.take(whole, self.origin_, axis=1) > bins).astype(self.dtype)
+        rows, columns = np.nonzero(passed > whole)
+        at = whole[rows, columns]
+        out[rows, starts[columns] + at] = passed[rows, columns] - at
+        holes = np.flatnonzero(self.holes_)
+        out[:, starts[holes] + n_bins[holes]] = missing[:, holes]
         return out
+
+    def is_like(self, other: PiecewiseLinearEncoder) -> bool:
+        """Whether another one encodes as this one does."""
+        return (
+            self.dtype == other.dtype
+            and len(self.edges_) == len(other.edges_)
+            and np.array_equal(self.holes_, other.holes_)
+            and all(map(np.array_equal, self.edges_, other.edges_))
+        )
+
+    def _passed(self, X):
+        """Through how many of its bins each number has come, (n, n_features) float64."""
+        passed = np.zeros(X.shape)
+        n_bins = self._bins()
+        of_one = np.flatnonzero(n_bins == 1)
+        low, high = np.array([self.edges_[j] for j in of_one]).reshape(-1, 2).T / 2
+        within = np.clip(X[:, of_one] / 2, low, high)  # halves: no difference is infinite
+        passed[:, of_one] = (within - low) / (high - low)
+        for j in np.flatnonzero(n_bins > 1):
+            passed[:, j] = np.interp(X[:, j], self.edges_[j], np.arange(n_bins[j] + 1))
+        return passed
 
     def pull_back(self, slopes: np.ndarray, X: np.ndarray) -> np.ndarray:
         """d answer / d x, (n, n_outputs, n_features), from that by new columns; no NaN in X."""

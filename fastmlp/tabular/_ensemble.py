@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.tabular import _gradients, _selection
+from fastmlp.tabular import _gradients, _members, _selection
 from fastmlp.tabular._temperature import tempered, tempered_slopes
 
 
@@ -42,16 +42,30 @@ class Ensemble(BaseEstimator):
         """The ensemble of each fold's members, (n_folds, n, n_outputs)."""
         check_is_fitted(self)
         n_folds = len(next(iter(self.members_.values())))
-        return np.stack([self.fold_answer(fold, X) for fold in range(n_folds)])
+        return self._by_folds(range(n_folds), X)
 
     def fold_answer(self, fold, X):
         """The ensemble of members that have not seen a fold, (n, n_outputs)."""
-        shares = self.weights_.items()
-        return sum(share * self._member_answer(name, fold, X) for name, share in shares)
+        return self._by_folds([fold], X)[0]
 
-    def _member_answer(self, name, fold, X):
-        answer = self._answer(self.members_[name][fold], X)
-        return answer if self._range is not None else tempered(answer, self.temperatures_[name])
+    def _by_folds(self, folds, X):
+        members = [self.members_[name][0] for name in self.weights_]
+        parts = [self._of_rows(folds, _members.Rows(X[at])) for at in _members.blocks(X, members)]
+        return np.concatenate(parts, axis=1)
+
+    def _of_rows(self, folds, rows):
+        said = {name: [] for name in self.weights_}
+        for fold in folds:
+            for name, answers in said.items():
+                answers.append(self._answer(self.members_[name][fold], rows))
+            rows.forget()
+        total = 0.0
+        for name, share in self.weights_.items():
+            answers = np.stack(said[name])
+            if self._range is None:
+                answers = tempered(answers, self.temperatures_[name])
+            total = total + share * answers
+        return total
 
     def answer_and_jacobian(self, X):
         """The answer, (n, n_outputs), and d answer / d x, (n, n_outputs, n_features)."""
@@ -191,10 +205,10 @@ class Ensemble(BaseEstimator):
 
     def _answer(self, member, X):
         """What a member says of rows, (n, n_outputs): targets, or a probability for each class."""
+        said = _members.said(member, _members.Rows.of(X))
         if self._range is None:
             known = np.searchsorted(self.classes_, member.classes_)
-            answer = np.zeros((X.shape[0], len(self.classes_)))
-            answer[:, known] = member.predict_proba(X)
+            answer = np.zeros((len(said), len(self.classes_)))
+            answer[:, known] = said
             return answer
-        answer = np.asarray(member.predict(X), dtype=np.float64).reshape(X.shape[0], -1)
-        return np.clip(answer, *self._range) if self.clip else answer
+        return np.clip(said, *self._range) if self.clip else said

@@ -16,6 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, SplineTransformer, Standa
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.solvers import AdamW, LevenbergMarquardt
 from fastmlp.tabular._encoder import PiecewiseLinearEncoder
+from fastmlp.tabular._members import dense, single
 from fastmlp.tabular._race import Candidate
 from fastmlp.tabular._splines import SplineEncoder
 
@@ -225,12 +226,12 @@ def _encoding(Z):
     """Steps that encode a table of numbers, and how many columns these make; [], 0: too many."""
     if Z.shape[0] * Z.shape[1] > MOST_ENCODED:
         return [], 0
-    encoder = PiecewiseLinearEncoder()
-    n_encoded = len(encoder.fit(_dense(Z)).origin_)
+    encoder = PiecewiseLinearEncoder(dtype=np.float32)
+    n_encoded = len(encoder.fit(dense(Z)).origin_)
     if not 0 < Z.shape[0] * n_encoded <= MOST_ENCODED:
         return [], 0
-    dense = FunctionTransformer(_dense, accept_sparse=True)
-    return [dense, encoder] if sp.issparse(Z) else [encoder], n_encoded
+    before = [FunctionTransformer(dense, accept_sparse=True)] if sp.issparse(Z) else []
+    return [*before, encoder], n_encoded
 
 
 def spreads(n, n_features):
@@ -305,16 +306,8 @@ def _adam(
 
 
 def _in_single_precision(network, *before):
-    cast = FunctionTransformer(_float32, accept_sparse=True)
+    cast = FunctionTransformer(single, accept_sparse=True)
     return make_pipeline(*before, cast, network)
-
-
-def _dense(X):
-    return X.toarray() if sp.issparse(X) else X
-
-
-def _float32(X):
-    return X.astype(np.float32)
 
 
 def _scaled(network):

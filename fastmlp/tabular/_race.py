@@ -17,6 +17,7 @@ from fastmlp.tabular import _selection
 from fastmlp.tabular._ensemble import Ensemble, classifies
 from fastmlp.tabular._folds import SEEDS, check_groups, fit_folds, settings, split
 from fastmlp.tabular._leaderboard import Leaderboard, Progress
+from fastmlp.tabular._members import share_encoders
 from fastmlp.tabular._scaler import unit_of
 from fastmlp.tabular._temperature import temperature, tempered
 
@@ -414,6 +415,8 @@ class Race(Ensemble):
         self.weights_ = shares
         by_name = {entry.candidate.name: entry for entry in usable}
         self.members_ = {name: by_name[name].members for name in shares}
+        for of_fold in zip(*self.members_.values(), strict=True):
+            share_encoders(of_fold)
         self.temperatures_ = {name: by_name[name].temperature for name in shares}
         self._judged_predictions = sum(
             share * by_name[name].predictions for name, share in shares.items()

@@ -44,8 +44,8 @@ def temperature(proba, codes, weights=None):
 
 
 def tempered(proba, temperature):
-    """Probabilities at a temperature, (n, n_classes)."""
-    return softmax(_logs(proba) / temperature, axis=1)
+    """Probabilities at a temperature, (..., n_classes)."""
+    return softmax(_logs(proba) / temperature, axis=-1)
 
 
 def tempered_slopes(proba, slopes, temperature):

@@ -258,6 +258,16 @@ def test_encoding_of_holes_constants_and_few_values():
     assert np.isfinite(encoder.transform([[nan] * 5])).all()
 
 
+def test_encoding_in_single_precision():
+    X = 1e6 + RNG.random((40, 2))  # a place in a bin is not that of a rounded number
+    plain, encoder = (PiecewiseLinearEncoder(dtype=dtype) for dtype in (np.float64, np.float32))
+    out = encoder.fit_transform(X)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, plain.fit_transform(X), rtol=1e-6)
+    with pytest.raises(ValueError, match="dtype must be float64 or float32"):
+        PiecewiseLinearEncoder(dtype=int).fit(X)
+
+
 def test_slopes_of_the_encoding():
     rng = np.random.default_rng(0)
     X, weights = rng.normal(size=(30, 3)), rng.normal(size=(2, 24))
