@@ -17,9 +17,9 @@ const make = (tag, attributes = {}, parent = null) => {
 const short = (v) => (Math.abs(v) >= 1000 || (v !== 0 && Math.abs(v) < 0.001) ? v.toExponential(1) : v.toFixed(3));
 
 export class Diagram {
-  /** `on`: feature(name), units(layer, change), activation(layer, name), look(unit or null), edit(segment, row, col, value). */
-  constructor(place, card, on) {
-    Object.assign(this, { place, card, on });
+  /** To be set: `on`, with feature(name), units(layer, change), activation(layer, name), look(unit or null), edit(segment, row, col, value). */
+  constructor(place, card) {
+    Object.assign(this, { place, card });
     this.numbers = null;
     place.addEventListener("pointerleave", () => this.on.look(null));
     document.addEventListener("pointerdown", (event) => { if (!card.contains(event.target)) card.hidden = true; });

@@ -4,6 +4,16 @@ import { TONES, colourOf, fit, ink, paint } from "./colours.js";
 
 export const REACH = 6;
 
+/** Points that are being drawn by hand, on an empty output. */
+export function points(canvas, drawn, { problem }) {
+  const { context, width, height } = fit(canvas), up = problem === "curve" ? 3.2 : 2 * REACH;
+  context.fillStyle = ink("--zero"); context.fillRect(0, 0, width, height);
+  for (const [x, y, v] of drawn) {
+    context.beginPath(); context.arc((x / (2 * REACH) + 0.5) * width, (0.5 - y / up) * height, 3.2, 0, 7);
+    context.fillStyle = problem === "curve" ? ink("--ink") : v > 0 ? ink("--plus") : ink("--minus"); context.fill();
+  }
+}
+
 /** The output over the plane with points on it; `look` is a unit's picture in its place. */
 export function plane(canvas, frame, started, state, look, chosen) {
   const { context, width, height } = fit(canvas);
