@@ -33,6 +33,13 @@ def xor(rng: np.random.Generator, n: int, noise: float) -> Points:
     return X, np.where(seen[:, 0] * seen[:, 1] >= 0, 1.0, -1.0)
 
 
+def corners(rng: np.random.Generator, n: int, noise: float) -> Points:
+    """The table of XOR as four clouds: two lines keep the classes apart."""
+    corner = np.arange(n) % 4
+    signs = np.where(np.column_stack([corner % 2 == 0, corner < 2]), 1.0, -1.0)
+    return 2.5 * signs + rng.normal(0, 0.4 + 4 * noise, (n, 2)), signs.prod(axis=1)
+
+
 def gauss(rng: np.random.Generator, n: int, noise: float) -> Points:
     """Two round clouds."""
     y = np.where(np.arange(n) < n // 2, 1.0, -1.0)
@@ -105,6 +112,7 @@ PROBLEMS: dict[str, dict[str, tuple[Callable[..., Points], int]]] = {
     "classification": {
         "circle": (circle, 500),
         "xor": (xor, 500),
+        "corners": (corners, 200),
         "gauss": (gauss, 500),
         "spiral": (spiral, 500),
     },

@@ -19,7 +19,7 @@ from fastmlp.playground import _own
 from fastmlp.playground._frame import encode, shades
 from fastmlp.playground._problems import FEATURES, PROBLEMS
 from fastmlp.playground._python import code_of
-from fastmlp.playground._session import Session, points
+from fastmlp.playground._session import FEW, Session, points
 from fastmlp.playground._settings import (
     ACTIVATIONS,
     LOSSES,
@@ -201,11 +201,15 @@ class _Page:
     def _on_table(self, message):
         X, y, note = _own.read_table(message.get("text"), str(message.get("problem")))
         self.own = X, y
-        return {"type": "own", "note": note}
+        return self._taken(note)
 
     def _on_drawn(self, message):
         self.own = _own.drawn_points(message.get("points"), str(message.get("problem")))
-        return {"type": "own", "note": f"{len(self.own[0])} points drawn."}
+        return self._taken(f"{len(self.own[0])} points drawn.")
+
+    def _taken(self, note: str):
+        all_train = " So few are all trained on." if len(self.own[0]) <= FEW else ""
+        return {"type": "own", "note": note + all_train}
 
 
 def _thumbnail(dataset: str) -> list[list[float]]:

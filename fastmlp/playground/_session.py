@@ -28,6 +28,7 @@ SURFACE = 41
 DRAWS = 12
 MOST_ITERATIONS = 1000  # at one request
 MOST_POINTS = 5000
+FEW = 20  # of one's own, up to which all are to train on
 
 
 def points(
@@ -38,8 +39,9 @@ def points(
     Parameters
     ----------
     dataset : str
-        "circle", "xor", "gauss" or "spiral" (classes -1 and 1), "reg-plane" or "reg-gauss" (a
-        number for each point of the plane), "sine", "funnel", "gap" or "step" (curves).
+        "circle", "xor", "corners", "gauss" or "spiral" (classes -1 and 1), "reg-plane" or
+        "reg-gauss" (a number for each point of the plane), "sine", "funnel", "gap" or "step"
+        (curves).
     noise, train : float, default=0, 50
         Per cent: noise from 0 to 50; the share of the points to train on, from 10 to 90.
     seed : int, default=1
@@ -143,8 +145,8 @@ class Session:
                 f"{self.settings.problem} needs points of {wanted} coordinates; yours have "
                 f"{X.shape[1]}."
             )
-        rng = np.random.default_rng(self.settings.seed)
-        return split(X, y, self.settings.percTrainData, rng)
+        share = self.settings.percTrainData if len(X) > FEW else 100.0
+        return split(X, y, share, np.random.default_rng(self.settings.seed))
 
     def _part(self, l: int) -> Network:
         """The network that ends with hidden layer l: a prefix of theta."""

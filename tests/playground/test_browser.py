@@ -246,6 +246,53 @@ def test_every_recipe_starts(page):
         page.steps(2)
 
 
+def test_what_a_recipe_says_stays_while_it_plays(page):
+    page.open()
+    page.page.select_option("#recipe", label="XOR's corners by two units")
+    api.expect(page.page.locator("#message")).to_contain_text("A 2-2-1 network")
+    page.page.click("#play")
+    api.expect(page.page.locator("#count")).not_to_have_text("0")
+    page.page.click("#play")
+    assert "A 2-2-1 network" in page.text("#message")
+    page.page.click("#reset")
+    api.expect(page.page.locator("#message")).to_have_text("")
+
+
+def test_what_has_no_effect_cannot_be_set(page):
+    page.open("solvers=lm&networkShape=")
+    for name in ("activation", "learningRate", "batchSize", "regularizationRate"):
+        assert page.page.locator(f"#{name}").is_disabled()
+    page.page.select_option("#regularization", "L2")
+    page.settle("regularizationRate=0.01")
+    page.page.click("#moreLayers")
+    page.page.locator("#solvers").get_by_label("gd", exact=True).check()
+    page.settle("solvers=gd,lm")
+    for name in ("activation", "learningRate", "regularizationRate"):
+        assert page.page.locator(f"#{name}").is_enabled()
+    assert page.page.locator("#batchSize").is_disabled()
+
+
+def test_points_that_were_being_drawn_end_with_their_problem(page):
+    page.open()
+    page.page.click("#draw")
+    page.page.locator("#output").click()
+    api.expect(page.page.locator("#draw")).to_have_text("Use")
+    page.page.select_option("#problem", "curve")
+    page.settle("problem=curve")
+    api.expect(page.page.locator("#draw")).to_have_text("Draw")
+    page.steps(1)
+
+
+def test_a_weight_that_is_typed_keeps_the_focus(page):
+    page.open()
+    page.page.click("#tab-weights")
+    page.page.get_by_label("W1, row 1, column 2", exact=True).fill("3.5")
+    page.page.keyboard.press("Tab")
+    api.expect(page.page.locator("#trainLoss")).not_to_have_text("0.9452")
+    following = page.page.get_by_label("W1, row 1, column 3", exact=True)
+    api.expect(following).to_be_focused()
+
+
 def test_panels(page):
     page.open("solvers=gd,newton&problem=regression&networkShape=")
     for name, inside in [

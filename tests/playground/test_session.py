@@ -49,7 +49,7 @@ def test_points_of_classes_lie_where_their_formulas_say():
     ("wrong", "said"),
     [
         ({"speed": 1}, "no setting 'speed'"),
-        ({"dataset": "moons"}, "circle, xor, gauss, spiral"),
+        ({"dataset": "moons"}, "circle, xor, corners, gauss, spiral"),
         ({"networkShape": [9]}, "from 1 to 8"),
         ({"networkShape": [2] * 7}, "0 to 6"),
         ({"networkShape": "4,2"}, "list"),
@@ -174,6 +174,17 @@ def test_the_code_holds_points_of_ones_own():
     names = {}
     exec(code_of(one), names)
     np.testing.assert_allclose(names["losses"], one.runs[0].losses[1:], rtol=1e-12)
+
+
+def test_few_points_of_ones_own_are_all_trained_on():
+    corners = [[2, 2, 1], [-2, -2, 1], [2, -2, -1], [-2, 2, -1]]
+    own = drawn_points(corners, "classification")
+    one = Session(settings_of({"dataset": "own", "networkShape": [2], "seed": 3}), own)
+    assert len(one.X) == 4 and len(one.X_test) == 0
+    one.advance(400)
+    assert one.losses()[0]["train"] < 0.05 and one.losses()[0]["test"] is None
+    many = Session(settings_of({"dataset": "own"}), drawn_points(6 * corners, "classification"))
+    assert len(many.X) == len(many.X_test) == 12
 
 
 def test_an_edited_weight_is_where_the_run_goes_on():

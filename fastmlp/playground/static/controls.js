@@ -10,6 +10,7 @@ import { advance, edit, pause, play, restart, step, then } from "./training.js";
 
 const RATES = [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 1, 3, 10];
 const STRENGTHS = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+const MINI_BATCH = ["sgd", "momentum", "adam"], USUAL_STRENGTH = 0.01;
 
 function fill(select, options, value, shownAs = String) {
   select.replaceChildren(...options.map((one) => new Option(shownAs(one), one)));
@@ -35,6 +36,7 @@ export function controls() {
   $("seed").value = state.seed;
   $("draw").textContent = page.drawn ? "Use" : "Draw"; $("draw").setAttribute("aria-pressed", page.drawn !== null);
   for (const name of ["initZero", "showTestData", "discretize", "bayes"]) $(name).checked = state[name];
+  idle();
   $("bayes").parentElement.hidden = state.problem !== "curve";
   $("discretize").parentElement.hidden = state.problem === "curve";
   document.querySelectorAll('[data-ui="text"]').forEach((node) => { node.hidden = state.hideText; });
@@ -47,12 +49,23 @@ export function controls() {
       const chosenNow = choices.solvers.filter((one) => (one === name ? box.checked : state.solvers.includes(one)));
       if (!chosenNow.length) { box.checked = true; tell("One solver at least has to remain."); return; }
       state.solvers = chosenNow;
-      restart();
+      idle(); restart();
     };
     label.append(box, name);
     return label;
   }));
   datasets();
+}
+
+/** What the present choices leave without effect cannot be set. */
+function idle() {
+  const { networkShape, problem, regularization, solvers } = page.state;
+  const inBatches = solvers.some((name) => MINI_BATCH.includes(name)), byHand = problem === "backprop";
+  const without = {
+    activation: !networkShape.length, batchSize: !inBatches || byHand, learningRate: !inBatches && !solvers.includes("gd"),
+    noise: byHand, percTrainData: byHand, regularizationRate: regularization === "none",
+  };
+  for (const [name, is] of Object.entries(without)) $(name).disabled = is;
 }
 
 export function datasets() {
@@ -94,7 +107,11 @@ $("problem").onchange = (event) => {
   page.drawn = null;
   controls(); restart();
 };
-for (const name of ["loss", "regularization"]) $(name).onchange = (event) => changed(name, event.target.value);
+$("loss").onchange = (event) => changed("loss", event.target.value);
+$("regularization").onchange = (event) => {
+  page.state.regularizationRate ||= USUAL_STRENGTH;
+  changed("regularization", event.target.value);
+};
 $("activation").onchange = (event) => { if (event.target.value !== "by layer") changed("activations", [event.target.value]); };
 for (const name of ["learningRate", "regularizationRate"]) $(name).onchange = (event) => changed(name, Number(event.target.value));
 for (const name of ["percTrainData", "noise", "batchSize"]) {

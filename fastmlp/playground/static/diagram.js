@@ -235,7 +235,8 @@ export class Diagram {
       const at = link.line.getPointAtLength(0.3 * link.line.getTotalLength());
       put(at.x, at.y + (link.col ? 14 : -18), [`w ${short(this.theta[link.at])}`, `∂ ${short(this.gradient(link))}`]);
     }
+    const narrow = this.place.clientWidth < 480; // there the lowest weights stand where biases do
     for (const bias of this.biases)
-      put(bias.x - 6, bias.y + 12, [`b ${short(this.theta[bias.at])}`, `∂ ${short(this.gradient(bias))}`], "end");
+      put(bias.x - 6, bias.y + (narrow && bias.col ? 38 : 12), [`b ${short(this.theta[bias.at])}`, `∂ ${short(this.gradient(bias))}`], "end");
   }
 }

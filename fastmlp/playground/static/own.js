@@ -7,7 +7,14 @@ import { select } from "./panels.js";
 import { datasetKey } from "./state.js";
 import { ask, pause, start, then } from "./training.js";
 
-$("paste").onclick = () => { $("tableError").textContent = ""; $("table").showModal(); };
+/** Whether the problem has no points but its own; the user is told. */
+function isByHand() {
+  const is = page.state.problem === "backprop";
+  if (is) tell("Choose classification, regression or a curve for points of your own.");
+  return is;
+}
+
+$("paste").onclick = () => { if (!isByHand()) { $("tableError").textContent = ""; $("table").showModal(); } };
 
 async function use(question, thumbnail, note) {
   const { choices, state } = page;
@@ -31,6 +38,7 @@ async function take(text) {
 }
 
 async function read(file) {
+  if (isByHand()) return;
   if (file.size > 1_000_000) {
     const text = `${file.name} has ${(file.size / 1e6).toFixed(1)} MB; up to 1 MB can be read.`;
     if ($("table").open) $("tableError").textContent = text; else tell(text);
@@ -53,7 +61,7 @@ document.addEventListener("drop", (event) => {
 
 $("draw").onclick = () => {
   if (page.drawn) { useDrawn(); return; }
-  if (page.state.problem === "backprop") { tell("Choose classification, regression or a curve to draw points for."); return; }
+  if (isByHand()) return;
   pause();
   page.drawn = [];
   controls();

@@ -107,15 +107,17 @@ export function chart(canvas, lines, { logarithmic, across, up }) {
   let low = Math.min(...ys.map(scale)), high = Math.max(...ys.map(scale));
   if (log) low = Math.max(low, high - 12);
   if (high - low < 1e-9) { high += 0.5; low -= 0.5; }
-  const right = Math.max(...xs, 1e-9);
+  const right = Math.max(...xs) || 1;
   const px = (x) => left + (x / right) * (width - left - 10);
   const py = (v) => top + (1 - (Math.max(scale(v), low) - low) / (high - low)) * (height - top - bottom);
   context.font = "11px system-ui, sans-serif"; context.fillStyle = ink("--soft"); context.strokeStyle = ink("--line");
   context.lineWidth = 1; context.textAlign = "right"; context.textBaseline = "middle";
-  for (const v of ticks(low, high, log)) {
-    const y = py(log ? 10 ** v : v);
+  const decades = log ? ticks(low, high, true).map((v) => 10 ** v) : [];
+  const marks = decades.length > 1 ? decades : log ? ticks(10 ** low, 10 ** high, false) : ticks(low, high, false);
+  for (const v of marks) {
+    const y = py(v);
     context.beginPath(); context.moveTo(left, y); context.lineTo(width - 10, y); context.stroke();
-    context.fillText(log ? nice(10 ** v) : nice(v), left - 6, y);
+    context.fillText(nice(v), left - 6, y);
   }
   context.textAlign = "center"; context.textBaseline = "top";
   for (const v of ticks(0, right, false)) context.fillText(nice(v), px(v), height - bottom + 4);
@@ -126,7 +128,7 @@ export function chart(canvas, lines, { logarithmic, across, up }) {
     context.beginPath();
     y.forEach((v, i) => { if (Number.isFinite(v)) context.lineTo(px(x[i]), py(v)); });
     context.stroke();
-    if (dots) y.forEach((v, i) => { if (Number.isFinite(v)) { context.beginPath(); context.arc(px(x[i]), py(v), 3, 0, 7); context.fill(); } });
+    if (dots || y.length === 1) y.forEach((v, i) => { if (Number.isFinite(v)) { context.beginPath(); context.arc(px(x[i]), py(v), 3, 0, 7); context.fill(); } });
   }
   context.setLineDash([]);
 }

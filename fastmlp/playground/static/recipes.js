@@ -3,10 +3,12 @@
 export const RECIPES = [
   ["A neuron draws a line", "dataset=gauss&networkShape=&learningRate=0.03",
     "One neuron, no hidden layer: the border between its two sides is a straight line. Press play."],
-  ["Rosenblatt's perceptron", "dataset=gauss&networkShape=&loss=perceptron&solvers=sgd&learningRate=1&batchSize=1&discretize=true",
+  ["Rosenblatt's perceptron", "dataset=gauss&noise=10&networkShape=&loss=perceptron&solvers=sgd&learningRate=1&batchSize=1&discretize=true",
     "Only points on the wrong side move the line. It stops for good once there are none."],
   ["XOR without a hidden layer", "dataset=xor&networkShape=",
     "No line separates opposite quarters: the loss stays at log 2 = 0.69. Add a layer with +, or the feature x₁x₂."],
+  ["XOR's corners by two units", "dataset=corners&networkShape=2&activation=tanh&solvers=adam&learningRate=0.1&seed=3",
+    "A 2-2-1 network: each unit draws a line, and the output takes what lies between. From many another seed it stays in a local minimum: press New seed."],
   ["XOR with a hidden layer", "dataset=xor&networkShape=4&activation=tanh",
     "Hover the four units: each draws a line of its own, and the output puts them together."],
   ["Newton's leap", "problem=regression&regDataset=reg-plane&networkShape=&loss=squared_error&solvers=gd,newton&learningRate=0.03",

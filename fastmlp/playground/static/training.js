@@ -22,6 +22,7 @@ export function connect(learned) {
           learned();
         }
         const reached = page.frame?.runs?.[page.shown]?.epoch ?? 0;
+        tell("");
         if (page.own) await ask(page.own);
         await start();
         if (reached) await advance(reached);
@@ -87,7 +88,7 @@ async function loop() {
 
 export function play() {
   if (page.playing) return;
-  page.playing = true; tell("");
+  page.playing = true;
   $("play").textContent = "❚❚"; $("play").setAttribute("aria-label", "Pause");
   loop();
 }
