@@ -108,6 +108,7 @@ MODULES = [
     "_core.tangents",
     "solvers._shuffle",
     "solvers._cholesky",
+    "tabular._piecewise",
 ]
 
 # Every extension is offered the static libraries; only `kernels` refers to them and links them.

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._names import shown
 from fastmlp._numbers import check_integer
+from fastmlp.tabular._piecewise import encode
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -109,12 +110,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self.edges_ = [
             np.unique(np.quantile(x, levels, method="inverted_cdf")) if x.size else x for x in known
         ]
-        self.origin_ = np.repeat(np.arange(X.shape[1]), self._bins() + self.holes_)
+        widths = [
+            max(len(edges) - 1, 0) + holes
+            for edges, holes in zip(self.edges_, self.holes_, strict=True)
+        ]
+        self.origin_ = np.repeat(np.arange(X.shape[1]), widths)
         return self
-
-    def _bins(self):
-        """How many bins each column has, (n_features,)."""
-        return np.array([max(len(edges) - 1, 0) for edges in self.edges_], dtype=np.intp)
 
     def transform(self, X: Any) -> np.ndarray:
         """Encode.
@@ -148,20 +149,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     def encoded(self, X: np.ndarray) -> np.ndarray:
         """:meth:`transform` of a float64 array that is checked."""
-        n_bins = self._bins()
-        widths = n_bins + self.holes_
-        starts = np.cumsum(widths) - widths  # of each column's new ones
-        missing = np.isnan(X)
-        passed = self._passed(X)  # bins, a fraction of the last among them
-        passed[missing] = 0.0
-        whole = passed.astype(np.int32)
-        bins = np.arange(len(self.origin_), dtype=np.int32) - starts[self.origin_].astype(np.int32)
-        out = (np.take(whole, self.origin_, axis=1) > bins).astype(self.dtype)
-        rows, columns = np.nonzero(passed > whole)
-        at = whole[rows, columns]
-        out[rows, starts[columns] + at] = passed[rows, columns] - at
-        holes = np.flatnonzero(self.holes_)
-        out[:, starts[holes] + n_bins[holes]] = missing[:, holes]
+        out = np.empty((len(X), len(self.origin_)), dtype=self.dtype)
+        starts = np.cumsum([0, *map(len, self.edges_)], dtype=np.intp)
+        encode(X, np.concatenate(self.edges_), starts, self.holes_.view(np.uint8), out)
         return out
 
     def is_like(self, other: PiecewiseLinearEncoder) -> bool:
@@ -172,18 +162,6 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             and np.array_equal(self.holes_, other.holes_)
             and all(map(np.array_equal, self.edges_, other.edges_))
         )
-
-    def _passed(self, X):
-        """Through how many of its bins each number has come, (n, n_features) float64."""
-        passed = np.zeros(X.shape)
-        n_bins = self._bins()
-        of_one = np.flatnonzero(n_bins == 1)
-        low, high = np.array([self.edges_[j] for j in of_one]).reshape(-1, 2).T / 2
-        within = np.clip(X[:, of_one] / 2, low, high)  # halves: no difference is infinite
-        passed[:, of_one] = (within - low) / (high - low)
-        for j in np.flatnonzero(n_bins > 1):
-            passed[:, j] = np.interp(X[:, j], self.edges_[j], np.arange(n_bins[j] + 1))
-        return passed
 
     def pull_back(self, slopes: np.ndarray, X: np.ndarray) -> np.ndarray:
         """d answer / d x, (n, n_outputs, n_features), from that by new columns; no NaN in X."""

@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import SplineTransformer
 
+from fastmlp.tabular._piecewise import sums
+
 FEW_VALUES = 5  # of a column that stays as it is
 
 
@@ -67,8 +69,11 @@ class SplineEncoder(TransformerMixin, BaseEstimator):
         n_smooth, _, n_splines, _ = self.pieces_.shape
         of_splines, others = np.split(coef, [n_smooth * n_splines], axis=1)
         of_splines = of_splines.reshape(-1, n_smooth, n_splines)
-        pieces = np.einsum("ojs,jpsk->jpok", of_splines, self.pieces_)
-        return _powers_sum(pieces, *self._places(X)).sum(axis=1) + X[:, ~self.smooth_] @ others.T
+        found = np.ascontiguousarray(others @ X[:, ~self.smooth_].T)
+        for each, out in zip(of_splines, found, strict=True):
+            pieces = np.einsum("js,jpsk->jpk", each, self.pieces_)
+            sums(X[:, self.smooth_], self.knots_, pieces, out)
+        return found.T
 
     def _places(self, X):
         """The piece of each number, (n, n_smooth), and its distance from the piece's knot."""

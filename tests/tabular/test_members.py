@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from fastmlp.tabular._piecewise import encode, sums
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Lasso, RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -107,3 +108,38 @@ def test_splines_are_scikit_learns():
     np.testing.assert_allclose(encoder.transform(new), wanted, atol=1e-12)
     coef = rng.normal(size=(2, wanted.shape[1]))
     np.testing.assert_allclose(encoder.effects(new, coef), wanted @ coef.T, atol=1e-10)
+
+
+@pytest.mark.parametrize("wrong", ["starts", "holes", "out", "decreasing"])
+def test_encode_reads_and_writes_within_its_arrays(wrong):
+    given = {
+        "X": np.zeros((4, 2)),
+        "edges": np.array([0.0, 1.0, 0.0, 1.0, 2.0]),
+        "starts": np.array([0, 2, 5]),
+        "holes": np.array([0, 1], dtype=np.uint8),
+        "out": np.empty((4, 4)),
+    }
+    encode(**given)
+    assert given["out"].tolist() == [[0, 0, 0, 0]] * 4
+    wrong = {
+        "starts": {"starts": np.array([0, 2, 6])},
+        "holes": {"holes": np.zeros(3, np.uint8)},
+        "out": {"out": np.empty((4, 3))},
+        "decreasing": {"starts": np.array([0, 9, 5])},
+    }[wrong]
+    with pytest.raises(ValueError):
+        encode(**(given | wrong))
+
+
+def test_sums_read_and_write_within_their_arrays():
+    X, knots, pieces = np.zeros((3, 2)), np.zeros((2, 2)), np.ones((2, 3, 4))
+    out = np.zeros(3)
+    sums(X, knots, pieces, out)
+    assert out.tolist() == [2.0] * 3
+    for wrong in (
+        (X, knots[:1], pieces, out),
+        (X, knots, pieces[:, :2], out),
+        (X, knots, pieces, out[:2]),
+    ):
+        with pytest.raises(ValueError, match="do not go together"):
+            sums(*map(np.ascontiguousarray, wrong))
