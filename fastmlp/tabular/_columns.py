@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -134,13 +134,13 @@ class Columns(TransformerMixin, BaseEstimator):
             if category and chosen is not None and label not in chosen:
                 column_read = _plain(column, label, column_read)
             elif chosen is not None and label in chosen and not category:
-                column_read = _read.Column(_read.CATEGORIES, _read.as_levels(column_read))
+                column_read = _read.as_levels(column_read)
             elif column_read.kind == _read.EMPTY:
                 column_read = _read.Column(_read.NUMBERS, column_read.values)
             found.append(column_read)
         self.kinds_ = [column.kind for column in found]
         self._fit_numbers(*self._numbers(found))
-        self._fit_categories(self._levels(found))
+        self._fit_categories(self._categories(found))
         self.origin_ = np.concatenate([self._number_origin, self._level_origin])
         if not self.origin_.size:
             self.origin_ = np.zeros(1, dtype=np.intp)  # networks have an input
@@ -185,12 +185,6 @@ class Columns(TransformerMixin, BaseEstimator):
             if self.kinds_[at] == _read.CATEGORIES:
                 continue
             label = self.columns_[at]
-            infinite = np.flatnonzero(np.isinf(column.values))
-            if infinite.size:
-                raise ValueError(
-                    f"X contains infinity in column {label!r}, row {_read.listed(infinite)}. Say "
-                    "what is meant: a missing value (NaN), or a number."
-                )
             parts = {str(label): column.values}
             if self.kinds_[at] == _read.DATES:
                 parts |= _cycles(label, column.values)
@@ -198,12 +192,18 @@ class Columns(TransformerMixin, BaseEstimator):
             names += parts
             origin += [at] * len(parts)
         values = np.column_stack(values) if values else None
-        return values, names, np.array(origin, dtype=np.intp)
+        origin = np.array(origin, dtype=np.intp)
+        if values is not None and np.isinf(values).any():
+            first = np.isinf(values).any(axis=0).argmax()
+            infinite = np.flatnonzero(np.isinf(values[:, first]))
+            raise ValueError(
+                f"X contains infinity in column {self.columns_[origin[first]]!r}, row "
+                f"{_read.listed(infinite)}. Say what is meant: a missing value (NaN), or a number."
+            )
+        return values, names, origin
 
-    def _levels(self, columns):
-        """All categories, (n_samples, n_categories) of str and None."""
-        values = [c.values for at, c in enumerate(columns) if self.kinds_[at] == _read.CATEGORIES]
-        return np.column_stack(values).astype(object) if values else None
+    def _categories(self, columns):
+        return [column for column in columns if column.kind == _read.CATEGORIES]
 
     def _fit_numbers(self, numbers, names, origin):
         self.numbers_, self._number_names = None, []
@@ -228,36 +228,34 @@ class Columns(TransformerMixin, BaseEstimator):
         self._number_names = [names[j] for j in self._varies]
         self._number_origin = origin[source[self._varies]]
 
-    def _fit_categories(self, levels):
+    def _fit_categories(self, columns):
         self.categories_, self._level_names = None, []
         self._level_origin = np.zeros(0, dtype=np.intp)
-        self._sparse = False
-        if levels is None:
+        self._sparse, self._levels = False, []
+        if not columns:
             return
+        levels = np.column_stack([column.levels[column.values] for column in columns])
         encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2)
-        self.categories_ = encoder.fit(levels)
+        self.categories_ = encoder.fit(levels.astype(object))
         at = [j for j, kind in enumerate(self.kinds_) if kind == _read.CATEGORIES]
-        blocks, origin = [], []
+        origin = []
         rare = encoder.infrequent_categories_
         for j, seen, few in zip(at, encoder.categories_, rare, strict=True):
             few = [] if few is None else list(few)
-            names = [level for level in seen if level not in few]
-            names = ["missing" if name is None else name for name in names] + ["rare"] * bool(few)
+            frequent = [level for level in seen if level not in few]
+            names = ["missing" if name is None else name for name in frequent]
+            names += ["rare"] * bool(few)
+            self._levels.append(_Levels.of(len(origin), frequent, few))
             label = self.columns_[j]
-            if len(names) == 1:
-                blocks.append(np.zeros((1, 0)))
-            elif len(names) == 2:
-                blocks.append(np.array([[1.0], [-1.0]]))
+            if len(names) == 2:
                 self._level_names.append(f"{label}={names[0]}|{names[1]}")
-            else:
-                blocks.append(sp.identity(len(names)))
+            elif len(names) > 2:
                 self._level_names += [f"{label}={name}" for name in names]
-            origin += [j] * blocks[-1].shape[1]
+            origin += [j] * self._levels[-1].width
         self._level_origin = np.array(origin, dtype=np.intp)
-        self._contrasts = sp.block_diag(blocks, format="csr")
         n_out = len(self._number_origin) + len(origin)
         stored = len(self._number_origin) + len(at)
-        most = max(block.shape[1] for block in blocks)
+        most = max(each.width for each in self._levels)
         self._sparse = most > MOST_DENSE_LEVELS and stored < SPARSE_BELOW * n_out
 
     def transform(self, X: Any) -> np.ndarray | sp.csr_matrix:
@@ -290,19 +288,43 @@ class Columns(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         found = self._as_fitted(X)
-        n_samples = len(found[0].values)
-        parts = []
-        if self.numbers_ is not None:
-            numbers, *_ = self._numbers(found)
-            parts.append(self.numbers_.transform(numbers)[:, self._varies])
-        if self.categories_ is not None:
-            parts.append(self.categories_.transform(self._levels(found)) @ self._contrasts)
-        if not any(part.shape[1] for part in parts):
+        n_samples, n_numbers = len(found[0].values), len(self._number_origin)
+        n_out = n_numbers + len(self._level_origin)
+        if n_out == 0:
             return np.zeros((n_samples, 1))
-        if self._sparse:
-            return sp.hstack(parts, format="csr")
-        _check_fits(n_samples, len(self.origin_))
-        return np.hstack([part.toarray() if sp.issparse(part) else part for part in parts])
+        categories = [
+            (each, column)
+            for each, column in zip(self._levels, self._categories(found), strict=True)
+            if each.width
+        ]
+        stored = n_numbers + len(categories) if self._sparse else n_out
+        _check_fits(n_samples, n_out, stored * (1 + self._sparse))
+        numbers = self._scaled(found) if n_numbers else np.zeros((n_samples, 0))
+        if not self._sparse:
+            out = np.zeros((n_samples, n_out))
+            out[:, :n_numbers] = numbers
+            rows = np.arange(n_samples)
+            for each, column in categories:
+                at, value = each.entries(column)
+                out[rows, n_numbers + at] = value
+            return out
+        entries = [each.entries(column) for each, column in categories]
+        at, values = (np.column_stack(each) for each in zip(*entries, strict=True))
+        ends = np.arange(n_samples + 1) * len(entries)
+        levels = sp.csr_matrix((values.ravel(), at.ravel(), ends), (n_samples, n_out - n_numbers))
+        levels.eliminate_zeros()
+        return sp.hstack([numbers, levels], format="csr")
+
+    def _scaled(self, found):
+        """Numbers as they go on, (n_samples, n_numbers)."""
+        numbers, *_ = self._numbers(found)
+        if self.numeric == "ple":
+            return self.numbers_.transform(numbers)[:, self._varies]
+        imputer, scaler = self.numbers_[0], self.numbers_[-1]
+        missing = np.isnan(numbers)
+        filled = np.where(missing, imputer.statistics_, numbers)
+        filled = np.hstack([filled, missing[:, imputer.indicator_.features_]])
+        return scaler.scaled(filled)[:, self._varies]
 
     def _as_fitted(self, X):
         """The columns of X in the order of ``fit``, each of the kind that it was."""
@@ -355,6 +377,36 @@ class Columns(TransformerMixin, BaseEstimator):
         return tags
 
 
+class _Levels(NamedTuple):
+    """Where each level of a column has its entry: a column of ones, or of -1 and 1 for two levels.
+
+    ``places`` are of levels seen in ``fit``: column, and value. ``other`` is that of all others.
+    """
+
+    places: dict
+    other: tuple[int, float]
+    width: int
+
+    @classmethod
+    def of(cls, start, frequent, few):
+        """From the first of the column's new ones on; levels of ``few`` share one."""
+        n_levels = len(frequent) + bool(few)
+        width = {1: 0, 2: 1}.get(n_levels, n_levels)
+        if width == 1:
+            entries = [(start, 1.0), (start, -1.0)]
+        else:
+            entries = [(start + k, 1.0) for k in range(n_levels)]
+        places = dict(zip(frequent, entries, strict=False))
+        places |= dict.fromkeys(few, entries[-1])
+        return cls(places, entries[-1] if few else (start, 0.0), width)
+
+    def entries(self, column):
+        """Column and value of each row's entry, (n,) each."""
+        found = [self.places.get(level, self.other) for level in column.levels]
+        at, value = zip(*found, strict=True)
+        return np.array(at)[column.values], np.array(value)[column.values]
+
+
 def _like(X, columns):
     """X if it has names, else an array of its shape, for scikit-learn's checks of these."""
     return X if _read.is_frame(X) else np.empty((len(columns[0]), len(columns)), dtype=bool)
@@ -366,7 +418,7 @@ def _is_index(entry, labels):
 
 def _plain(column, label, read):
     """A column of a categorical dtype that is not to be one: its values, if they are numbers."""
-    if not hasattr(column, "cat") or not hasattr(column.cat, "codes"):
+    if not _read.is_categorical(column):
         return read
     values = _read.read(column.astype(object), label)
     return values if values.kind == _read.NUMBERS else read
@@ -375,7 +427,7 @@ def _plain(column, label, read):
 def _of_kind(kind, column, label):
     found = _read.read(column, label)
     if kind == _read.CATEGORIES:
-        return _read.Column(kind, _read.as_levels(found))
+        return _read.as_levels(found)
     if found.kind == _read.CATEGORIES:
         found = _plain(column, label, found)
     if found.kind not in (kind, _read.EMPTY):
@@ -396,8 +448,9 @@ def _cycles(label, days):
     return parts
 
 
-def _check_fits(n_samples, n_columns):
-    size = 8.0 * n_samples * n_columns
+def _check_fits(n_samples, n_columns, stored):
+    """Raise MemoryError where there is no room for so many numbers in each row."""
+    size = 8.0 * n_samples * stored
     if size > GIB and size > available_memory():
         raise MemoryError(
             f"The columns of X as numbers, {n_samples} x {n_columns}, take {size / GIB:.3g} GiB; "

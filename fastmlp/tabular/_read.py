@@ -26,11 +26,12 @@ class Column(NamedTuple):
     """A column of a table.
 
     ``values``, (n,): float64, NaN where missing, days since 1970 (UTC) for dates and days for
-    durations; for categories an array of str, None where missing.
+    durations; for categories places in ``levels``, an array of str and, for missing ones, None.
     """
 
     kind: str
     values: np.ndarray
+    levels: np.ndarray | None = None
 
 
 def is_frame(X: Any) -> bool:
@@ -68,7 +69,7 @@ def columns_of(X: Any) -> tuple[list, list]:
             f"has no {axis}."
         )
     if hasattr(X, "iloc"):
-        return labels, [X.iloc[:, j] for j in range(len(labels))]
+        return labels, [column for _, column in X.items()]
     return labels, [X[label] for label in labels]
 
 
@@ -82,9 +83,8 @@ def _of_lists(X):
 
 def read(column: Any, label: Any) -> Column:
     """What a column holds, by its type; text, and categories of any type, are categories."""
-    if hasattr(column, "cat") and hasattr(column.cat, "codes"):  # pandas
-        levels = np.array([*map(_level, column.cat.categories), None], dtype=object)
-        return Column(CATEGORIES, levels[column.cat.codes.to_numpy()])
+    if is_categorical(column):
+        return _of_codes(column.array.codes, column.array.categories)
     values = _to_numpy(column)
     kind = values.dtype.kind
     if kind in "biuf":
@@ -97,17 +97,31 @@ def read(column: Any, label: Any) -> Column:
         raise ValueError(f"Complex data not supported: column {label!r} of X has complex numbers.")
     found = _of_objects(values.astype(object), label)
     if str(getattr(column, "dtype", "")).startswith(("Categorical", "Enum", "String")):
-        return Column(CATEGORIES, as_levels(found))  # polars, also where nothing is there
+        return as_levels(found)  # polars, also where nothing is there
     return found
 
 
-def as_levels(column: Column) -> np.ndarray:
-    """The values of a column as levels, (n,) of str, None where missing."""
+def is_categorical(column: Any) -> bool:
+    """Whether a column is one of pandas' categories."""
+    return type(getattr(column, "dtype", None)).__name__ == "CategoricalDtype"
+
+
+def _of_codes(codes, categories):
+    """Categories by places in them, -1 where missing; of many of them those that occur."""
+    if len(categories) > len(codes):
+        used, codes = np.unique(codes, return_inverse=True)
+        categories = categories[used[used >= 0]]
+        codes = codes - (used[0] < 0)
+    return Column(CATEGORIES, codes, np.array([*map(_level, categories), None], dtype=object))
+
+
+def as_levels(column: Column) -> Column:
+    """A column as categories: equal numbers are a level."""
     if column.kind == CATEGORIES:
-        return column.values
+        return column
     distinct, at = np.unique(column.values, return_inverse=True)
     levels = np.array([None if value != value else _level(value) for value in distinct], object)
-    return levels[at]
+    return Column(CATEGORIES, at, levels)
 
 
 def _to_numpy(column):
@@ -163,11 +177,10 @@ def _of_objects(values, label):
     if missing.all():
         return Column(EMPTY, np.full(len(values), np.nan))
     if CATEGORIES in kinds and kinds <= {CATEGORIES, NUMBERS}:
-        known = {value: _level(value) for value in set(values[~missing])}
-        levels = [
-            None if gone else known[value] for gone, value in zip(missing, values, strict=True)
-        ]
-        return Column(CATEGORIES, np.array(levels, dtype=object))
+        known = {value: place for place, value in enumerate(set(values[~missing]))}
+        places = np.full(len(values), -1)
+        places[~missing] = [known[value] for value in values[~missing]]
+        return Column(CATEGORIES, places, np.array([*map(_level, known), None], dtype=object))
     if len(kinds) > 1:
         raise TypeError(f"Column {label!r} of X mixes {' and '.join(sorted(kinds))}.")
     (kind,) = kinds

@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 REACH = 3.0  # where outliers end up
 # So many columns share a unit, at least, where all lie in one range, and such a share fills it.
 FEWEST_ALIKE, FILL = 8, 0.5
-MOST = 1e300  # a distance that has a square root of its square
+# A distance, and one that has a square.
+MOST, MOST_SQUARED = 1e300, 1e150
 
 
 class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -112,10 +113,14 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         array([[0.]])
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.scaled(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def scaled(self, X: np.ndarray) -> np.ndarray:
+        """:meth:`transform` of a float64 array that is checked."""
         with np.errstate(over="ignore"):
-            z = np.clip(self.scale_ * np.clip(X - self.center_, -MOST, MOST), -MOST, MOST)
-        return z / np.hypot(1.0, z / REACH)
+            z = self.scale_ * np.clip(X - self.center_, -MOST, MOST)
+        z = np.clip(z, -MOST_SQUARED, MOST_SQUARED)
+        return z / np.sqrt(1.0 + (z / REACH) ** 2)
 
 
 def _share_a_unit(X):

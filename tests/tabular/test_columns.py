@@ -118,6 +118,20 @@ def test_levels_unseen_missing_rare_and_two():
     assert holes.get_feature_names_out()[-1] == "0=missing"
 
 
+@pytest.mark.parametrize("dtype", ["category", object, "string"])
+def test_few_rows_of_a_column_of_many_levels(dtype):
+    """Only the levels that occur are looked at; missing ones are among them."""
+    words = pd.Series([f"level {k}" for k in range(50)] * 2 + [None], dtype=dtype)
+    X = pd.DataFrame({"word": words, "number": 1.0 * np.arange(101)})
+    columns = Columns().fit(X)
+    whole = columns.transform(X)
+    assert sp.issparse(whole) and (np.diff(whole.indptr) >= 1).all()
+    for rows in ([3], [100], [100, 7, 57, 99]):
+        found = columns.transform(X.iloc[rows]).toarray()
+        np.testing.assert_array_equal(found, whole[rows].toarray())
+        assert (found[:, 1:].sum(axis=1) == 1).all()
+
+
 def test_a_category_of_its_own_in_each_row_says_nothing():
     X = pd.DataFrame({"id": [f"row {k}" for k in range(9)], "x": np.arange(9.0)})
     assert Columns().fit(X).get_feature_names_out().tolist() == ["x"]
