@@ -166,6 +166,22 @@ def check_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def check_unmasked(name: str, values: Any) -> None:
+    """Refuse a masked array that lacks an entry: NumPy's conversions read what lies below masks.
+
+    Raises
+    ------
+    ValueError
+        Some entry is masked.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        rows = np.atleast_1d(np.ma.getmaskarray(values)).reshape(len(np.atleast_1d(values)), -1)
+        raise ValueError(
+            f"{name} has masked entries, which are missing values; the first is in row "
+            f"{int(np.argmax(rows.any(axis=1)))}. Leave these rows out, or fill them in."
+        )
+
+
 def check_random_state(random_state: Any) -> np.random.RandomState | np.random.Generator:
     """What is drawn from; None is NumPy's global one, which numpy.random.seed seeds.
 

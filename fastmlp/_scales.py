@@ -44,7 +44,7 @@ class Moments:
         # A block costs some vectors of n_columns, too.
         step = max(1, n_rows * max(_BLOCK, n_columns) // max(1, entries))
         total = cls(0, 0.0, np.zeros(n_columns), np.zeros(n_columns))
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for start in range(0, n_rows if rows is None else len(rows), step):
                 part = slice(start, start + step)
                 if rows is not None:
@@ -95,7 +95,19 @@ class Moments:
         return self.varies & (self.n >= _SETTLED)
 
     def scales(self, centred: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """What is to be taken off each column, and the deviation to divide by; 1 if constant."""
+        """What is to be taken off each column, and the deviation to divide by; 1 if constant.
+
+        Raises
+        ------
+        ValueError
+            The values of a column are further apart than the largest float.
+        """
+        wide = np.flatnonzero(~np.isfinite(self.mean + self.root))
+        if wide.size:
+            raise ValueError(
+                f"Column {wide[0]} has values too far apart for float64 to hold their differences, "
+                "which standardize=True needs; divide them by a constant."
+            )
         mean = self.mean if centred else np.zeros_like(self.mean)
         return mean, np.where(self.varies, self._deviation(), 1.0)
 

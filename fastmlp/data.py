@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from fastmlp._core import kernels
+from fastmlp._numbers import check_unmasked
 from fastmlp._sparse import sound_csr
 
 
@@ -109,6 +110,7 @@ def check_rows(X: Any, n_features: int, dtype: np.dtype):
     """
     if sparse.issparse(X):
         return _check_csr(X, n_features, dtype)
+    check_unmasked("X", X)
     X = np.asarray(X)
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X must be numeric, got dtype {X.dtype}.")
@@ -192,6 +194,7 @@ def check_weights(sample_weight: Any, n: int, dtype: np.dtype) -> np.ndarray | N
     """Non-negative finite weights of n rows, not all zero; None stays None."""
     if sample_weight is None:
         return None
+    check_unmasked("sample_weight", sample_weight)
     w = np.asarray(sample_weight)
     if w.dtype.kind not in "fiub":
         raise ValueError(f"sample_weight must be numeric, got dtype {w.dtype}.")

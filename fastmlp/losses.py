@@ -11,7 +11,7 @@ import numpy as np
 from fastmlp import _custom
 from fastmlp._core.kernels import LOSSES
 from fastmlp._names import shown
-from fastmlp._numbers import Count, Interval, Sequence, is_integer
+from fastmlp._numbers import Count, Interval, Sequence, check_unmasked, is_integer
 from fastmlp.activations import OUTPUT_NAMES, Activation, named, resolve, settle
 from fastmlp.data import plain
 
@@ -331,6 +331,7 @@ def check_targets(
 
     A custom loss gets its targets as they are, with n rows.
     """
+    check_unmasked("y", y)
     y = np.asarray(y)
     if y.ndim == 0 or y.shape[0] != n:
         raise ValueError(f"y must have as many rows as X: {n}, got shape {y.shape}.")

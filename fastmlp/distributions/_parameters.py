@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp._names import shown
-from fastmlp._numbers import check_random_state
+from fastmlp._numbers import check_random_state, check_unmasked
 
 Rule = tuple[str, Callable[[np.ndarray], np.ndarray]]
 
@@ -25,7 +25,10 @@ def numbers(name: str, value: Any) -> np.ndarray:
     ------
     TypeError
         Not numbers, or complex ones.
+    ValueError
+        Some are masked.
     """
+    check_unmasked(name, value)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp._numbers import check_unmasked
 from fastmlp._scales import exchange_x_scales
 from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
@@ -312,6 +313,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         )
 
     def _validated(self, X, y, fresh, name="X"):
+        check_unmasked(name.replace("X", "y"), y)
         with explained(self, X, name):
             return validate_data(
                 self,

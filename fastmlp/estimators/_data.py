@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_array
 
+from fastmlp._numbers import check_unmasked
 from fastmlp._scales import Moments, stretch
 
 
@@ -26,6 +27,7 @@ def check_weights(weights, n_samples: int, name: str = "sample_weight", may_vani
         return None
     if isinstance(weights, numbers.Number):
         weights = np.full(n_samples, weights, dtype=np.float64)
+    check_unmasked(name, weights)
     weights = check_array(
         weights, ensure_2d=False, dtype=(np.float64, np.float32), input_name=name, order="C"
     )

@@ -24,6 +24,18 @@ _ENCODE = """
 
 # Of an entry of an array of objects.
 _DATES = (np.datetime64, np.timedelta64, datetime.date, datetime.time, datetime.timedelta)
+_MASKED = (
+    """
+    X = X.astype(float).filled(np.nan)"""
+    + _IMPUTE
+)
+
+# Of pandas' columns that are no dates to it, what makes them such.
+_TO_DATES = {
+    "period": "X[{column}] = pd.PeriodIndex(X[{column}]).to_timestamp()",
+    "time": "X[{column}] = pd.to_timedelta(X[{column}].astype(str))",
+    "date": "X[{column}] = pd.to_datetime(X[{column}])",
+}
 _DAYS = {
     "pandas": "X[{column}] = (X[{column}] - X[{column}].min()).dt.total_seconds() / 86400",
     "polars": "X = X.with_columns("
@@ -39,12 +51,20 @@ def explained(estimator, X, name="X"):
     Other complaints go through as they are. Dates and durations, which scikit-learn takes for their
     counts of days or nanoseconds where all columns share a type, are complained of in any case.
     """
+    if isinstance(X, np.ma.MaskedArray) and X.ndim == 2 and np.ma.is_masked(X):
+        columns = np.flatnonzero(np.ma.getmaskarray(X).any(axis=0))
+        remedy = _MASKED.format(model=type(estimator).__name__)
+        raise ValueError(
+            f"{name} has masked entries, which are missing values, in {_where(columns)}. Make NaN "
+            f"of them, and fill these in:\n{remedy}"
+        )
     dates = _dates(X)
     if dates:
         raise TypeError(_of_dates(X, name, dates))
     try:
-        yield
-    except (ValueError, TypeError) as error:
+        with np.errstate(invalid="ignore"):  # scikit-learn adds up columns, of 1e308 to inf - inf
+            yield
+    except (ValueError, TypeError, OverflowError) as error:
         head = str(error).partition("\n")[0]
         other = any(word in head for word in ("feature", "sample", "Input y"))
         if sp.issparse(X) and "contains" not in head:
@@ -52,7 +72,7 @@ def explained(estimator, X, name="X"):
         sentence = None if other else complaint(X, name, type(estimator).__name__)
         if sentence is None:
             raise
-        kind = ValueError if isinstance(error, ValueError) else TypeError
+        kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(sentence) from None
 
 
@@ -65,10 +85,10 @@ def complaint(X, name, model):
     found = {"text": [], "dates": [], "NaN": [], "inf": []}
     for label, column in _columns(X):
         kind = _kind(column)
-        if kind in found:
+        if kind == "other":
+            return _of_others(name, label, column)
+        if kind != "numbers":
             found[kind].append(label)
-        elif kind != "numbers":
-            return None
     if found["text"]:
         also = f" It has missing values in {_list(found['NaN'])}, too." if found["NaN"] else ""
         code = _ENCODE.format(columns=_list(found["text"]), model=model)
@@ -111,10 +131,31 @@ def _dates(X):
 def _of_dates(X, name, labels):
     frame = hasattr(X, "columns")
     library = type(X).__module__.partition(".")[0] if frame else ""
-    code = _DAYS.get(library, _DAYS[""]).format(column=repr(labels[0]))
+    code = _DAYS.get(library, _DAYS[""])
+    if library == "pandas" and (first := _TO_DATES.get(_class_of_dates(X[labels[0]]))):
+        code = f"{first}\n    {code}"
+    code = code.format(column=repr(labels[0]))
     return (
         f"{name} has dates or times in {_where(labels)}. Make numbers of them, for "
         f"instance days:\n\n    {code}"
+    )
+
+
+def _class_of_dates(column):
+    """Of a pandas column that has no differences of dates: "period", "time" or "date"."""
+    value = next((value for value in column if value is not None and value == value), None)
+    return type(value).__name__.lower()
+
+
+def _of_others(name, label, column):
+    """What a column holds that is neither a number nor text nor a date."""
+    kinds = {type(value) for value in column}
+    if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
+        return f"Complex data not supported: {name} has complex numbers in column {label!r}."
+    names = sorted({kind.__name__ for kind in kinds if not issubclass(kind, float | type(None))})
+    return (
+        f"{name} has entries of type {', '.join(names)} in column {label!r}; an entry's argument "
+        "must be a number, or a string that holds a number. Encode this column, or leave it out."
     )
 
 
@@ -141,38 +182,43 @@ def _columns(X):
 
 
 def _kind(column):
-    """Of a column: "numbers", "NaN", "inf", "text", "dates" or "" (something else)."""
+    """Of a column: "numbers", "NaN", "inf", "text", "dates" or "other"."""
     if _has_type_of_dates(column):
         return "dates"
     values = np.asarray(column)
+    if values.ndim != 1:
+        return "other"
     if values.dtype.kind in "mM":
         return "dates"
     if values.dtype.kind in "SUOT":
         values = values.astype(object)
-        missing = np.array([value is None or value != value for value in _plain(values)], bool)
+        missing = np.array([np.ndim(v) == 0 and v != v for v in _plain(values)], bool)
         present = values[~missing]
         try:
             values = present.astype(np.float64)
-        except (ValueError, TypeError, OverflowError):
+        except OverflowError:
+            return "inf"
+        except (ValueError, TypeError):
             return _kind_of_object(present)
         if missing.any():
             return "NaN"
     if values.dtype.kind not in "biuf":
-        return ""
+        return "other"
     if np.isnan(values).any():
         return "NaN"
     return "numbers" if np.isfinite(values).all() else "inf"
 
 
 def _plain(values):
-    """The values, pandas' NA, which refuses to be compared, as None."""
-    return [None if type(value).__name__ in ("NAType", "NaTType") else value for value in values]
+    """The values, None and pandas' NA, which refuses to be compared, as NaN."""
+    missing = ("NoneType", "NAType", "NaTType")
+    return [np.nan if type(value).__name__ in missing else value for value in values]
 
 
 def _kind_of_object(values):
     if all(hasattr(value, "isoformat") or hasattr(value, "total_seconds") for value in values):
         return "dates"
-    return "text" if any(isinstance(value, str) for value in values) else ""
+    return "text" if any(isinstance(value, str) for value in values) else "other"
 
 
 def _where(labels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -38,7 +39,7 @@ class Ensemble(Posterior):
         Of the members: the evidence's where they were trained by it; else the root mean square of
         the residuals, of the rows out of the bag where there are any.
     results : list of Result
-        What became of each run.
+        What became of each run. Of a pickle or copy without the seconds.
     oob_prediction : ndarray of shape (n_samples, n_targets) or None
         With "bootstrap": outputs averaged over the members that did not see a row; NaN where all
         did.
@@ -152,6 +153,19 @@ class Ensemble(Posterior):
         self.theta = self.thetas[0]
         self.noise = float(np.sqrt(np.mean(self.noises**2)))
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the seconds of the runs: equal fits make equal files."""
+        state = vars(self).copy()
+        if "results" in state:
+            histories = [{**result.history} for result in self.results]
+            for history in histories:
+                history.pop("seconds", None)
+            state["results"] = [
+                replace(result, history=history)
+                for result, history in zip(self.results, histories, strict=True)
+            ]
+        return state
 
     def _look_out_of_bags(self, objective, bags):
         """What members say of rows that they did not see."""

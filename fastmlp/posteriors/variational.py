@@ -134,7 +134,7 @@ class Variational(Posterior):
         ------
         TypeError, ValueError
             A parameter of the wrong kind or out of range; a penalty that leaves hidden biases
-            free, where it is the prior.
+            free, where it is the prior; parameters that are no longer finite.
         KeyboardInterrupt
             Ctrl-C before the first step; later what there is is kept.
 
@@ -156,6 +156,13 @@ class Variational(Posterior):
             bound = Bound(objective, self.fixed_noise, self.strengths)
             q = bound.start(theta, state.noise if isinstance(state, EvidenceState) else None)
             made = self._climb(bound, q, rng, n, batch)
+            if not np.isfinite(q).all():
+                raise ValueError(
+                    "The bound is not finite: the likelihood grows without limit, as where targets "
+                    "have no noise and each row a scale of its own, or the steps are too long. Use "
+                    "distribution=('normal', {'scale': 'constant'}), posterior='laplace', or a "
+                    f"learning_rate below {self.learning_rate}."
+                )
             if made < self.n_steps:
                 warnings.warn(
                     f"Ended early: {made} of {self.n_steps} steps were made.",

@@ -104,6 +104,15 @@ class Result:
     remarks: tuple[str, ...] = field(default=(), repr=False)
     cov: np.ndarray | None = field(default=None, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, the status by its name, as formats without enumerations can hold it."""
+        return vars(self) | {"status": self.status.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if isinstance(self.status, str):
+            self.status = Status[self.status]
+
     @property
     def std_err(self) -> np.ndarray | None:
         """Standard errors of the parameters, (n_params,): the roots of ``cov``'s diagonal."""

@@ -59,7 +59,7 @@ class BlockLaplace:
         self.blocks = [DenseLaplace(block) for block in blocks]
         self.finite = all(block.finite for block in self.blocks)
         self.diagonal = np.concatenate([block.diagonal for block in self.blocks])
-        ends = np.cumsum([block.diagonal.size for block in self.blocks])
+        ends = np.cumsum([block.diagonal.size for block in self.blocks]).tolist()
         self.parts = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
     def hold(self, strengths):

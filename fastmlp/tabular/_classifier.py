@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from fastmlp._numbers import check_unmasked
 from fastmlp.estimators import _params
 from fastmlp.estimators._class_weights import class_weights
 from fastmlp.tabular import _portfolio
@@ -129,6 +130,7 @@ class TabularMLPClassifier(ClassifierMixin, TabularMLP):
                 f"requires y to be passed, but the target y is None: {type(self).__name__} learns "
                 "labels."
             )
+        check_unmasked("y", y)
         y = check_array(y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y")
         y = column_or_1d(y, warn=True)
         if y.dtype.kind in "Of":

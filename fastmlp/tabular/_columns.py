@@ -205,6 +205,7 @@ class Columns(TransformerMixin, BaseEstimator):
     def _categories(self, columns):
         return [column for column in columns if column.kind == _read.CATEGORIES]
 
+    @np.errstate(over="ignore", invalid="ignore")  # scikit-learn adds up values of any size
     def _fit_numbers(self, numbers, names, origin):
         self.numbers_, self._number_names = None, []
         self._number_origin = np.zeros(0, dtype=np.intp)

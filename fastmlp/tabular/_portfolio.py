@@ -310,11 +310,18 @@ def _in_single_precision(network, *before):
     return make_pipeline(*before, cast, network)
 
 
+class _TargetScaler(StandardScaler):
+    """Scales of targets, put back in float64: single precision may hold neither them nor y."""
+
+    def inverse_transform(self, X, copy=None):
+        return super().inverse_transform(np.asarray(X, dtype=np.float64), copy=copy)
+
+
 def _scaled(network):
     """The network on targets of mean 0 and deviation 1."""
-    return TransformedTargetRegressor(network, transformer=StandardScaler())
+    return TransformedTargetRegressor(network, transformer=_TargetScaler())
 
 
 def _on_log_scale(network):
     log = FunctionTransformer(np.log, np.exp, check_inverse=False)
-    return TransformedTargetRegressor(network, transformer=make_pipeline(log, StandardScaler()))
+    return TransformedTargetRegressor(network, transformer=make_pipeline(log, _TargetScaler()))

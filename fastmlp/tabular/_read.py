@@ -56,6 +56,8 @@ def columns_of(X: Any) -> tuple[list, list]:
         raise TypeError("X is a LazyFrame, which holds no data yet; pass X.collect().")
     if not is_frame(X):
         X = X if hasattr(X, "dtype") else _of_lists(X)
+        if isinstance(X, np.ma.MaskedArray):
+            X = np.where(np.ma.getmaskarray(X), None, X.data)
         X = check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
         return list(range(X.shape[1])), list(X.T)
     labels = list(X.columns)
@@ -127,6 +129,8 @@ def as_levels(column: Column) -> Column:
 def _to_numpy(column):
     dtype = getattr(column, "dtype", None)
     kind = getattr(dtype, "kind", "")  # of pandas' extension types, too
+    if str(dtype) in ("Int128", "UInt128"):
+        column = column.cast(float)  # polars; NumPy has none
     if not hasattr(column, "iloc") or isinstance(dtype, np.dtype):
         return column if isinstance(column, np.ndarray) else column.to_numpy()
     if kind in ("b", "i", "u", "f"):
@@ -159,10 +163,12 @@ def _kind_of(kind, values, label):
         return CATEGORIES
     if issubclass(kind, numbers.Real | decimal.Decimal | np.bool_):
         return NUMBERS
-    if issubclass(kind, datetime.date | np.datetime64):
+    if issubclass(kind, datetime.date | np.datetime64) or kind.__name__ == "Period":
         return DATES
     if issubclass(kind, datetime.timedelta | np.timedelta64):
         return DURATIONS
+    if kind.__name__ == "Interval":  # pandas' bins
+        return CATEGORIES
     row = next(row for row, value in enumerate(values) if type(value) is kind)
     raise TypeError(
         f"Column {label!r} of X has a {kind.__name__} in row {row}; an entry's argument must be a "
@@ -201,6 +207,8 @@ def _of_objects(values, label):
 
 
 def _in_utc(value):
+    if type(value).__name__ == "Period":  # pandas' months or years begin at an instant
+        return value.to_timestamp()
     if getattr(value, "tzinfo", None) is None:
         return value
     try:

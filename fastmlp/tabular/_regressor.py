@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._numbers import check_unmasked
 from fastmlp.distributions import StudentT
 from fastmlp.estimators import _params
 from fastmlp.estimators._predictive import PredictiveMixin
@@ -124,6 +125,7 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
                 f"requires y to be passed, but the target y is None: {type(self).__name__} learns "
                 "targets."
             )
+        check_unmasked("y", y)
         y = check_array(
             y, ensure_2d=False, allow_nd=False, dtype=None, ensure_all_finite=False, input_name="y"
         )
@@ -133,6 +135,13 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         refuse_holes(np.isnan(y).reshape(len(y), -1).any(axis=1))
         if not np.isfinite(y).all():
             raise ValueError("Input y contains infinity, or a value too large for its type.")
+        with np.errstate(over="ignore"):
+            width = np.ptp(y, axis=0).max(initial=0.0)
+            if not np.isfinite(len(y) * np.square(width)):
+                raise ValueError(
+                    f"y has values that lie {width:.3g} apart; squares of their errors are no "
+                    "floats. Multiply y by a constant."
+                )
         if len(y) != n_samples:
             raise ValueError(
                 f"X has {n_samples} rows, y has {len(y)}: inconsistent numbers of samples."

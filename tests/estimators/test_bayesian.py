@@ -410,3 +410,37 @@ def test_intervals_cover_on_drawn_problems():
         coverage.append(np.mean((lower <= there) & (there <= upper)))
     assert 0.85 < np.mean(coverage) < 0.95
     assert np.quantile(coverage, 0.1) > 0.8
+
+
+@pytest.mark.parametrize(
+    "posterior",
+    [ONE, Laplace(structure="layer", n_starts=1), Variational(n_steps=5), Ensemble(n_members=2)],
+)
+def test_skops_loads_what_it_saved(posterior):
+    sio = pytest.importorskip("skops.io")
+    X, y = gap(0)
+    model = BayesianMLPRegressor(hidden_layer_sizes=(3,), posterior=posterior, random_state=0)
+    saved = sio.dumps(model.fit(X, y))
+    loaded = sio.loads(saved, trusted=sio.get_untrusted_types(data=saved))
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    if isinstance(posterior, Ensemble):
+        results = pickle.loads(pickle.dumps(model)).posterior_.results
+        assert [result.message for result in results] == [
+            result.message for result in model.posterior_.results
+        ]
+
+
+def test_equal_ensembles_make_equal_files():
+    X, y = gap(0)
+    model = BayesianMLPRegressor(hidden_layer_sizes=(3,), posterior=Ensemble(2), random_state=0)
+    one, other = (pickle.dumps(clone(model).fit(X, y)) for _ in range(2))
+    assert one == other
+
+
+def test_a_likelihood_without_limit_is_said_to_be_one():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = BayesianMLPRegressor(
+        ROWS, (4,), posterior=Variational(n_steps=50), max_iter=20, random_state=0
+    )
+    with pytest.raises(ValueError, match=r"bound is not finite.*'constant'"):
+        model.fit(X, X[:, 0])

@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer  # noqa: F401
 from sklearn.pipeline import make_pipeline  # noqa: F401
 from sklearn.utils.fixes import parse_version
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPRegressor, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -131,6 +131,61 @@ def test_dates_among_objects():
     assert "column 0" in complaint([[duration] for duration in durations])
     zone = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=30, tz="UTC")})
     assert "column 'when'" in complaint(zone)
+
+
+@pytest.mark.parametrize("kind", ["period", "date", "time"])
+def test_dates_that_pandas_does_not_subtract(kind):
+    days = pd.date_range("2024-01-01", periods=30, freq="h" if kind == "time" else "D")
+    column = {
+        "period": days.to_period("D"),
+        "date": [day.date() for day in days],
+        "time": [day.time() for day in days],
+    }[kind]
+    X = pd.DataFrame({"when": column})
+    text = complaint(X)
+    assert text.startswith("X has dates or times in column 'when'.")
+    remedied(text, X, pd=pd)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (pd.interval_range(0, 30), "entries of type Interval in column 'odd'"),
+        ([[1, 2]] * 30, "entries of type list in column 'odd'"),
+        ([{}] * 30, "entries of type dict in column 'odd'"),
+        ([b"x"] * 30, "entries of type bytes in column 'odd'"),
+        ([1j, 2.0] * 15, "complex numbers in column 'odd'"),
+        ([10**400] * 30, "too large for its type, in column 'odd'"),
+    ],
+)
+def test_entries_that_are_no_numbers(columns, entries, said):
+    assert said in complaint(pd.DataFrame({"age": columns["age"], "odd": entries}))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_lists_in_a_column_of_polars(columns):
+    X = pl.DataFrame({"age": columns["age"], "odd": [[1]] * 30})
+    assert "entries of type" in complaint(X)
+
+
+def test_masked_entries_are_missing(columns):
+    X, y = np.c_[columns["age"], columns["age"]], np.arange(30.0)
+    gap = np.ma.masked_array(X, mask=np.arange(60).reshape(30, 2) == 7)
+    text = complaint(gap)
+    assert text.startswith("X has masked entries, which are missing values, in column 1.")
+    remedied(text, gap)
+    MLPRegressor(max_iter=2).fit(np.ma.masked_array(X), y).predict(np.ma.masked_array(X))
+    with pytest.raises(ValueError, match="X has masked entries"):
+        MLPRegressor(max_iter=2).fit(X, y).predict(gap)
+    part = np.ma.masked_array(y, mask=y == 5)
+    with pytest.raises(ValueError, match=r"y has masked entries.* row 5"):
+        MLPRegressor(max_iter=2).fit(X, part)
+    with pytest.raises(ValueError, match=r"sample_weight has masked entries.* row 5"):
+        MLPRegressor(max_iter=2).fit(X, y, sample_weight=part)
+    net = Network([2, 3, 1])
+    for args in ((gap, y), (X, part), (X, y, part)):
+        with pytest.raises(ValueError, match="has masked entries"):
+            net.value(net.init(0), *args)
 
 
 def test_infinity(columns):

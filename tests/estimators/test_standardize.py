@@ -266,3 +266,13 @@ def test_an_objective_with_scales_is_that_of_scaled_data(layout, widths, rng):
     assert np.allclose(
         net.predict(theta, given, scales), net.predict(theta, (X - scales[0]) / scales[1])
     )
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("wide", ["X", "y"])
+def test_values_too_far_apart_to_be_subtracted(wide):
+    X = np.linspace(0, 1, 30)[:, None]
+    far = np.where(X > 0.5, 1.7e308, -1.7e308)
+    given = {"X": (np.hstack([X, far]), X[:, 0]), "y": (X, far[:, 0])}[wide]
+    with pytest.raises(ValueError, match=f"Column {int(wide == 'X')} has values too far apart"):
+        MLPRegressor(standardize=True, max_iter=2).fit(*given)

@@ -8,8 +8,8 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from small import LINEAR, table
 
-from fastmlp import TabularMLPRegressor
-from fastmlp.tabular import Columns, SmoothClipScaler
+from fastmlp import MLPRegressor, TabularMLPRegressor
+from fastmlp.tabular import Columns, SmoothClipScaler, _portfolio
 
 
 def fitted(y, **fit):
@@ -46,6 +46,51 @@ def test_entries_that_python_has_and_floats_have_not():
     east = datetime.timezone(datetime.timedelta(hours=5))
     first = np.array([datetime.datetime(1, 1, 1, tzinfo=east)] * 3, dtype=object)
     assert Columns().fit(pd.DataFrame({"d": first})).kinds_ == ["dates"]
+
+
+def test_periods_are_dates_and_bins_categories():
+    days = pd.date_range("2020-01-01", periods=6, freq="MS")
+    kinds, months = ["dates", "categories"], days.to_period("M")
+    bins = pd.interval_range(0, 6)
+    whole = pd.DataFrame({"month": months, "bin": bins})
+    same = pd.DataFrame({"month": days, "bin": bins.astype(str)})
+    for X in (whole, whole.astype(object)):
+        columns = Columns().fit(X)
+        assert columns.kinds_ == kinds
+        np.testing.assert_array_equal(columns.transform(X), Columns().fit_transform(same))
+
+
+def test_masked_entries_are_missing():
+    X = np.ma.masked_array([[1.0], [2.0], [3.0], [4.0]], mask=[[0], [1], [0], [0]])
+    holes = X.filled(np.nan)
+    np.testing.assert_array_equal(Columns().fit_transform(X), Columns().fit_transform(holes))
+    with pytest.raises(ValueError, match="y has masked entries"):
+        fitted(np.ma.masked_array(table()[1], mask=table()[1] > 1))
+
+
+def test_integers_that_numpy_has_not():
+    pl = pytest.importorskip("polars")
+    X = pl.DataFrame({"n": pl.Series([1, 2, 3, None]).cast(pl.Int128)})
+    assert Columns().fit(X).kinds_ == ["numbers"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_as_far_apart_as_floats_can_be():
+    y = table()[1]
+    X = np.where(np.arange(20) % 2, 1.7e308, -1.7e308)[:, None]
+    assert np.isfinite(Columns().fit_transform(X)).all()
+    with pytest.raises(ValueError, match=r"y has values that lie 3e\+160 apart"):
+        fitted(np.where(y > 0, 1e160, -2e160))
+
+
+@pytest.mark.parametrize("make", [_portfolio._scaled, _portfolio._on_log_scale])
+@pytest.mark.parametrize("offset, unit", [(2.46e6, 0.1), (1e40, 1e39), (2e-44, 1e-44)])
+def test_single_precision_keeps_the_targets(make, offset, unit):
+    X = np.linspace(0, 1, 50)[:, None]
+    y = offset + unit * X[:, 0]
+    network = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", alpha=0.0, tol=1e-12)
+    model = make(_portfolio._in_single_precision(network)).fit(X, y)
+    assert np.corrcoef(model.predict(X), y)[0, 1] > 0.9
 
 
 def test_numbers_far_beyond_those_of_training_are_clipped():

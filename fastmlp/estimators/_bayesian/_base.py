@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp._numbers import check_unmasked
 from fastmlp._sparse import sound
 from fastmlp.estimators import _data, _params, _report
 from fastmlp.estimators._explain import explained
@@ -165,6 +166,7 @@ class BaseBayesian(BaseEstimator):
         return self.posterior_.log_marginal_likelihood
 
     def _validated(self, X, y):
+        check_unmasked("y", y)
         with explained(self, X):
             return validate_data(
                 self,
