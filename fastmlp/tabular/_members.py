@@ -16,6 +16,13 @@ ENTRIES = 1 << 20  # of the rows that are asked about at a time
 MOST_DENSE = 1024  # features of sparse rows that are asked about as dense ones: networks are faster
 
 
+class TargetScaler(StandardScaler):
+    """Scales of targets, put back in float64: single precision may hold neither them nor y."""
+
+    def inverse_transform(self, X, copy=None):
+        return super().inverse_transform(np.asarray(X, dtype=np.float64), copy=copy)
+
+
 def dense(X):
     """Rows as an array."""
     return X.toarray() if sp.issparse(X) else X
@@ -130,6 +137,7 @@ def _restored(transformer, y):
         for _, step in reversed(transformer.steps):
             y = _restored(step, y)
         return y
-    if type(transformer) is StandardScaler and transformer.with_mean and transformer.with_std:
+    known = type(transformer) in (StandardScaler, TargetScaler)
+    if known and transformer.with_mean and transformer.with_std:
         return y * transformer.scale_ + transformer.mean_
     return np.asarray(transformer.inverse_transform(y)).reshape(len(y), -1)

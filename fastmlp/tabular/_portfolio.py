@@ -11,12 +11,12 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer
 
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.solvers import AdamW, LevenbergMarquardt
 from fastmlp.tabular._encoder import PiecewiseLinearEncoder
-from fastmlp.tabular._members import dense, single
+from fastmlp.tabular._members import TargetScaler, dense, single
 from fastmlp.tabular._race import Candidate
 from fastmlp.tabular._splines import SplineEncoder
 
@@ -310,18 +310,11 @@ def _in_single_precision(network, *before):
     return make_pipeline(*before, cast, network)
 
 
-class _TargetScaler(StandardScaler):
-    """Scales of targets, put back in float64: single precision may hold neither them nor y."""
-
-    def inverse_transform(self, X, copy=None):
-        return super().inverse_transform(np.asarray(X, dtype=np.float64), copy=copy)
-
-
 def _scaled(network):
     """The network on targets of mean 0 and deviation 1."""
-    return TransformedTargetRegressor(network, transformer=_TargetScaler())
+    return TransformedTargetRegressor(network, transformer=TargetScaler())
 
 
 def _on_log_scale(network):
     log = FunctionTransformer(np.log, np.exp, check_inverse=False)
-    return TransformedTargetRegressor(network, transformer=make_pipeline(log, _TargetScaler()))
+    return TransformedTargetRegressor(network, transformer=make_pipeline(log, TargetScaler()))
