@@ -89,10 +89,8 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
     n_layers = len(grad_W)
     z, a, slope = {}, {0: x.astype(network.dtype)}, {}
     for l, g in enumerate((*network._hidden, network._output), start=1):
-        part = network
-        if l < n_layers:  # what a layer computes is the output of the network that ends with it
-            before = [h.spec for h in network._hidden[: l - 1]]
-            part = type(network)(network.layers[: l + 1], before, g.spec, dtype=network.dtype)
+        # what a layer computes is the output of the network that ends with it
+        part = network if l == n_layers else up_to(network, l)
         theta_part = np.asarray(theta)[: part.n_params]
         z[l], a[l] = (out(theta_part, x[np.newaxis])[0] for out in (part.raw, part.predict))
         if g.name != "softmax":
@@ -110,3 +108,9 @@ def trace(network, theta: Any, x: Any, y: Any) -> Trace:
             "grad_b": {l: grad_b[l - 1] for l in range(1, n_layers + 1)},
         }
     )
+
+
+def up_to(network, l: int):
+    """The network that ends with hidden layer l; its theta is a prefix of the whole one's."""
+    hidden = [g.spec for g in network._hidden[:l]]
+    return type(network)(network.layers[: l + 1], hidden[:-1], hidden[-1], dtype=network.dtype)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastmlp import metrics
 from fastmlp.displays._base import BLUE, GREY, Display, binomial_band, note, tones
 
@@ -42,7 +40,7 @@ class ReliabilityDisplay(Display):
 
     def __init__(self, curve: metrics.Reliability, n: int) -> None:
         self.curve, self.n = curve, n
-        self.error = float(curve.weight @ np.abs(curve.predicted - curve.observed))
+        self.error = curve.error
 
     @classmethod
     def from_estimator(

@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from fastmlp._names import check_choice, shown
+from fastmlp._sparse import sound
 from fastmlp._weighted import average as weighted_mean
 from fastmlp.distributions import Distribution, Normal
 from fastmlp.distributions import average as average_of
@@ -118,7 +119,7 @@ class _Average(BaseEstimator):
             raise ValueError(
                 f"This {type(self).__name__} requires y to be passed, but the target y is None."
             )
-        X, y = indexable(X, y)
+        X, y = indexable(sound(X), y)
         y = self._learn_targets(y)
         w = None if sample_weight is None else np.asarray(sample_weight)
         w = check_weights(w, len(y))
@@ -134,7 +135,7 @@ class _Average(BaseEstimator):
         if self.weights == "evidence":
             self.log_scores_ = np.array([_evidence(m, name) for name, m in self._fitted_pairs()])
             _check_units(self.models_)
-            self._spreads = [_spread_of_evidence(m, X, y) for m in self.models_]
+            self._spreads = [_spread_of_evidence(m, X, y, w) for m in self.models_]
             found = softmax(self.log_scores_)
         found = np.where(found < LEAST_WEIGHT, 0.0, found)
         self.weights_ = found / found.sum()
@@ -467,12 +468,13 @@ def _check_units(models):
         )
 
 
-def _spread_of_evidence(model, X, y):
+def _spread_of_evidence(model, X, y, w):
     """The noise of a model of points: its residuals', for the parameters that data determined."""
     if hasattr(model, "predict_dist") or is_classifier(model):
         return None
     if "return_std" in inspect.signature(model.predict).parameters:
         return None
-    squares = ((y - model.predict(X)) ** 2).mean(0)
-    free = max(len(y) - model.evidence_.effective_params, 1.0)
-    return np.sqrt(np.maximum(squares * len(y) / free, np.finfo(float).tiny))
+    n = len(y) if w is None else w.sum()
+    squares = weighted_mean((y - model.predict(X)) ** 2, w)
+    free = max(n - model.evidence_.effective_params, 1.0)
+    return np.sqrt(np.maximum(squares * n / free, np.finfo(float).tiny))

@@ -23,7 +23,7 @@ from fastmlp.estimators import (
 )
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from fastmlp.estimators._explain import explained
-from fastmlp.estimators._fitted import FittedNetwork
+from fastmlp.estimators._fitted import FLOATS, FittedNetwork, checked_rows
 from fastmlp.estimators._judge import Judge
 from fastmlp.estimators._scoring import scorer_score
 from fastmlp.losses import resolve_loss
@@ -31,8 +31,6 @@ from fastmlp.network import Network
 from fastmlp.solvers import LBFGS, Status
 from fastmlp.solvers._progress import Progress
 from fastmlp.training import train, train_starts
-
-FLOATS = (np.float64, np.float32)
 
 
 def is_mini_batch(estimator) -> bool:
@@ -399,12 +397,8 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         output = _prediction.plain_output(self, X)
         if output is not None:
             return output
-        check_is_fitted(self)
-        dtype = _prediction.fitted_dtype(self)
-        with explained(self, X):
-            X = validate_data(self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False)
-        X = X.astype(dtype, copy=False)
-        return _prediction.output(self, X)
+        X = checked_rows(self, X)
+        return _prediction.output(self, X.astype(_prediction.fitted_dtype(self), copy=False))
 
     def compile(self):
         """Pack the fitted network for prediction at the lowest latency.

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastmlp.activations import slope_of
+from fastmlp.trace import up_to
 
 MOST_ROWS = 1000
 # A unit whose slope is below this share of its largest is at the flat end of its activation.
@@ -93,9 +94,7 @@ def _units(model, X) -> Iterator[Finding]:
     hidden = network._hidden
     slopes, flat = [], []
     for l, g in enumerate(hidden, start=1):
-        part = type(network)(
-            network.layers[: l + 1], [h.spec for h in hidden[: l - 1]], g.spec, dtype=network.dtype
-        )
+        part = up_to(network, l)
         z = part.raw(theta[: part.n_params], X)
         slope = slope_of(g, np.ascontiguousarray(z.ravel())).reshape(z.shape)
         steepest = np.abs(slope_of(g, np.linspace(-8, 8, 401, dtype=network.dtype))).max()

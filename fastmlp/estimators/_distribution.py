@@ -559,9 +559,6 @@ class MLPDistributionRegressor(PredictiveMixin, BaseRegressor):
             y_scales=self._y_scales(),
         )
 
-    def _decision(self):
-        return "number", None, 0.0
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True  # by scikit-learn's threshold, which is one of R2

@@ -11,6 +11,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._memory import on_a_line
+from fastmlp._sparse import sound
 from fastmlp.estimators import _history, _interop, _picture, _prediction, _weights
 from fastmlp.estimators._diagnosis import Diagnosis, diagnose
 from fastmlp.estimators._explain import explained
@@ -19,6 +20,7 @@ from fastmlp.network import Network
 from fastmlp.solvers import EvidenceState
 from fastmlp.solvers._minibatch_loop import MiniBatchState
 
+FLOATS = (np.float64, np.float32)
 _CHUNK_BYTES = 1 << 24
 
 
@@ -104,7 +106,7 @@ class FittedNetwork(_weights.FittedWeights):
         >>> model.fit(X, X @ [2.0, -1.0]).input_jacobian(X[:1]).round(6)
         array([[[ 2., -1.]]])
         """
-        return self._answers_jacobian(self._jacobian(_checked(self, X)))
+        return self._answers_jacobian(self._jacobian(checked_rows(self, X)))
 
     def sensitivity(self, X: Any) -> np.ndarray:
         """How much each output moves with each feature, over the rows of X.
@@ -154,7 +156,7 @@ class FittedNetwork(_weights.FittedWeights):
         >>> shares.round(6)
         array([[2., 0.]])
         """
-        X = _checked(self, X)
+        X = checked_rows(self, X)
         n_samples, n_features = X.shape
         rows = max(1, _CHUNK_BYTES // (8 * n_features * max(1, self.n_outputs_)))
         total = 0.0
@@ -231,7 +233,7 @@ class FittedNetwork(_weights.FittedWeights):
         >>> [finding.name for finding in model.fit(X, X[:, 0] - 5000).diagnose(X)][0]
         'unscaled columns'
         """
-        return diagnose(self, _checked(self, X))
+        return diagnose(self, checked_rows(self, X))
 
     def _repr_html_inner(self):
         return self._with_picture(super()._repr_html_inner())
@@ -362,10 +364,8 @@ class FittedNetwork(_weights.FittedWeights):
         return jacobian
 
 
-def _checked(estimator, X):
+def checked_rows(estimator, X):
     """X by the rules of ``predict``: names, number of features, finite numbers."""
     check_is_fitted(estimator)
     with explained(estimator, X):
-        return validate_data(
-            estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
-        )
+        return validate_data(estimator, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False)

@@ -240,6 +240,11 @@ class Reliability(NamedTuple):
     weight: np.ndarray
     edges: np.ndarray
 
+    @property
+    def error(self) -> float:
+        """The mean distance of the predicted from the observed: the expected calibration error."""
+        return float(self.weight @ np.abs(self.predicted - self.observed))
+
 
 def _outcomes(y_true: Any, proba: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """The probability that each row is judged by, and whether it came about."""
@@ -388,7 +393,6 @@ def expected_calibration_error(
     >>> round(expected_calibration_error([0, 0, 1, 1], [0.1, 0.3, 0.6, 0.8], n_bins=2), 3)
     0.25
     """
-    curve = reliability_curve(
+    return reliability_curve(
         y_true, proba, n_bins=n_bins, strategy=strategy, labels=labels, sample_weight=sample_weight
-    )
-    return float(curve.weight @ np.abs(curve.predicted - curve.observed))
+    ).error

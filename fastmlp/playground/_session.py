@@ -22,6 +22,7 @@ from fastmlp.playground._problems import (
 from fastmlp.playground._runs import Run
 from fastmlp.playground._settings import LOSSES, MOST_UNITS, Settings, SettingsError
 from fastmlp.posteriors import Laplace
+from fastmlp.trace import up_to
 
 PICTURE, UNIT, CURVE = 100, 32, 201  # pixels of the output and of a unit; points of a curve
 SURFACE = 41
@@ -124,7 +125,7 @@ class Session:
         self.runs = [
             Run(name, settings, self.net, self.inputs, self.y, start) for name in settings.solvers
         ]
-        self._parts = [self._part(l) for l in range(1, len(widths) - 1)]
+        self._parts = [up_to(self.net, l) for l in range(1, len(widths) - 1)]
         self._grids = {n: self._grid(n, features) for n in (PICTURE, UNIT)}
 
     def _first_weights(self) -> np.ndarray:
@@ -147,11 +148,6 @@ class Session:
             )
         share = self.settings.percTrainData if len(X) > FEW else 100.0
         return split(X, y, share, np.random.default_rng(self.settings.seed))
-
-    def _part(self, l: int) -> Network:
-        """The network that ends with hidden layer l: a prefix of theta."""
-        hidden = self.settings.hidden
-        return Network(self.net.layers[: l + 1], hidden[: l - 1], output_activation=hidden[l - 1])
 
     def _grid(self, n: int, features: tuple[str, ...]) -> np.ndarray:
         across = np.linspace(-REACH, REACH, n)

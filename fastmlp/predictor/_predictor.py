@@ -281,13 +281,13 @@ class Predictor:
         n_tiles = -(-len(x) // tile)
         step = tile * max(1, n_tiles // (SHARES * n_threads))
         shares = [slice(start, start + step) for start in range(0, len(x), step)]
-        finite = [True] * len(shares)
+        whole = [True] * len(shares)  # no NaN in them
 
         def fill(k):
-            finite[k] = self._packed.fill(x[shares[k]], out[shares[k]])
+            whole[k] = self._packed.fill(x[shares[k]], out[shares[k]])
 
         in_threads(fill, len(shares), n_threads, calls_blas=self._plan.calls_blas)
-        return all(finite)
+        return all(whole)
 
     def _rows(self, x: Any) -> np.ndarray:
         if sparse.issparse(x):

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp._sparse import sound
 from fastmlp.tabular import _gradients, _members, _selection
 from fastmlp.tabular._temperature import tempered, tempered_slopes
 
@@ -92,7 +93,7 @@ class Ensemble(BaseEstimator):
 
     def _checked_X(self, X):
         check_is_fitted(self)
-        return validate_data(self, X, accept_sparse="csr", reset=False)
+        return validate_data(self, sound(X), accept_sparse="csr", reset=False)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict targets or labels.

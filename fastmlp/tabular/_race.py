@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from fastmlp._names import shown
 from fastmlp._numbers import is_integer
+from fastmlp._sparse import sound
 from fastmlp.estimators._data import check_weights
 from fastmlp.estimators._params import VERBOSE
 from fastmlp.tabular import _selection
@@ -197,7 +198,12 @@ class Race(Ensemble):
         candidates = self._checked()
         of_classes = classifies(self)
         X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=not of_classes, y_numeric=not of_classes
+            self,
+            sound(X),
+            y,
+            accept_sparse="csr",
+            multi_output=not of_classes,
+            y_numeric=not of_classes,
         )
         sample_weight = check_weights(sample_weight, X.shape[0])
         groups = check_groups(groups, X.shape[0])

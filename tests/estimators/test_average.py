@@ -115,6 +115,19 @@ def test_evidence_is_a_softmax_of_marginal_likelihoods():
         fastmlp.average(nets, X, y, weights="evidence")
 
 
+def test_the_noise_of_evidence_is_that_of_rows_that_count():
+    X, y = regression()
+    w = np.arange(len(y)) % 3 > 0
+    y[~w] += 50.0  # what has no weight is no noise either
+    net = MLPRegressor(
+        hidden_layer_sizes=(4,), solver=LevenbergMarquardt(evidence=True), random_state=0
+    )
+    some = fastmlp.average([net], X[w], y[w], weights="evidence").predict_dist(X).std()
+    weighted = fastmlp.average([net], X, y, weights="evidence", sample_weight=w.astype(float))
+    np.testing.assert_allclose(weighted.predict_dist(X).std(), some, rtol=1e-6)
+    assert some[0] < 1
+
+
 # -- classifiers -----------------------------------------------------------------------------------
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fastmlp import MLPClassifier, MLPRegressor, Network, _hyper
+from fastmlp import MLPClassifier, MLPRegressor, Network, _hyper, average
 from fastmlp.activations import Activation
 from fastmlp.losses import Loss
 from fastmlp.predictor import Predictor
+from fastmlp.tabular import Race
 
 HUGE = 10**400
 
@@ -174,8 +175,13 @@ def uses_of_x(standardize):
         "fit": lambda X: MLPRegressor(**parameters).fit(X, y),
         "fit classifier": lambda X: MLPClassifier(**parameters).fit(X, [0, 1]),
         "partial_fit": lambda X: model.partial_fit(X, y),
+        "average": lambda X: average([MLPRegressor(**parameters)], X, y, cv=2),
+        "race": lambda X: Race([("one", MLPRegressor(**parameters))]).fit(X, y),
         "X_val": lambda X: MLPRegressor(**parameters).fit(X_good, y_good[:, 0], X_val=X, y_val=y),
         "predict": model.predict,
+        "input_jacobian": model.input_jacobian,
+        "sensitivity": model.sensitivity,
+        "diagnose": model.diagnose,
         "score": lambda X: model.score(X, y),
     }
 
