@@ -76,7 +76,7 @@ def split(n_samples: int, fraction: float, rng, stratify=None, weights=None, bal
     train, validation = train_test_split(
         rows,
         random_state=rng,
-        test_size=fraction,
+        test_size=float(fraction),
         stratify=None if stratify is None else stratify[rows],
     )
     if len(validation) < 2:

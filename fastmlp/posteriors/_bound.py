@@ -8,7 +8,7 @@ from fastmlp import _custom
 from fastmlp._core import noisy
 from fastmlp._core.kernels import activation_values
 from fastmlp._core.values import loss_of
-from fastmlp._names import unknown
+from fastmlp._names import check_choice
 from fastmlp.data import as_given
 from fastmlp.posteriors._density import check_fixed_noise, check_proper
 from fastmlp.segments import WEIGHTS, by_layer
@@ -208,8 +208,7 @@ class Bound:
 
 def check_strengths(objective, strengths: str, noise: float | None) -> None:
     """Raise ValueError for a name that is none, and for noise where there is none."""
-    if strengths not in STRENGTHS:
-        raise ValueError(unknown("strengths", strengths, STRENGTHS))
+    check_choice("strengths", strengths, STRENGTHS)
     check_fixed_noise(objective, noise)
 
 

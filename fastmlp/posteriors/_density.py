@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp._names import shown
-from fastmlp._numbers import check_positive
+from fastmlp._numbers import check_real
 from fastmlp.posteriors._nuts import FURTHEST, STOPPED, grow
 from fastmlp.segments import BIASES, by_layer
 
@@ -264,7 +264,7 @@ def check_fixed_noise(objective, noise: float | None) -> None:
     """Raise unless it is None, or a positive number for a loss that leaves the noise open."""
     if noise is None:
         return
-    check_positive("fixed_noise", noise)
+    check_real("fixed_noise", noise, "from 1e-150 to 1e150", lambda v: 1e-150 <= v <= 1e150)
     if not objective.has_noise:
         raise ValueError(
             f"fixed_noise={noise} needs a loss that leaves the noise open, squared_error; got "

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastmlp._names import unknown
+from fastmlp._names import check_choice
 from fastmlp._numbers import check_integer, check_positive, check_random_state
 from fastmlp.posteriors._base import Posterior, RawMixture, Train
 from fastmlp.posteriors._parallel import generators, n_workers, new_start, side_by_side
@@ -104,8 +104,7 @@ class Ensemble(Posterior):
             Ctrl-C or the time left some out.
         """
         check_integer("n_members", self.n_members)
-        if self.rows not in ROWS:
-            raise ValueError(unknown("rows", self.rows, ROWS))
+        check_choice("rows", self.rows, ROWS)
         end = np.inf
         if self.max_time is not None:
             end = time.perf_counter() + check_positive("max_time", self.max_time)

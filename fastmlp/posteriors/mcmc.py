@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastmlp._memory import GIB, available_memory
-from fastmlp._names import unknown
+from fastmlp._names import check_choice
 from fastmlp._numbers import check_integer, check_positive, check_random_state, check_real
 from fastmlp.posteriors._base import Posterior
 from fastmlp.posteriors._density import Density, check_fixed_noise
@@ -211,8 +211,7 @@ class MCMC(Posterior):
         check_real("target_accept", self.target_accept, "in (0, 1)", lambda a: 0 < a < 1)
         if self.max_time is not None:
             check_positive("max_time", self.max_time)
-        if self.groups is not None and self.groups not in GROUPS:
-            raise ValueError(unknown("groups", self.groups, GROUPS))
+        check_choice("groups", self.groups, (None, *GROUPS))
         check_fixed_noise(objective, self.fixed_noise)
         size = 8.0 * self.n_chains * self.n_draws * (objective.n_params + 4)
         if 2 * size > available_memory():

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._names import shown
 from fastmlp.estimators import _params
 from fastmlp.estimators._data import check_weights
 from fastmlp.estimators._params import InvalidParameterError, either, integer
@@ -27,7 +28,12 @@ SHARE = 0.97  # of the time limit; the rest is for what needs no fit
 RULES = {
     "time_limit": either(_params.real(0, closed="neither"), _params.NONE),
     "cv": either(integer(1), _params.NONE),
+    "candidates": _params.Rule(
+        lambda value: value is None or (np.iterable(value) and not isinstance(value, str | bytes)),
+        "a list of (name, estimator), or None",
+    ),
     "n_threads": either(integer(1), _params.NONE),
+    "random_state": _params.RANDOM_STATE,
     "warm_start": _params.BOOLEAN,
     "verbose": either(_params.BOOLEAN, _params.one_of("bar")),
 }
@@ -105,7 +111,9 @@ class TabularMLP(BaseEstimator):
         n_threads = self.n_threads or threads_in_force(available_cpus())
         n_folds = self.cv or (N_FOLDS if Z.shape[0] < ONE_SPLIT_FROM else 1)
         n_folds = min(n_folds, Z.shape[0] if groups is None else max(2, len(np.unique(groups))))
-        candidates = self.candidates or self._portfolio(Z, targets, n_folds, n_threads)
+        candidates = self.candidates
+        if candidates is None:
+            candidates = self._portfolio(Z, targets, n_folds, n_threads)
         left, until = None, np.inf
         if self.time_limit is not None:
             until = start + SHARE * self.time_limit
@@ -147,7 +155,7 @@ class TabularMLP(BaseEstimator):
             if not rule.accepts(value):
                 raise InvalidParameterError(
                     f"The {name!r} parameter of {type(self).__name__} must be {rule.wanted}, got "
-                    f"{value!r}."
+                    f"{shown(value)}."
                 )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -151,9 +152,9 @@ class Columns(TransformerMixin, BaseEstimator):
         given = self.categorical_features
         if given is None:
             return set()
-        if isinstance(given, str):
-            if given == "from_dtype":
-                return None
+        if isinstance(given, str) and given == "from_dtype":
+            return None
+        if isinstance(given, str | bytes) or not np.iterable(given):
             raise ValueError(
                 "categorical_features must be 'from_dtype', None or an array of names, indices or "
                 f"booleans, got {shown(given)}."
@@ -166,6 +167,10 @@ class Columns(TransformerMixin, BaseEstimator):
                 )
             return {label for label, is_category in zip(labels, given, strict=True) if is_category}
         known = set(labels)
+        if not all(isinstance(entry, Hashable) for entry in given):
+            raise ValueError(
+                f"categorical_features has {shown(given)}: names or indices are meant."
+            )
         chosen = {
             entry if entry in known or not _is_index(entry, labels) else labels[entry]
             for entry in given

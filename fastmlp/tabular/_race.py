@@ -6,14 +6,14 @@ import time
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.utils import ClassifierTags, RegressorTags, check_random_state
+from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.validation import validate_data
 
 from fastmlp._names import shown
 from fastmlp._numbers import is_integer
 from fastmlp._sparse import sound
 from fastmlp.estimators._data import check_weights
-from fastmlp.estimators._params import VERBOSE
+from fastmlp.estimators._params import VERBOSE, random_state
 from fastmlp.tabular import _selection
 from fastmlp.tabular._ensemble import Ensemble, classifies
 from fastmlp.tabular._folds import SEEDS, check_groups, fit_folds, settings, split
@@ -210,7 +210,7 @@ class Race(Ensemble):
         deadline = np.inf if self.time_limit is None else start + self.time_limit
         targets = self._targets(y, of_classes, sample_weight)
         goes_on = self.warm_start and self._same_data(X, targets)
-        rng = self._generator if goes_on else check_random_state(self.random_state)
+        rng = self._generator if goes_on else random_state(self.random_state)
         self._generator = rng if self.warm_start else None
         if not goes_on:
             self._entries: list[Entry] = []
@@ -227,7 +227,7 @@ class Race(Ensemble):
         try:
             candidates = [each if isinstance(each, Candidate) else Candidate(*each)
                           for each in self.candidates]  # fmt: skip
-        except TypeError:
+        except (TypeError, ValueError):
             candidates = []
         names = [each.name for each in candidates]
         if not candidates or len(set(names)) < len(names):

@@ -158,3 +158,10 @@ def test_own_scores_are_those_of_scikit_learn(weighted, rng):
     for y, z in ((Y, Z), (Y[:, 0], Z[:, :1]), (Y[:, 1], Z[:, :1]), (Y[:, 1], Y[:, 1:2])):
         assert r2(y, z, w) == pytest.approx(r2_score(y, z, sample_weight=w), rel=1e-12)
     assert np.isnan(r2(Y, Z * np.inf, w))
+
+
+@pytest.mark.parametrize("number", [np.float32, np.float16, np.longdouble])
+def test_a_fraction_of_any_type(number):
+    X = np.linspace(0, 1, 40)[:, None]
+    model = MLPRegressor(early_stopping=True, validation_fraction=number(0.25), max_iter=2)
+    assert len(model.fit(X, X[:, 0]).validation_scores_) == 2

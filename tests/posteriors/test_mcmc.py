@@ -358,6 +358,8 @@ def test_time_and_ctrl_c_keep_what_there_is():
         ({"max_time": 0}, ValueError, "max_time"),
         ({"n_draws": 10**12}, MemoryError, "GiB"),
         ({"groups": None}, ValueError, "leaves b1 free"),
+        ({"groups": np.array([1, 2])}, ValueError, "groups must be"),
+        ({"fixed_noise": 1e-300}, ValueError, "fixed_noise must be from"),
     ],
 )
 def test_what_cannot_be_is_said(params, error, match):

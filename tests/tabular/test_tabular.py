@@ -384,13 +384,29 @@ def test_pickle_does_not_grow_with_the_data_and_clones_are_unfitted(monkeypatch)
     assert not hasattr(clone(model), "race_")
 
 
+def test_a_generator_is_a_source_of_random_numbers():
+    X, y, _ = table(40)
+    drawn = []
+    for source in (np.random.default_rng(0), np.random.default_rng(0), np.random.default_rng(1)):
+        model = regressor(candidates=REGRESSORS[:1], random_state=source).fit(X, y)
+        drawn.append(model.predict(X))
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
         ({"time_limit": 0}, "'time_limit' parameter of TabularMLPRegressor must be a number"),
         ({"cv": 0}, "'cv' parameter"),
         ({"clip": "yes"}, "'clip' parameter"),
+        ({"clip": "yes" * 2000}, r"\(6002 characters\)"),
         ({"categorical_features": ["nope"]}, "categorical_features has 'nope'"),
+        ({"categorical_features": 3}, "categorical_features must be .* got 3"),
+        ({"categorical_features": [[1]]}, "categorical_features has"),
+        ({"candidates": 3}, "'candidates' parameter"),
+        ({"candidates": np.array([1, 2])}, "candidates must be a list of"),
+        ({"random_state": "x"}, "'random_state' parameter"),
     ],
 )
 def test_refused(parameters, words):
