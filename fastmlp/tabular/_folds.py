@@ -32,6 +32,8 @@ N_FOLDS = 5
 HELD_OUT = 0.1
 SEEDS = np.iinfo(np.int32).max
 MANY = 1 << 16  # copies of what is small
+# One that does not hear of time is tried on one of so many rows first, on so many at least.
+TRIED, FEWEST_TRIED = 20, 500
 
 
 class Folds(NamedTuple):
@@ -121,7 +123,8 @@ def fit_folds(
     estimator : estimator
         Is cloned. Its parameters ``max_time``, ``n_threads``, ``random_state`` and ``callback``
         are set where it has them, also inside of others. Of one without ``max_time`` no fold begins
-        for which the time of the longest before is not left.
+        for which the time of the longest before is not left, or, of the first, what a fit to some
+        of its rows foretells.
     X, y : ndarray or CSR matrix, ndarray
     splits : list of (ndarray, ndarray)
         Rows trained on, and judged by.
@@ -160,9 +163,8 @@ def fit_folds(
     stopped: list = []
     hears = bool(settings(estimator, "max_time"))
     longest = [0.0]  # of the folds of one that does not hear of time
-
-    def watch(iteration, record):
-        return STOP if stopped else None
+    if not (hears or needed or until == np.inf):
+        longest[0] = _foretold(estimator, X, y, splits[0][0])
 
     def one(fold):
         rounds = -(-(len(splits) - fold) // n_workers)  # that are to come, this one included
@@ -171,6 +173,11 @@ def fit_folds(
             stopped.append("time")
             return
         began = time.perf_counter()
+
+        def watch(iteration, record):  # also of what came before the network: its encoding
+            late = time.perf_counter() >= began + seconds
+            return STOP if stopped or late else None
+
         trained, judged = splits[fold]
         member = clone(estimator)
         if is_classifier(estimator) and len(np.unique(y[trained])) == 1:
@@ -197,6 +204,19 @@ def fit_folds(
         warnings.filterwarnings("ignore", Status.INTERRUPTED.value[:-1])  # the caller hears of it
         each_once(one, range(len(splits)), n_workers, stopped)
     return None if any(member is None for member in members) else (members, answers)
+
+
+def _foretold(estimator, X, y, rows):
+    """Seconds of a fit to these rows, in proportion to those of a fit to some of them."""
+    step = min(TRIED, len(rows) // FEWEST_TRIED)
+    if step < 2:
+        return 0.0
+    began = time.perf_counter()
+    try:
+        clone(estimator).fit(X[rows[::step]], y[rows[::step]])
+    except ValueError:  # they lack something: a class
+        return 0.0
+    return step * (time.perf_counter() - began)
 
 
 def _copies_that_fit(X, n_rows):

@@ -90,7 +90,8 @@ class Race(Ensemble):
         the rows that each fold is trained on and judged by.
     time_limit : float or None, default=None
         Seconds after which the best so far is the result. The first candidate is fitted in any
-        case.
+        case; one that has no parameter ``max_time`` if a fit to a share of its rows says that all
+        folds will be ready.
     clip : bool, default=True
         Whether members' predictions are held within the range of the targets.
     n_threads : int or None, default=None
@@ -292,8 +293,11 @@ class Race(Ensemble):
         return again
 
     def _run(self, candidates, X, y, targets, sample_weight, deadline, rng):
+        # Seconds that follow the last fold's answer, as a temperature takes them; and when it came.
+        self._after, self._answered = 0.0, np.inf
         with Progress(self.verbose, len(candidates)) as progress:
             self._race(candidates, X, y, targets, sample_weight, deadline, rng, progress)
+        del self._after, self._answered
 
     def _race(self, candidates, X, y, targets, sample_weight, deadline, rng, progress):
         for turn, candidate in enumerate(candidates):
@@ -306,7 +310,8 @@ class Race(Ensemble):
                 continue
             progress.begin(candidate.name)
             last = turn == len(candidates) - 1
-            until = deadline if last else now + SHARE * (deadline - now)
+            left = deadline - now - self._after
+            until = now + (left if last else SHARE * left)
             first = not self._entries
             try:
                 entry = self._fitted(
@@ -350,6 +355,7 @@ class Race(Ensemble):
     def _fitted(self, candidate, X, y, targets, sample_weight, seeds, until, needed):
         """The entry of a candidate; None where its time did not suffice for all folds."""
         start = time.perf_counter()
+        self._answered = np.inf
         folds, status = self._folds, "fitted"
         try:
             found = fit_folds(
@@ -371,8 +377,9 @@ class Race(Ensemble):
                 np.concatenate(predictions), targets, folds.judged, sample_weight
             )
             losses = self._loss(predictions, targets[folds.judged])
-        seconds = time.perf_counter() - start
-        return Entry(candidate, members, predictions, losses, seconds, status, warmth)
+        now = time.perf_counter()
+        self._after = max(self._after, now - self._answered)
+        return Entry(candidate, members, predictions, losses, now - start, status, warmth)
 
     def _calibrated(self, predictions, targets, rows, sample_weight):
         """Probabilities at the temperature that suits them, and this; numbers as they are."""
@@ -389,6 +396,7 @@ class Race(Ensemble):
         behind, sure = (BEHIND_LOG, SURE_LOG) if self._range is None else (BEHIND, SURE)
 
         def check(fold, answer):
+            self._answered = time.perf_counter()
             if fold > 0 or not np.isfinite(best).all():
                 return
             answer, _ = self._calibrated(answer, targets, judged, sample_weight)
@@ -410,9 +418,11 @@ class Race(Ensemble):
                 + "; ".join(f"{e.candidate.name}: {e.status}" for e in self._entries)
             )
         weights = _of(sample_weight, judged)
-        found = _selection.greedy_weights(
-            [entry.predictions for entry in usable], targets[judged], self._loss, weights
-        )
+        predictions, wanted = [entry.predictions for entry in usable], targets[judged]
+        if self._range is None:  # the loss knows but the probability of the class that it is
+            predictions = [each[np.arange(len(wanted)), wanted, np.newaxis] for each in predictions]
+            wanted = np.zeros_like(wanted)
+        found = _selection.greedy_weights(predictions, wanted, self._loss, weights)
         shares = {
             entry.candidate.name: float(share)
             for entry, share in zip(usable, found, strict=True)

@@ -9,9 +9,10 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.linear_model import LinearRegression, RidgeCV
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small import CLASSIFIERS, REGRESSORS
 
@@ -170,6 +171,87 @@ def test_one_that_does_not_hear_of_time_begins_no_fold_that_would_be_late(monkey
     race.fit(X, y)
     assert len(began) == 1  # five of them take more than the 70 s that are left
     assert [row["candidate"] for row in race.leaderboard_] == ["first"]
+
+
+def test_one_that_does_not_hear_of_time_is_tried_on_some_rows_first(monkeypatch):
+    seen = []
+
+    class Deaf(RidgeCV):
+        def fit(self, X, y):
+            seen.append(len(X))
+            clock.now += len(X) / 50
+            return super().fit(X, y)
+
+    clock = Clock()
+    for module in (_race, _folds):
+        monkeypatch.setattr(module, "time", clock)
+    X, y = problem(2000)
+    race = Race([("first", RidgeCV()), ("deaf", Deaf())], time_limit=100.0, n_threads=1)
+    race.fit(X, y)
+    assert seen == [534]  # a third of what five folds of 1600 rows, 160 s, would be fitted to
+    race.set_params(time_limit=300.0).fit(X, y)
+    assert seen[1:] == [534] + 5 * [1600] and len(race.leaderboard_) == 2
+
+
+def test_what_comes_before_a_network_takes_of_its_time(monkeypatch):
+    class Slow(FunctionTransformer):
+        def fit(self, X, y=None):
+            clock.now += 20.0
+            return super().fit(X, y)
+
+    clock = Clock()
+    for module in (_race, _folds):
+        monkeypatch.setattr(module, "time", clock)
+    X, y = problem()
+    network = MLPRegressor(solver="adam", max_iter=60, tol=0.0, n_iter_no_change=100)
+    candidates = [
+        ("first", RidgeCV()),
+        ("slow", make_pipeline(Slow(), network)),
+        ("last", RidgeCV()),
+    ]
+    race = Race(candidates, time_limit=300.0, n_threads=1, random_state=0).fit(X, y)
+    slow = next(entry for entry in race._entries if entry.candidate.name == "slow")
+    assert all(member[-1].n_iter_ < 20 for member in slow.members)  # it had some 30 s for a fold
+
+
+def test_what_follows_the_folds_is_kept_time_for(monkeypatch):
+    """Temperatures that take 10 s: later candidates have so much less."""
+
+    class Told(LogisticRegression):
+        def __init__(self, max_time=None):
+            super().__init__()
+            self.max_time = max_time
+
+        def fit(self, X, y):
+            clock.now += self.max_time
+            return super().fit(X, y)
+
+    def slow(*arguments):
+        clock.now += 10.0
+        return 1.0
+
+    clock = Clock()
+    for module in (_race, _folds):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(_race, "temperature", slow)
+    X, y = problem()
+    candidates = [("first", LogisticRegression()), ("a", Told()), ("b", Told())]
+    race = Race(candidates, cv=1, time_limit=200.0, n_threads=1, random_state=0).fit(X, y > 0)
+    assert len(race.leaderboard_) == 3
+    assert 190 < clock.now < 205  # a second for each look
+
+
+def test_weights_of_classifiers_are_those_of_all_their_probabilities():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3))
+    y = np.digitize(X[:, 0] ** 2 + X[:, 1] + 0.3 * rng.normal(size=90), [0.0, 1.0])
+    nearest = KNeighborsClassifier(9)
+    race = Race([("linear", LogisticRegression()), ("near", nearest)], random_state=0).fit(X, y)
+    judged = race._folds.judged
+    wanted = greedy_weights([e.predictions for e in race._entries], y[judged], race._loss)
+    found = [race.weights_.get(each.candidate.name, 0.0) for each in race._entries]
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    assert min(found) > 0
 
 
 def test_the_first_candidate_is_fitted_in_any_case():

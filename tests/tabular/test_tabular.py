@@ -11,9 +11,9 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small import CLASSIFIERS, REGRESSORS, table
 
-from fastmlp import TabularMLPClassifier, TabularMLPRegressor
+from fastmlp import MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
 from fastmlp.distributions import StudentT
-from fastmlp.tabular import Race, _columns, _portfolio
+from fastmlp.tabular import Columns, Race, _base, _columns, _folds, _portfolio, _race, _regressor
 from fastmlp.tabular._conformal import Conformal
 from fastmlp.tabular._temperature import temperature, tempered, tempered_slopes
 
@@ -360,6 +360,39 @@ def test_time_for_nothing_is_the_linear_model_and_a_warning():
     assert len(model.leaderboard_) == 1 and model.score(X, y) > 0.1
     with pytest.warns(UserWarning, match="sufficed for logistic alone"):
         classifier(time_limit=1e-6).fit(X, labels)
+
+
+def test_time_limit_is_that_of_all_stages(monkeypatch):
+    """Columns, race and second stage take all the time that they are given: 100 s in all."""
+
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            return self.now
+
+    class Greedy(MLPRegressor):
+        def fit(self, X, y, sample_weight=None):
+            clock.now += self.max_time
+            return super().fit(X, y, sample_weight)
+
+    class Slow(Columns):
+        def fit(self, X, y=None):
+            clock.now += 30.0
+            return super().fit(X, y)
+
+    clock = Clock()
+    for module in (_base, _race, _folds, _regressor):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(_base, "Columns", Slow)
+    greedy = Greedy(hidden_layer_sizes=(), solver="lbfgs", max_iter=3)
+    stage = Greedy("gamma", (), solver="lm", max_iter=3)
+    monkeypatch.setattr(_portfolio, "spreads", lambda *sizes: iter([stage, stage]))
+    X, y, _ = table(60)
+    candidates = [REGRESSORS[0], *((f"{k}", greedy) for k in range(9))]
+    model = TabularMLPRegressor(time_limit=100.0, candidates=candidates, n_threads=1).fit(X, y)
+    assert len(model.leaderboard_) > 1
+    assert 90 < clock.now <= 100
 
 
 def test_warm_start_adds_time():
