@@ -16,6 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, SplineTransformer
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.solvers import AdamW, LevenbergMarquardt
 from fastmlp.tabular._encoder import PiecewiseLinearEncoder
+from fastmlp.tabular._kernel import LaplaceRidge
 from fastmlp.tabular._members import TargetScaler, dense, single
 from fastmlp.tabular._race import Candidate
 from fastmlp.tabular._splines import SplineEncoder
@@ -85,6 +86,9 @@ CLASS_RECIPES = {
     "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 0.0, True),
 }
 SPLINES = 7  # of a column, cubic: two more than knots
+# Of the kernel, whose predictions are compared with all rows: rows, and rows times columns, at most.
+KERNEL_ROWS, KERNEL_ENTRIES = 3000, 5e4
+ROUGH = 0.5
 CLASS_EPOCHS = 40
 # "lm" wins where few columns make smooth boundaries; with a strength for each feature it finds the
 # few among many. Evidence, units, share of the time: each is tried where the one before is close.
@@ -118,6 +122,8 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
         splines = SplineTransformer(SPLINES - 2, knots="quantile", extrapolation="linear")
         additive = make_pipeline(SplineEncoder(splines), RidgeCV(np.logspace(-3, 4, 15)))
         found.append(Candidate("additive", additive))
+    if n <= KERNEL_ROWS and n * n_features <= KERNEL_ENTRIES:
+        found.append(Candidate("kernel", _scaled(LaplaceRidge())))
     if n < FEW_ROWS and n_outputs == 1:
         robust = MLPRegressor(
             loss="student_t", hidden_layer_sizes=(), solver=LevenbergMarquardt(evidence=True)
@@ -172,6 +178,8 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
             found.append(lm(sizes, "ard ", "ard"))
             if skewed:
                 found.append(lm(sizes, "log ", scaled=_on_log_scale))
+    if any(each.name == "kernel" for each in found):
+        found.append(Candidate("kernel rough", _scaled(LaplaceRidge(ROUGH)), like="kernel"))
     return found
 
 
