@@ -86,7 +86,7 @@ CLASS_RECIPES = {
     "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 0.0, True),
 }
 SPLINES = 7  # of a column, cubic: two more than knots
-# Of the kernel, whose predictions are compared with all rows: rows, and rows times columns, at most.
+# Of the kernel, which compares new rows with all it knows: rows, rows times columns, at most.
 KERNEL_ROWS, KERNEL_ENTRIES = 3000, 5e4
 ROUGH = 0.5
 CLASS_EPOCHS = 40
