@@ -36,6 +36,7 @@ html_theme_options = {
 html_sidebars = {"*": []}  # pages beside the first; examples and names have a list
 html_context = {"default_mode": "auto"}
 myst_heading_anchors = 3
+highlight_language = "none"  # of blocks that name none: what code prints
 autosummary_generate = True
 autodoc_typehints = "none"
 # Methods in full, those of fastmlp's own base classes, too.
