@@ -23,6 +23,7 @@ from fastmlp.tabular._scaler import SmoothClipScaler
 # A column of more levels is worth sparse rows, where these store less than this share of entries.
 MOST_DENSE_LEVELS = 8
 SPARSE_BELOW = 0.3
+COPIES = 3  # of the numbers that ``fit`` holds at a time: columns, a table of them, sorted ones
 # Days; a date also says where in each of them it lies.
 PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}
 
@@ -126,6 +127,7 @@ class Columns(TransformerMixin, BaseEstimator):
         check_choice("numeric", self.numeric, ("scale", "ple"))
         labels, given = _read.columns_of(X)
         validate_data(self, _like(X, given), skip_check_array=True)
+        _check_fits(len(given[0]), len(labels), COPIES * len(labels))
         chosen = self._chosen(labels)
         self.columns_ = labels
         found = []

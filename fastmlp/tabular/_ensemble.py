@@ -206,7 +206,10 @@ class Ensemble(BaseEstimator):
 
     def _answer(self, member, X):
         """What a member says of rows, (n, n_outputs): targets, or a probability for each class."""
-        said = _members.said(member, _members.Rows.of(X))
+        if not isinstance(X, _members.Rows):
+            blocks = _members.blocks(X, [member])
+            return np.concatenate([self._answer(member, _members.Rows(X[at])) for at in blocks])
+        said = _members.said(member, X)
         if self._range is None:
             known = np.searchsorted(self.classes_, member.classes_)
             answer = np.zeros((len(said), len(self.classes_)))

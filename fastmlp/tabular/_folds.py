@@ -32,8 +32,8 @@ N_FOLDS = 5
 HELD_OUT = 0.1
 SEEDS = np.iinfo(np.int32).max
 MANY = 1 << 16  # copies of what is small
-# One that does not hear of time is tried on one of so many rows first, on so many at least.
-TRIED, FEWEST_TRIED = 20, 500
+# What may be late is tried on one of so many rows first, on so many rows and entries at least.
+TRIED, FEWEST_ROWS, FEWEST_ENTRIES = 20, 50, 5000
 
 
 class Folds(NamedTuple):
@@ -124,7 +124,8 @@ def fit_folds(
         Is cloned. Its parameters ``max_time``, ``n_threads``, ``random_state`` and ``callback``
         are set where it has them, also inside of others. Of one without ``max_time`` no fold begins
         for which the time of the longest before is not left, or, of the first, what a fit to some
-        of its rows foretells.
+        of its rows foretells. Of others none begins where time does not suffice for one iteration
+        of each, as far as one on a twentieth of the rows foretells.
     X, y : ndarray or CSR matrix, ndarray
     splits : list of (ndarray, ndarray)
         Rows trained on, and judged by.
@@ -163,8 +164,6 @@ def fit_folds(
     stopped: list = []
     hears = bool(settings(estimator, "max_time"))
     longest = [0.0]  # of the folds of one that does not hear of time
-    if not (hears or needed or until == np.inf):
-        longest[0] = _foretold(estimator, X, y, splits[0][0])
 
     def one(fold):
         rounds = -(-(len(splits) - fold) // n_workers)  # that are to come, this one included
@@ -202,18 +201,30 @@ def fit_folds(
     with warnings.catch_warnings(), blas_threads(1 if n_workers > 1 else n_threads):
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", Status.INTERRUPTED.value[:-1])  # the caller hears of it
+        if not needed and until < np.inf:
+            rounds = -(-len(splits) // n_workers)
+            foretold = _foretold(estimator, X, y, splits[0][0], hears)
+            if not hears:
+                longest[0] = foretold
+            elif rounds * foretold > until - time.perf_counter():
+                return None
         each_once(one, range(len(splits)), n_workers, stopped)
     return None if any(member is None for member in members) else (members, answers)
 
 
-def _foretold(estimator, X, y, rows):
-    """Seconds of a fit to these rows, in proportion to those of a fit to some of them."""
-    step = min(TRIED, len(rows) // FEWEST_TRIED)
-    if step < 2:
+def _foretold(estimator, X, y, rows, hears):
+    """Seconds of a fit to these rows, or of one iteration: in proportion to those of some rows."""
+    fewest = max(FEWEST_ROWS, FEWEST_ENTRIES // X.shape[1])
+    step = min(TRIED, len(rows) // fewest)
+    if step < (TRIED if hears else 2):
         return 0.0
+    member = clone(estimator)
+    if hears:
+        _set(member, "max_iter", 1)
+    _set(member, "n_threads", 1)
     began = time.perf_counter()
     try:
-        clone(estimator).fit(X[rows[::step]], y[rows[::step]])
+        member.fit(X[rows[::step]], y[rows[::step]])
     except ValueError:  # they lack something: a class
         return 0.0
     return step * (time.perf_counter() - began)

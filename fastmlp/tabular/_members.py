@@ -46,11 +46,6 @@ class Rows:
         self.X = X if sp.issparse(X) else np.ascontiguousarray(X)
         self._made = {}
 
-    @classmethod
-    def of(cls, X):
-        """X, unless it is Rows already."""
-        return X if isinstance(X, Rows) else cls(X)
-
     def __len__(self):
         return self.X.shape[0]
 

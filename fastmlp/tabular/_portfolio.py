@@ -10,6 +10,7 @@ from scipy.stats import skew
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, SplineTransformer
 
@@ -85,6 +86,7 @@ CLASS_RECIPES = {
     "adam encoded": ((128, 128), "relu", 0.15, 3.0, 0.0, True),
     "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 0.0, True),
 }
+MOST_SQUARE = 2000  # rows or columns, the fewer, of sparse rows in a ridge regression by itself
 SPLINES = 7  # of a column, cubic: two more than knots
 # Of the kernel, which compares new rows with all it knows: rows, rows times columns, at most.
 KERNEL_ROWS, KERNEL_ENTRIES = 3000, 5e4
@@ -117,7 +119,10 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
     """
     n, n_features = Z.shape
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
-    found = [Candidate("ridge", RidgeCV(np.logspace(-3, 4, 8)))]
+    ridge = RidgeCV(np.logspace(-3, 4, 8))
+    if sp.issparse(Z) and min(Z.shape) > MOST_SQUARE:  # which leave-one-out makes a square of
+        ridge = RidgeCV(np.logspace(-1, 3, 5), cv=ShuffleSplit(1, test_size=0.1, random_state=0))
+    found = [Candidate("ridge", ridge)]
     if not sp.issparse(Z) and Z.size * SPLINES <= MOST_ENCODED:
         splines = SplineTransformer(SPLINES - 2, knots="quantile", extrapolation="linear")
         additive = make_pipeline(SplineEncoder(splines), RidgeCV(np.logspace(-3, 4, 15)))

@@ -323,6 +323,7 @@ class Race(Ensemble):
                 self.status_ = "The race was interrupted: this is the best so far."
                 return
             if entry is None:
+                self.status_ = "The time within time_limit did not suffice for all candidates."
                 continue
             self._entries.append(entry)
             progress.end(candidate.name, self._mean_loss(entry, sample_weight), entry.seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import numbers
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def columns_of(X: Any) -> tuple[list, list]:
         X = check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
         return list(range(X.shape[1])), list(X.T)
     labels = list(X.columns)
-    twice = sorted({str(label) for label in labels if labels.count(label) > 1})
+    twice = sorted(str(label) for label, times in Counter(labels).items() if times > 1)
     if twice:
         raise ValueError(f"X has columns of the same name: {listed(twice)}. Rename them.")
     if 0 in X.shape:

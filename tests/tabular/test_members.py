@@ -72,14 +72,28 @@ def test_rows_in_blocks_are_the_same_rows(kind, monkeypatch):
     targets, candidates = (y > 1, CLASSIFIERS) if kind == "classifier" else (y, REGRESSORS)
     race = Race(candidates, cv=2, random_state=0).fit(Z, targets)
     wanted = race.fold_answers(Z)
+    member = next(iter(race.members_.values()))[0]
+    single = race._answer(member, Z)
     assert len(_members.blocks(Z, [])) == 1
     monkeypatch.setattr(_members, "ENTRIES", 0)
     monkeypatch.setattr(_members, "MOST_DENSE", 25)
     assert len(_members.blocks(Z, [])) == 3
     np.testing.assert_allclose(race.fold_answers(Z), wanted, rtol=1e-12)
+    np.testing.assert_allclose(race._answer(member, Z), single, rtol=1e-12)
     monkeypatch.setattr(_members, "MOST_DENSE", 1)  # rows stay sparse
     assert len(_members.blocks(Z, [])) == 1
     np.testing.assert_allclose(race.fold_answers(Z), wanted, rtol=1e-9)
+
+
+def test_ridge_of_many_sparse_columns_makes_no_square(monkeypatch):
+    Z, y = rows(n=300, levels=40)
+    assert sp.issparse(Z)
+    plain = _portfolio.regressors(Z, y, 5)[0].estimator
+    monkeypatch.setattr(_portfolio, "MOST_SQUARE", 20)
+    wide = _portfolio.regressors(Z, y, 5)[0].estimator
+    assert plain.cv is None and wide.cv is not None
+    monkeypatch.setattr("sklearn.linear_model._ridge._RidgeGCV.fit", None)
+    assert wide.fit(Z, y).score(Z, y) > 0.3
 
 
 def test_members_of_a_fold_share_an_encoder():

@@ -186,11 +186,35 @@ def test_one_that_does_not_hear_of_time_is_tried_on_some_rows_first(monkeypatch)
     for module in (_race, _folds):
         monkeypatch.setattr(module, "time", clock)
     X, y = problem(2000)
+    X = np.tile(X, 10)
     race = Race([("first", RidgeCV()), ("deaf", Deaf())], time_limit=100.0, n_threads=1)
     race.fit(X, y)
-    assert seen == [534]  # a third of what five folds of 1600 rows, 160 s, would be fitted to
+    assert seen == [178]  # a ninth of the 1600 rows of five folds, which would take 160 s
     race.set_params(time_limit=300.0).fit(X, y)
-    assert seen[1:] == [534] + 5 * [1600] and len(race.leaderboard_) == 2
+    assert seen[1:] == [178] + 5 * [1600] and len(race.leaderboard_) == 2
+
+
+def test_a_network_whose_iteration_would_be_late_does_not_begin(monkeypatch):
+    seen = []
+
+    class Slow(MLPRegressor):
+        def fit(self, X, y):
+            seen.append((len(X), self.max_iter))
+            clock.now += len(X) * self.max_iter / 100
+            return super().fit(X, y)
+
+    clock = Clock()
+    for module in (_race, _folds):
+        monkeypatch.setattr(module, "time", clock)
+    X, y = problem(2000)
+    X = np.tile(X, 40)
+    slow = Slow(hidden_layer_sizes=(), solver="sgd", max_iter=2, random_state=0)
+    race = Race([("first", RidgeCV()), ("slow", slow)], cv=1, time_limit=10.0, n_threads=1)
+    race.fit(X, y)
+    assert seen == [(90, 1)] and len(race.leaderboard_) == 1
+    assert race.status_ == "The time within time_limit did not suffice for all candidates."
+    race.set_params(time_limit=100.0).fit(X, y)
+    assert seen[2:] == [(1800, 2)] and len(race.leaderboard_) == 2
 
 
 def test_what_comes_before_a_network_takes_of_its_time(monkeypatch):

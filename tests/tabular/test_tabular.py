@@ -180,9 +180,13 @@ def test_the_log_scale_is_tried_for_positive_skewed_targets():
 
 def test_columns_that_do_not_fit_are_refused_before_they_are_made(monkeypatch):
     X, y, _ = table()
+    columns = Columns().fit(X)
     monkeypatch.setattr(_columns, "GIB", 1.0)
     monkeypatch.setattr(_columns, "available_memory", lambda: 1000.0)
-    with pytest.raises(MemoryError, match="The columns of X as numbers, 120 x"):
+    with pytest.raises(MemoryError, match="The columns of X as numbers, 120 x 6"):
+        columns.transform(X)
+    monkeypatch.setattr(_columns._read, "read", None)  # nor are they read
+    with pytest.raises(MemoryError, match="The columns of X as numbers, 120 x 3"):
         regressor().fit(X, y)
 
 
