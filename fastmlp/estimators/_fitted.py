@@ -364,8 +364,8 @@ class FittedNetwork(_weights.FittedWeights):
         return jacobian
 
 
-def checked_rows(estimator, X):
+def checked_rows(estimator, X, dtype=FLOATS):
     """X by the rules of ``predict``: names, number of features, finite numbers."""
     check_is_fitted(estimator)
     with explained(estimator, X):
-        return validate_data(estimator, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False)
+        return validate_data(estimator, sound(X), accept_sparse="csr", dtype=dtype, reset=False)

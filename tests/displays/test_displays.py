@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from fastmlp import MLPClassifier, displays, metrics
+from fastmlp.displays._base import binomial_band
+from fastmlp.displays._network import chosen, heights
 from fastmlp.distributions import Normal, Poisson
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -67,6 +69,7 @@ def test_coverage_curves_share_axes(tmp_path):
     two = displays.CoverageDisplay.from_predictions(Y, sure, name="sure", ax=one.ax_)
     write(two, tmp_path)
     assert two.ax_ is one.ax_ and len(one.ax_.lines) == 3
+    np.testing.assert_array_equal(one.ax_.lines[0].get_xydata(), [[0, 0], [1, 1]])
     assert one.line_.get_color() != two.line_.get_color()
     coverages, observed = metrics.coverage_curve(Y, sure, np.arange(1, 50) / 50)
     np.testing.assert_array_equal(two.line_.get_ydata(), [0, *observed, 1])
@@ -87,6 +90,20 @@ def test_reliability(tmp_path):
     many = MLPClassifier(max_iter=5, random_state=0).fit(X, classes)
     display = displays.ReliabilityDisplay.from_estimator(many, X, classes)
     assert display.error == metrics.expected_calibration_error(classes, many.predict_proba(X))
+
+
+def test_the_band_of_a_share_is_the_normal_one():
+    low, high = binomial_band(np.array([0.3]), 400)
+    half = 1.959964 * np.sqrt(0.3 * 0.7 / 400)
+    np.testing.assert_allclose([low[0], high[0]], [0.3 - half, 0.3 + half], rtol=1e-6)
+    assert binomial_band(np.array([0.001]), 400)[0][0] == 0
+
+
+@pytest.mark.parametrize("most", [15, 16])
+def test_the_gap_of_a_drawn_layer_lies_where_units_are_left_out(most):
+    numbers, at = chosen(40, most), heights(most, gap=True)
+    steps = -np.diff(at)
+    assert np.argmax(steps) == np.argmax(np.diff(numbers)) and sorted(steps)[-2:] == [1, 2]
 
 
 def test_redshifts(tmp_path):

@@ -13,6 +13,7 @@ from fastmlp._numbers import check_unmasked
 from fastmlp._sparse import sound
 from fastmlp.estimators import _data, _params, _report
 from fastmlp.estimators._explain import explained
+from fastmlp.estimators._fitted import checked_rows
 from fastmlp.network import Network
 from fastmlp.posteriors import POSTERIORS, Posterior
 from fastmlp.posteriors.laplace import Laplace
@@ -180,9 +181,7 @@ class BaseBayesian(BaseEstimator):
 
     def _inputs(self, X):
         """X as the network of the posterior takes it."""
-        check_is_fitted(self)
-        with explained(self, X):
-            X = validate_data(self, sound(X), accept_sparse="csr", dtype=np.float64, reset=False)
+        X = checked_rows(self, X, np.float64)
         if sp.issparse(X):
             if not self.x_mean_.any():
                 return sp.csr_array(X.multiply(1 / self.x_scale_))
