@@ -34,6 +34,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Bins of a column, at most.
     dtype : {numpy.float64, numpy.float32}, default=numpy.float64
         Type of the result; the place of a number in its bin is found in float64 in any case.
+    keep : bool, default=False
+        Whether columns of more than one bin come, too, as they are, after the new ones; a missing
+        value is 0.
 
     Attributes
     ----------
@@ -68,9 +71,10 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: np.ndarray
 
-    def __init__(self, n_bins: int = 16, dtype: Any = np.float64) -> None:
+    def __init__(self, n_bins: int = 16, dtype: Any = np.float64, keep: bool = False) -> None:
         self.n_bins = n_bins
         self.dtype = dtype
+        self.keep = keep
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the edges.
@@ -114,8 +118,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             max(len(edges) - 1, 0) + holes
             for edges, holes in zip(self.edges_, self.holes_, strict=True)
         ]
-        self.origin_ = np.repeat(np.arange(X.shape[1]), widths)
+        self.origin_ = np.append(np.repeat(np.arange(X.shape[1]), widths), self._kept())
         return self
+
+    def _kept(self):
+        """Columns that come as they are, too."""
+        kept = [j for j, edges in enumerate(self.edges_) if self.keep and len(edges) > 2]
+        return np.array(kept, dtype=np.intp)
 
     def transform(self, X: Any) -> np.ndarray:
         """Encode.
@@ -128,7 +137,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_features_out)
-            Between 0 and 1.
+            Between 0 and 1, but for columns kept as they are.
 
         Raises
         ------
@@ -149,15 +158,20 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     def encoded(self, X: np.ndarray) -> np.ndarray:
         """:meth:`transform` of a float64 array that is checked."""
-        out = np.empty((len(X), len(self.origin_)), dtype=self.dtype)
+        kept = self._kept()
+        out = np.empty((len(X), len(self.origin_) - len(kept)), dtype=self.dtype)
         starts = np.cumsum([0, *map(len, self.edges_)], dtype=np.intp)
         encode(X, np.concatenate(self.edges_), starts, self.holes_.view(np.uint8), out)
-        return out
+        if not self.keep:
+            return out
+        plain = X[:, kept]
+        return np.hstack([out, np.where(np.isnan(plain), 0, plain).astype(self.dtype)])
 
     def is_like(self, other: PiecewiseLinearEncoder) -> bool:
         """Whether another one encodes as this one does."""
         return (
             self.dtype == other.dtype
+            and self.keep == other.keep
             and len(self.edges_) == len(other.edges_)
             and np.array_equal(self.holes_, other.holes_)
             and all(map(np.array_equal, self.edges_, other.edges_))
@@ -175,6 +189,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
                 steepness = ((x >= edges[0]) & (x <= edges[-1])) / np.diff(edges)[at]
                 found[:, :, j] = slopes[rows, :, start + at] * steepness[:, np.newaxis]
             start += n_bins + holes
+        found[:, :, self._kept()] += slopes[:, :, start:]
         return found
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -208,6 +223,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         for name, edges, holes in zip(given, self.edges_, self.holes_, strict=True):
             names += [f"{name} bin {t}" for t in range(1, len(edges))]
             names += [f"{name} missing"] * bool(holes)
+        names += [given[j] for j in self._kept()]
         return np.array(names, dtype=object)
 
     def __sklearn_tags__(self):

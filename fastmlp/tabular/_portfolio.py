@@ -53,7 +53,6 @@ FEWEST_STEPS = 8  # of an epoch, where there are few rows
 # more and more epochs, which the race ends where they gain nothing.
 REGRESSION_RECIPES = {
     "adam decay": ((256,), "relu", 0.15, 3.0, 40, "coslog"),
-    "adam mish": ((128, 128), "mish", 0.15, 1.0, 40, "coslog"),
     "adam 40": ((128, 128), "relu", 0.1, 0.2, 40, "coslog"),
     "adam 80": ((128, 128), "relu", 0.1, 0.2, 80, "coslog"),
     "adam 256": ((128, 128, 128), "relu", 0.03, 0.2, 256, "cosine"),
@@ -64,6 +63,9 @@ ENCODED_RECIPES = {
     "adam encoded": ((128, 128), "relu", 0.15, 3.0, 40, "coslog"),
     "adam encoded free": ((128, 128), "relu", 0.15, 1.0, 40, "coslog"),
 }
+# And by a finer one beside the columns themselves, with little decay, for functions with jumps.
+KEPT_RECIPE = ((128, 128), "relu", 0.1, 0.2, 80, "coslog")
+KEPT_BINS, MOST_KEPT = 32, 1e9  # entries seen, at most
 MOST_ENCODED = 2e7
 # Of a single split, where epochs are few in any case.
 LARGE_RECIPES = {
@@ -177,6 +179,12 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
     if encoding and skewed:
         log = _on_log_scale(clone(found[-len(ENCODED_RECIPES)].estimator.regressor))
         found.append(Candidate("adam encoded log", log, like="adam encoded"))
+    kept, n_kept = _encoding(Z, n_bins=KEPT_BINS, keep=True) if n_folds > 1 else ([], 0)
+    widths, *recipe, epochs, schedule = KEPT_RECIPE
+    if kept and n_kept * min(n * (n_folds - 1) * epochs, SAMPLES_SEEN) <= MOST_KEPT:
+        settings = _adam(n, n_kept, n_folds, *recipe, widths, epochs, schedule)
+        network = _in_single_precision(MLPRegressor(**settings), *kept)
+        found.append(Candidate("adam encoded beside", _scaled(network)))
     found += [lm(sizes) for sizes in tried[N_CHEAP:]]
     for sizes in tried:
         if sizes in VARIANTS:
@@ -235,11 +243,11 @@ def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
     return found
 
 
-def _encoding(Z):
+def _encoding(Z, **settings):
     """Steps that encode a table of numbers, and how many columns these make; [], 0: too many."""
     if Z.shape[0] * Z.shape[1] > MOST_ENCODED:
         return [], 0
-    encoder = PiecewiseLinearEncoder(dtype=np.float32)
+    encoder = PiecewiseLinearEncoder(dtype=np.float32, **settings)
     n_encoded = len(encoder.fit(dense(Z)).origin_)
     if not 0 < Z.shape[0] * n_encoded <= MOST_ENCODED:
         return [], 0

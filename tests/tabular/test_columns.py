@@ -272,6 +272,17 @@ def test_encoding_of_holes_constants_and_few_values():
     assert np.isfinite(encoder.transform([[nan] * 5])).all()
 
 
+def test_encoding_beside_the_columns_themselves():
+    X = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, np.nan], [4.0, 1.0, 5.0], [5.0, 0.0, 7.0]])
+    alone, encoder = (PiecewiseLinearEncoder(2, keep=keep).fit(X) for keep in (False, True))
+    out = encoder.transform(X)
+    np.testing.assert_array_equal(out[:, :-2], alone.transform(X))
+    np.testing.assert_array_equal(out[:, -2:], np.where(np.isnan(X), 0, X)[:, [0, 2]])
+    assert encoder.origin_.tolist() == [*alone.origin_, 0, 2]
+    assert encoder.get_feature_names_out().tolist() == [*alone.get_feature_names_out(), "x0", "x2"]
+    assert encoder.is_like(encoder) and not encoder.is_like(alone)
+
+
 def test_encoding_in_single_precision():
     X = 1e6 + RNG.random((40, 2))  # a place in a bin is not that of a rounded number
     plain, encoder = (PiecewiseLinearEncoder(dtype=dtype) for dtype in (np.float64, np.float32))
@@ -282,13 +293,14 @@ def test_encoding_in_single_precision():
         PiecewiseLinearEncoder(dtype=int).fit(X)
 
 
-def test_slopes_of_the_encoding():
+@pytest.mark.parametrize("keep", [False, True])
+def test_slopes_of_the_encoding(keep):
     rng = np.random.default_rng(0)
-    X, weights = rng.normal(size=(30, 3)), rng.normal(size=(2, 24))
+    X, weights = rng.normal(size=(30, 3)), rng.normal(size=(2, 24 + 2 * keep))
     X[:, 1] = 1.0
-    encoder = PiecewiseLinearEncoder(n_bins=12).fit(X)
+    encoder = PiecewiseLinearEncoder(n_bins=12, keep=keep).fit(X)
     new = np.vstack([X[:-1] + 0.01 * rng.random((29, 3)), [[9.0, 9.0, -9.0]]])
-    slopes = encoder.pull_back(np.broadcast_to(weights, (30, 2, 24)), new)
+    slopes = encoder.pull_back(np.broadcast_to(weights, (30, *weights.shape)), new)
     for j in range(3):
         step = 1e-7 * (np.arange(3) == j)
         rise = (encoder.transform(new + step) - encoder.transform(new - step)) @ weights.T / 2e-7
