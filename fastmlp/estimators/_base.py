@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp._numbers import check_unmasked
 from fastmlp._scales import exchange_x_scales
 from fastmlp._sparse import sound
 from fastmlp.activations import resolve_hidden
@@ -22,7 +21,7 @@ from fastmlp.estimators import (
     _weights,
 )
 from fastmlp.estimators._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
-from fastmlp.estimators._explain import explained
+from fastmlp.estimators._explain import check_entries, explained
 from fastmlp.estimators._fitted import FLOATS, FittedNetwork, checked_rows
 from fastmlp.estimators._judge import Judge
 from fastmlp.estimators._scoring import scorer_score
@@ -311,7 +310,7 @@ class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):
         )
 
     def _validated(self, X, y, fresh, name="X"):
-        check_unmasked(name.replace("X", "y"), y)
+        check_entries(y, self._numeric_targets, name.replace("X", "y"))
         with explained(self, X, name):
             return validate_data(
                 self,

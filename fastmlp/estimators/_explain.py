@@ -8,6 +8,9 @@ import datetime
 import numpy as np
 import scipy.sparse as sp
 
+from fastmlp._names import shown
+from fastmlp._numbers import check_unmasked
+
 _IMPUTE = """
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -74,6 +77,39 @@ def explained(estimator, X, name="X"):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(sentence) from None
+
+
+def check_entries(y, numeric, name="y"):
+    """Refuse targets of which some are masked or missing, or text where numbers are meant.
+
+    Numbers that are not finite, and what is no array, are left to scikit-learn's check.
+    """
+    check_unmasked(name, y)
+    if y is None or sp.issparse(y):
+        return
+    try:
+        values = np.asarray(y)
+    except ValueError:
+        return
+    if values.dtype.kind not in "OUST" or values.ndim == 0:
+        return
+    rows = values.astype(object).reshape(len(values), -1)
+    missing = np.array([[_is_missing(value) for value in row] for row in rows], dtype=bool)
+    if missing.any():
+        where = _list(np.flatnonzero(missing.any(axis=1)))
+        raise ValueError(
+            f"Input {name} contains NaN: it is missing in row(s) {where}. Leave these rows out."
+        )
+    if numeric:
+        try:
+            rows.astype(np.float64)
+        except ValueError:
+            text = next((value for value in rows.flat if _kind([value]) == "text"), None)
+            if text is not None:
+                raise ValueError(
+                    f"could not convert string to float: {name} has text, {shown(str(text))}, and "
+                    "a regressor learns numbers. MLPClassifier learns labels."
+                ) from None
 
 
 def complaint(X, name, model):
@@ -192,7 +228,7 @@ def _kind(column):
         return "dates"
     if values.dtype.kind in "SUOT":
         values = values.astype(object)
-        missing = np.array([np.ndim(v) == 0 and v != v for v in _plain(values)], bool)
+        missing = np.array([_is_missing(value) for value in values], bool)
         present = values[~missing]
         try:
             values = present.astype(np.float64)
@@ -209,10 +245,11 @@ def _kind(column):
     return "numbers" if np.isfinite(values).all() else "inf"
 
 
-def _plain(values):
-    """The values, None and pandas' NA, which refuses to be compared, as NaN."""
-    missing = ("NoneType", "NAType", "NaTType")
-    return [np.nan if type(value).__name__ in missing else value for value in values]
+def _is_missing(value):
+    """Whether an entry is None, NaN, or pandas' NA, which refuses to be compared."""
+    if type(value).__name__ in ("NoneType", "NAType", "NaTType"):
+        return True
+    return np.ndim(value) == 0 and bool(value != value)
 
 
 def _kind_of_object(values):

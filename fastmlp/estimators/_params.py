@@ -149,6 +149,10 @@ def check_rules(estimator, rules: dict[str, Rule]) -> None:
         if not rule.accepts(value):
             meant = suggestion(value[0] if is_named(value) else value, rule.names)
             hint = "" if meant is None else f" Did you mean {quoted(meant)}?"
+            if isinstance(value, type) and issubclass(value, Solver):
+                hint = f" Did you mean {value.__name__}()?"
+            elif name in ("loss", "distribution") and (is_integer(value) or integers(value)):
+                hint = f" Did you mean hidden_layer_sizes={shown(value)}?"
             raise InvalidParameterError(
                 f"{type(estimator).__name__}: {name}={shown(value)} is not valid; it must be "
                 f"{rule.wanted}.{hint}"

@@ -226,6 +226,8 @@ class Race(Ensemble):
 
     def _checked(self):
         try:
+            if any(isinstance(each, str) for each in self.candidates):
+                raise TypeError  # a word of two letters is a pair, too
             candidates = [each if isinstance(each, Candidate) else Candidate(*each)
                           for each in self.candidates]  # fmt: skip
         except (TypeError, ValueError):

@@ -131,7 +131,12 @@ class TabularMLPRegressor(PredictiveMixin, RegressorMixin, TabularMLP):
         )
         if y.dtype.kind in "mM":
             raise TypeError("y has dates or durations; pass numbers, such as days since a date.")
-        y = y.astype(np.float64)  # text: an error that names it
+        try:
+            y = y.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise type(error)(
+                f"{error}: y must be numbers; TabularMLPClassifier learns labels."
+            ) from None
         refuse_holes(np.isnan(y).reshape(len(y), -1).any(axis=1))
         if not np.isfinite(y).all():
             raise ValueError("Input y contains infinity, or a value too large for its type.")

@@ -93,6 +93,8 @@ BAD_PARAMETERS = [
     ("max_fun", 0, "max_fun=0"),
     ("loss", "cross_entropy", "loss='cross_entropy'.*_"),
     ("loss", 3, "loss=3"),
+    ("loss", (20, 5), r"loss=\(20, 5\).*Did you mean hidden_layer_sizes=\(20, 5\)\?"),
+    ("solver", SGD, r"Did you mean SGD\(\)\?"),
     ("init", "xavier", "init='xavier'.*'glorot'"),
     ("init", (1, 2), r"init=\(1, 2\).*a pair \(coefs, intercepts\) of lists"),
     ("init", ([np.ones((3, 2))], [np.ones(2)]), "coefs must have 2 arrays"),

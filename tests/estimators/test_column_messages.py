@@ -11,7 +11,14 @@ from sklearn.impute import SimpleImputer  # noqa: F401
 from sklearn.pipeline import make_pipeline  # noqa: F401
 from sklearn.utils.fixes import parse_version
 
-from fastmlp import MLPClassifier, MLPRegressor, Network
+from fastmlp import (
+    BayesianMLPClassifier,
+    BayesianMLPRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    Network,
+    TabularMLPRegressor,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -186,6 +193,27 @@ def test_masked_entries_are_missing(columns):
     for args in ((gap, y), (X, part), (X, y, part)):
         with pytest.raises(ValueError, match="has masked entries"):
             net.value(net.init(0), *args)
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "said"),
+    [
+        (MLPClassifier, [None, *"ab" * 14, "a"], "y contains NaN.* row.* 0"),
+        (MLPClassifier, pd.array([*"ab" * 14, "a", None]), r"y contains NaN.* row.* 29"),
+        (BayesianMLPClassifier, [*"ab" * 14, "a", None], r"y contains NaN.* row.* 29"),
+        (MLPRegressor, [*"ab" * 15], "y has text, 'a', and.* MLPClassifier learns labels"),
+        (BayesianMLPRegressor, np.array([*"ab" * 15]), "y has text, 'a'"),
+        (TabularMLPRegressor, np.array([*"ab" * 15]), "y must be numbers; TabularMLPClassifier"),
+    ],
+)
+def test_targets_that_are_missing_or_text(kind, y, said):
+    X = np.linspace(0, 1, 30)[:, None]
+    with pytest.raises(ValueError, match=said):
+        kind().fit(X, y)
+    if kind is MLPRegressor:
+        MLPRegressor(max_iter=2).fit(X, list(map(str, range(30))))  # text of numbers is numbers
+        with pytest.raises(ValueError, match="y_val has text"):
+            MLPRegressor(max_iter=2).fit(X, X[:, 0], X_val=X, y_val=y)
 
 
 def test_infinity(columns):

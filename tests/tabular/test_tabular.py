@@ -442,6 +442,7 @@ def test_a_generator_is_a_source_of_random_numbers():
         ({"categorical_features": 3}, "categorical_features must be .* got 3"),
         ({"categorical_features": [[1]]}, "categorical_features has"),
         ({"candidates": 3}, "'candidates' parameter"),
+        ({"candidates": ["lm"]}, r"candidates must be a list of .* got \['lm'\]"),
         ({"candidates": np.array([1, 2])}, "candidates must be a list of"),
         ({"random_state": "x"}, "'random_state' parameter"),
     ],

@@ -9,10 +9,9 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp._numbers import check_unmasked
 from fastmlp._sparse import sound
 from fastmlp.estimators import _data, _params, _report
-from fastmlp.estimators._explain import explained
+from fastmlp.estimators._explain import check_entries, explained
 from fastmlp.estimators._fitted import checked_rows
 from fastmlp.network import Network
 from fastmlp.posteriors import POSTERIORS, Posterior
@@ -167,7 +166,7 @@ class BaseBayesian(BaseEstimator):
         return self.posterior_.log_marginal_likelihood
 
     def _validated(self, X, y):
-        check_unmasked("y", y)
+        check_entries(y, self._numeric_targets)
         with explained(self, X):
             return validate_data(
                 self,
