@@ -222,6 +222,8 @@ class Sweep:
             -(-rows // n_threads) if together else rows, n_threads, work="jacobian"
         )
         self._hold(residuals[0].tape, theta, True)
+        for one in residuals:
+            _gauss_newton.start_gradient(one)
         build = self._build_together if together else self._build_apart
         value = build(matrices, strips, residuals, rows, second)
         G = np.empty((n_params, n_params))
@@ -234,8 +236,8 @@ class Sweep:
         values = [0.0] * len(parts)
 
         def work(k):
-            values[k] = _gauss_newton.accumulate(
-                matrices[k], strips[k], residuals[k], *parts[k], second
+            values[k] = _gauss_newton.jacobian_rows(
+                strips[k], residuals[k], *parts[k], 0, 0, second, matrices[k]
             )
 
         self._each(work, parts, "gram")
@@ -246,8 +248,6 @@ class Sweep:
         (matrix,), (strip,) = matrices, strips
         n_threads = len(residuals)
         total = 0.0
-        for one in residuals:
-            _gauss_newton.start_gradient(one)
         for first in range(0, self.n, rows):
             n = min(rows, self.n - first)
             parts = cut(first, first + n, n_threads)

@@ -13,8 +13,7 @@ static double loss_histogram(real *delta, const real *raw, const real *y, const 
     const ptrdiff_t n = loss->raws;
     real log_sum[SOFTMAX_ROWS];
     double value = 0;
-    for (ptrdiff_t first = 0; first < units; first += SOFTMAX_ROWS) {
-        const ptrdiff_t left = units - first, m = left < SOFTMAX_ROWS ? left : SOFTMAX_ROWS;
+    FM_BLOCKS(first, m, units, SOFTMAX_ROWS, {
         softmax(delta + first * ld, log_sum, raw + first * ld, m, n, ld);
         for (ptrdiff_t u = first; u < first + m; u++) {
             const ptrdiff_t bin = bin_of(y[u], n);
@@ -25,7 +24,7 @@ static double loss_histogram(real *delta, const real *raw, const real *y, const 
                 FM_EACH(n, store(out + i, weighted(splat(weight), load(out + i, k, 0)), k););
             out[bin] -= weight;
         }
-    }
+    });
     return value;
 }
 
@@ -133,8 +132,7 @@ static double loss_histogram_crps(real *delta, const real *raw, const real *y, c
     real log_sum[SOFTMAX_ROWS], widths[MANY], slopes[MANY];
     double value = 0;
     widths_of(widths, loss);
-    for (ptrdiff_t first = 0; first < units; first += SOFTMAX_ROWS) {
-        const ptrdiff_t left = units - first, m = left < SOFTMAX_ROWS ? left : SOFTMAX_ROWS;
+    FM_BLOCKS(first, m, units, SOFTMAX_ROWS, {
         softmax(delta + first * ld, log_sum, raw + first * ld, m, n, ld);
         for (ptrdiff_t u = first; u < first + m; u++) {
             const real weight = w ? w[u] : 1;
@@ -146,7 +144,7 @@ static double loss_histogram_crps(real *delta, const real *raw, const real *y, c
             value += (double)weight * crps_row(slopes, p, y[u], widths, n);
             through_softmax(p, p, slopes, weight, bin_of(y[u], n), n);
         }
-    }
+    });
     return value;
 }
 

@@ -209,12 +209,10 @@ static double pairs_block(pairs *b, const real *y, ptrdiff_t n, const fm_loss_t 
 /* Block `first .. first + n` of the targets of raw. */
 static void load_pairs(pairs *b, const real *raw, const real *w, ptrdiff_t first, ptrdiff_t n,
                        ptrdiff_t n_targets) {
-    ptrdiff_t row = first / n_targets, target = first % n_targets;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const ptrdiff_t at = 2 * row * n_targets + target;
+    FM_PLACES(first, n, n_targets, {
+        const ptrdiff_t at = 2 * row * n_targets + col;
         b->m[i] = raw[at], b->s[i] = raw[at + n_targets], b->w[i] = w ? w[row] : 1;
-        if (++target == n_targets) target = 0, row++;
-    }
+    });
 }
 
 /* The kernel `loss` by PAIR_GRAD, else `loss_mul`; out may be rraw. */
@@ -223,65 +221,35 @@ static double likelihood(real *out, const real *rraw, const real *raw, const rea
     const ptrdiff_t n_targets = n_raw / 2;
     pairs b;
     double value = 0;
-    for (ptrdiff_t first = 0; first < rows * n_targets; first += PAIRS) {
-        const ptrdiff_t left = rows * n_targets - first, n = left < PAIRS ? left : PAIRS;
-        ptrdiff_t row = first / n_targets, target = first % n_targets;
+    FM_BLOCKS(first, n, rows * n_targets, PAIRS, {
         load_pairs(&b, raw, w, first, n, n_targets);
-        for (ptrdiff_t i = 0; what != PAIR_GRAD && i < n; i++) {
-            const ptrdiff_t at = row * n_raw + target;
-            b.rm[i] = rraw[at], b.rs[i] = rraw[at + n_targets];
-            if (++target == n_targets) target = 0, row++;
-        }
+        if (what != PAIR_GRAD)
+            FM_PLACES(first, n, n_targets, {
+                const ptrdiff_t at = row * n_raw + col;
+                b.rm[i] = rraw[at], b.rs[i] = rraw[at + n_targets];
+            });
         value += pairs_block(&b, y + first, n, loss, what);
-        row = first / n_targets, target = first % n_targets;
-        for (ptrdiff_t i = 0; i < n; i++) {
-            const ptrdiff_t at = row * n_raw + target;
+        FM_PLACES(first, n, n_targets, {
+            const ptrdiff_t at = row * n_raw + col;
             out[at] = b.out_m[i], out[at + n_targets] = b.out_s[i];
-            if (++target == n_targets) target = 0, row++;
-        }
-    }
+        });
+    });
     return value;
-}
-
-/* Roots of Q: root_m, root_ms, root_s of target j of a row at m, ms, s + row stride + j step. */
-static void likelihood_root(real *m, real *ms, real *s, ptrdiff_t stride, ptrdiff_t step,
-                            const real *raw, const real *y, const real *w, ptrdiff_t rows,
-                            ptrdiff_t n_targets, const fm_loss_t *loss) {
-    pairs b;
-    for (ptrdiff_t first = 0; first < rows * n_targets; first += PAIRS) {
-        const ptrdiff_t left = rows * n_targets - first, n = left < PAIRS ? left : PAIRS;
-        load_pairs(&b, raw, w, first, n, n_targets);
-        pairs_block(&b, y + first, n, loss, PAIR_ROOT);
-        ptrdiff_t row = first / n_targets, target = first % n_targets;
-        for (ptrdiff_t i = 0; i < n; i++) {
-            const ptrdiff_t at = row * stride + target * step;
-            m[at] = b.out_m[i], ms[at] = b.out_s[i], s[at] = b.rs[i];
-            if (++target == n_targets) target = 0, row++;
-        }
-    }
 }
 
 /* Rows of large scale are held back less (beta-NLL: Seitzer, Tavakoli, Antic & Martius 2022). */
 static void discount(real *delta, const real *raw, ptrdiff_t rows, ptrdiff_t n_targets,
                      ptrdiff_t ld, double beta) {
     real factor[PAIRS];
-    for (ptrdiff_t first = 0; first < rows * n_targets; first += PAIRS) {
-        const ptrdiff_t left = rows * n_targets - first, n = left < PAIRS ? left : PAIRS;
-        for (int pass = 0; pass < 2; pass++) {
-            ptrdiff_t row = first / n_targets, target = first % n_targets;
-            for (ptrdiff_t i = 0; i < n; i++) {
-                const ptrdiff_t at = row * ld + target;
-                if (pass == 0)
-                    factor[i] = raw[at + n_targets];
-                else
-                    delta[at] *= factor[i], delta[at + n_targets] *= factor[i];
-                if (++target == n_targets) target = 0, row++;
-            }
-            if (pass == 0)
-                FM_EACH(n, {
-                    const vec s = vmax(load(factor + i, k, 0), LEAST_LOG_SCALE);
-                    store(factor + i, vexp(vmin((real)(2 * beta) * s, EXP_SAFE)), k);
-                });
-        }
-    }
+    FM_BLOCKS(first, n, rows * n_targets, PAIRS, {
+        FM_PLACES(first, n, n_targets, factor[i] = raw[row * ld + n_targets + col];);
+        FM_EACH(n, {
+            const vec s = vmax(load(factor + i, k, 0), LEAST_LOG_SCALE);
+            store(factor + i, vexp(vmin((real)(2 * beta) * s, EXP_SAFE)), k);
+        });
+        FM_PLACES(first, n, n_targets, {
+            real *const at = delta + row * ld + col;
+            at[0] *= factor[i], at[n_targets] *= factor[i];
+        });
+    });
 }

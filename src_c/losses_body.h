@@ -92,6 +92,20 @@ static inline point at_perceptron(vec a, vec y, params p) {
 
 enum { ENTRIES = 512 };
 
+/* body for block first .. first + n of `all`, each of `most` but the last. */
+#define FM_BLOCKS(first, n, all, most, ...)                                                      \
+    for (ptrdiff_t first = 0; first < (all); first += (most)) {                                  \
+        const ptrdiff_t n = (all)-first < (most) ? (all)-first : (most);                         \
+        __VA_ARGS__                                                                              \
+    }
+
+/* body for each entry i of first .. first + n in rows of `cols`: where it lies, `row` and `col`. */
+#define FM_PLACES(first, n, cols, ...)                                                           \
+    for (ptrdiff_t i = 0, row = (first) / (cols), col = (first) % (cols); i < (n); i++) {        \
+        __VA_ARGS__                                                                              \
+        if (++col == (cols)) col = 0, row++;                                                     \
+    }
+
 /* x where w counts; a row of weight 0 is no row at all, also where its loss is infinite. */
 static inline vec weighted(vec w, vec x) { return select_(w != 0, w * x, splat(0)); }
 
@@ -180,21 +194,19 @@ static int is_canonical(const fm_loss_t *loss) {
            (form == FM_FORM_BOTH && loss->output.kind == heads[loss->kind].canonical);
 }
 
-static double loss_block(real *delta, const entries *e, const fm_loss_t *loss) {
-    if (is_canonical(loss)) return evaluate(delta, NULL, e, e->raw, loss, 1, 0, 1, 0);
-    if (!e->slope) return evaluate(delta, NULL, e, e->raw, loss, 0, 0, 1, 0);
-    return evaluate(delta, NULL, e, e->a, loss, 0, 1, 1, 0);
+static inline __attribute__((always_inline)) double
+evaluate_from(real *out, const real *rraw, const entries *e, const fm_loss_t *loss,
+              const int with_grad, int exact) {
+    if (is_canonical(loss)) return evaluate(out, rraw, e, e->raw, loss, 1, 0, with_grad, exact);
+    if (!e->slope) return evaluate(out, rraw, e, e->raw, loss, 0, 0, with_grad, exact);
+    return evaluate(out, rraw, e, e->a, loss, 0, 1, with_grad, exact);
 }
 
-static void loss_mul_block(real *rdelta, const real *rraw, const entries *e, const fm_loss_t *loss,
-                           int curvature) {
-    const int exact = curvature == FM_HESS;
-    if (is_canonical(loss))
-        evaluate(rdelta, rraw, e, e->raw, loss, 1, 0, 0, exact);
-    else if (!e->slope)
-        evaluate(rdelta, rraw, e, e->raw, loss, 0, 0, 0, exact);
-    else
-        evaluate(rdelta, rraw, e, e->a, loss, 0, 1, 0, exact);
+/* The gradient and the sum of values, or with rraw the product; out may be rraw. */
+static double entries_block(real *out, const real *rraw, const entries *e, const fm_loss_t *loss,
+                    int curvature) {
+    if (!rraw) return evaluate_from(out, NULL, e, loss, 1, 0);
+    return evaluate_from(out, rraw, e, loss, 0, curvature == FM_HESS);
 }
 
 /* ---- softmax ------------------------------------------------------------------------------ */
@@ -258,9 +270,7 @@ static double softmax_loss(real *delta, const real *raw, const real *y, const re
                            ptrdiff_t rows, ptrdiff_t n, ptrdiff_t ld, const fm_loss_t *loss) {
     real log_sum[SOFTMAX_ROWS];
     double value = 0;
-    for (ptrdiff_t first = 0; first < rows; first += SOFTMAX_ROWS) {
-        const ptrdiff_t left = rows - first;
-        const ptrdiff_t m = left < SOFTMAX_ROWS ? left : SOFTMAX_ROWS;
+    FM_BLOCKS(first, m, rows, SOFTMAX_ROWS, {
         softmax(delta, log_sum, raw, m, n, ld);
         if (is_canonical(loss))
             value += cross_entropy(delta, raw, y, w ? w + first : NULL, log_sum, m, n, ld);
@@ -268,7 +278,7 @@ static double softmax_loss(real *delta, const real *raw, const real *y, const re
             for (ptrdiff_t r = 0; r < m; r++)
                 value += softmax_loss_row(delta + r * ld, y + r * n, w ? w[first + r] : 1, n, loss);
         delta += m * ld, raw += m * ld, y += m * n;
-    }
+    });
     return value;
 }
 
@@ -335,11 +345,8 @@ static void output(real *a, const real *raw, ptrdiff_t rows, ptrdiff_t n_raw,
         return;
     }
     real log_sum[SOFTMAX_ROWS];
-    for (ptrdiff_t r = 0; r < rows; r += SOFTMAX_ROWS) {
-        const ptrdiff_t left = rows - r;
-        softmax(a + r * n_raw, log_sum, raw + r * n_raw, left < SOFTMAX_ROWS ? left : SOFTMAX_ROWS,
-                n_raw, n_raw);
-    }
+    FM_BLOCKS(r, n, rows, SOFTMAX_ROWS, softmax(a + r * n_raw, log_sum, raw + r * n_raw, n, n_raw,
+                                                n_raw););
 }
 
 /* Lays out block `first .. first + n` of an element-wise loss: weights by entry, and where the
@@ -373,15 +380,10 @@ static double close_rows(real *out, const real *rraw, const real *raw, const rea
     }
     buffers b;
     double value = 0;
-    for (ptrdiff_t first = 0; first < rows * n_raw; first += ENTRIES) {
-        const ptrdiff_t left = rows * n_raw - first;
-        const ptrdiff_t n = left < ENTRIES ? left : ENTRIES;
+    FM_BLOCKS(first, n, rows * n_raw, ENTRIES, {
         const entries e = lay_out(&b, raw, y, w, first, n, n_raw, loss);
-        if (rraw)
-            loss_mul_block(out + first, rraw + first, &e, loss, curvature);
-        else
-            value += loss_block(out + first, &e, loss);
-    }
+        value += entries_block(out + first, rraw ? rraw + first : NULL, &e, loss, curvature);
+    });
     return value;
 }
 

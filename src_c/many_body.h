@@ -103,15 +103,13 @@ static double many(real *out, const real *rraw, const real *raw, const real *y, 
         return units(out, rraw, raw, y, w, rows, ld, loss, exact);
     gathered b;
     double value = 0;
-    const ptrdiff_t all = rows * n_targets, most = MANY / k;
-    for (ptrdiff_t first = 0; first < all; first += most) {
-        const ptrdiff_t n = all - first < most ? all - first : most;
+    FM_BLOCKS(first, n, rows * n_targets, MANY / k, {
         take_units(b.raw, raw, ld, first, n, k, n_targets);
         if (rraw) take_units(b.rraw, rraw, ld, first, n, k, n_targets);
         for (ptrdiff_t u = 0; u < n; u++) b.w[u] = w ? w[(first + u) / n_targets] : 1;
         value += units(b.out, rraw ? b.rraw : NULL, b.raw, y + first, b.w, n, k, loss, exact);
         put_units(out, b.out, ld, first, n, k, n_targets);
-    }
+    });
     return value;
 }
 
@@ -134,8 +132,8 @@ static void along_root(real *out, const real *z, const unit_root *R, const fm_lo
 }
 
 /* out[row, d, :] = R z[row, d, :]; without z, that of the identity: the columns of R. */
-static void many_root_mul(real *out, const real *z, const real *raw, const real *y, const real *w,
-                          ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t n_raw, const fm_loss_t *loss) {
+static void many_root(real *out, const real *z, const real *raw, const real *y, const real *w,
+                      ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t n_raw, const fm_loss_t *loss) {
     const ptrdiff_t k = loss->raws, n_targets = n_raw / k;
     unit_root R;
     real unit[MANY], result[MANY];

@@ -9,7 +9,3 @@ from fastmlp._core.kernels cimport real
 cdef void gemm(real *C, const real *A, const real *B, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                bint trans_a, bint trans_b, real beta, Py_ssize_t lda, Py_ssize_t ldb,
                Py_ssize_t ldc) noexcept nogil
-
-# Upper triangle of C[n, n] = A[k, n]' A + beta C; lda, ldc are the row strides as stored.
-cdef void syrk(real *C, const real *A, Py_ssize_t n, Py_ssize_t k, real beta, Py_ssize_t lda,
-               Py_ssize_t ldc) noexcept nogil

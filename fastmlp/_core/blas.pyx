@@ -3,7 +3,7 @@
 A row-major C = A B is the column-major C' = B' A', so the operands change places.
 """
 
-from scipy.linalg.cython_blas cimport dgemm, dsyrk, sgemm, ssyrk
+from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 
 cdef void gemm(real *C, const real *A, const real *B, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
@@ -20,15 +20,3 @@ cdef void gemm(real *C, const real *A, const real *B, Py_ssize_t m, Py_ssize_t n
     else:
         dgemm(&tb, &ta, &n_, &m_, &k_, &one, <double *> B, &ldb_, <double *> A, &lda_, &beta, C,
               &ldc_)
-
-
-cdef void syrk(real *C, const real *A, Py_ssize_t n, Py_ssize_t k, real beta, Py_ssize_t lda,
-               Py_ssize_t ldc) noexcept nogil:
-    # the upper triangle of a row-major matrix is the lower one of a column-major
-    cdef char uplo = b"L", trans = b"N"
-    cdef int n_ = <int> n, k_ = <int> k, lda_ = <int> lda, ldc_ = <int> ldc
-    cdef real one = 1
-    if real is float:
-        ssyrk(&uplo, &trans, &n_, &k_, &one, <float *> A, &lda_, &beta, C, &ldc_)
-    else:
-        dsyrk(&uplo, &trans, &n_, &k_, &one, <double *> A, &lda_, &beta, C, &ldc_)

@@ -53,23 +53,17 @@ cdef class LossCurvature:
             for k in range(n_raw, ld):
                 rdelta[i * ld + k] = 0
 
-    cdef void root(self, double *roots, Tape64 tape, Py_ssize_t start,
-                   Py_ssize_t rows) noexcept nogil:
-        """roots[i, k, :] = column k of R_i, R_i R_i' = w_i Q_i, where Q_i is that of the GGN."""
-        cdef Py_ssize_t n_raw = tape.layers.n_raw
-        if self.given:
-            memcpy(roots, &self.given_root[start, 0, 0], rows * n_raw * n_raw * sizeof(double))
-        else:
-            kernels.loss_root(roots, raw_of(tape, rows), tape.y, tape.w, rows, n_raw,
-                              &tape.layers.loss)
-
-    cdef void root_mul(self, double *out, const double *z, Tape64 tape, Py_ssize_t start,
-                       Py_ssize_t rows, Py_ssize_t depth, double *room) noexcept nogil:
-        """out[i, d, :] = R_i z[i, d, :], (rows, depth, n_raw); room: 2 n_raw."""
+    cdef void root(self, double *out, const double *z, Tape64 tape, Py_ssize_t start,
+                   Py_ssize_t rows, Py_ssize_t depth, double *room) noexcept nogil:
+        """out[i, d, :] = R_i z[i, d, :], (rows, depth, n_raw), or without z column d of R_i:
+        R_i R_i' = w_i Q_i, where Q_i is that of the GGN. room: 2 n_raw."""
         cdef Py_ssize_t i, d, k, j, at, n_raw = tape.layers.n_raw
         if not self.given:
-            kernels.loss_root_mul(out, z, raw_of(tape, rows), tape.y, tape.w, rows, depth, n_raw,
-                                  &tape.layers.loss, room)
+            kernels.loss_root(out, z, raw_of(tape, rows), tape.y, tape.w, rows, depth, n_raw,
+                              &tape.layers.loss, room)
+            return
+        if z == NULL:
+            memcpy(out, &self.given_root[start, 0, 0], rows * n_raw * n_raw * sizeof(double))
             return
         memset(out, 0, rows * depth * n_raw * sizeof(double))
         for i in range(rows):
@@ -78,6 +72,32 @@ cdef class LossCurvature:
                 for k in range(n_raw):
                     for j in range(n_raw):
                         out[at + j] += self.given_root[start + i, k, j] * z[at + k]
+
+
+cdef void scale(double *m, const double *factors, Py_ssize_t rows, Py_ssize_t depth,
+                Py_ssize_t cols, Py_ssize_t ld, Py_ssize_t ld_factors) noexcept nogil:
+    """m[(i, d), j] *= factors[i, j]"""
+    cdef Py_ssize_t _i, _d, j
+    for _i in range(rows):
+        for _d in range(depth):
+            for j in range(cols):
+                m[j] *= factors[j]
+            m += ld
+        factors += ld_factors
+
+
+cdef void paired(double *out, const double *left, Py_ssize_t ld_left, const double *right,
+                 Py_ssize_t ld_right, Py_ssize_t rows, Py_ssize_t n_left,
+                 Py_ssize_t n_right) noexcept nogil:
+    """out[i, (p, q)] = left[i, p] right[i, q]"""
+    cdef Py_ssize_t _i, p, q
+    for _i in range(rows):
+        for p in range(n_left):
+            for q in range(n_right):
+                out[q] = left[p] * right[q]
+            out += n_right
+        left += ld_left
+        right += ld_right
 
 
 cdef const double *raw_of(Tape64 tape, Py_ssize_t rows) noexcept nogil:

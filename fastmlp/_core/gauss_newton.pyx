@@ -21,9 +21,8 @@ from libc.string cimport memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
-from fastmlp._core.curvature cimport LossCurvature
+from fastmlp._core.curvature cimport LossCurvature, paired, scale
 from fastmlp._core.kernels cimport fm_stretch
-from fastmlp._core.network cimport check_signals
 from fastmlp._core.tape cimport (
     CSR,
     Tape64,
@@ -31,11 +30,13 @@ from fastmlp._core.tape cimport (
     clear,
     compact,
     forward,
-    load_from,
     multiply_back,
     multiply_grad,
+    next_tile,
     slopes,
     spread,
+    tile_t,
+    tiles,
 )
 
 import numpy as np
@@ -97,29 +98,25 @@ cdef class Residuals:
         return <double *> self.stretch[l - 1].delta
 
 
-cdef double tile(Residuals s, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t end,
-                 LossCurvature second, bint with_grad) noexcept nogil:
-    """Samples start .. start + rows: delta of every residual in every layer; the sum of the losses.
+cdef double tile(Residuals s, tile_t t, LossCurvature second, bint with_grad) noexcept nogil:
+    """The samples loaded: delta of every residual in every layer; the sum of the losses.
 
     Their gradient is added to the tape's, if asked. Without `second` the residuals are the raw
     outputs.
     """
-    cdef Py_ssize_t l, i, n_raw = s.tape.layers.n_raw, L = s.tape.layers.n_layers
+    cdef Py_ssize_t l, i, n_raw = s.tape.layers.n_raw, L = s.tape.layers.n_layers, rows = t.rows
+    cdef const double *z = NULL if s.signs is None else &s.signs[0]
     cdef double value = 0
-    load_from(s.tape, start, rows, end)
     forward(s.tape, rows, True)
     if second is None:
         memset(&s.roots[0], 0, rows * n_raw * n_raw * sizeof(double))
         for i in range(rows * n_raw):
             s.roots[i * n_raw + i % n_raw] = 1
     else:
-        value = second.gradient(s.tape, start, rows)
+        value = second.gradient(s.tape, t.start, rows)
         if with_grad:
             backward(s.tape, rows, True)
-        if s.signs is None:
-            second.root(&s.roots[0], s.tape, start, rows)
-        else:
-            second.root_mul(&s.roots[0], &s.signs[0], s.tape, start, rows, s.depth, &s.room[0])
+        second.root(&s.roots[0], z, s.tape, t.start, rows, s.depth, &s.room[0])
     spread(s.delta(L), &s.roots[0], rows * s.depth, n_raw, s.tape.ld[L])
     for l in range(L, 1, -1):
         multiply_back(s.tape, l, s.delta(l - 1), s.delta(l), s.tape.turned[l], NULL,
@@ -130,67 +127,39 @@ cdef double tile(Residuals s, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t end,
                              &s.tape.layers.activation[l - 2])
         else:
             scale(s.delta(l - 1), slopes(s.tape, l - 1, rows, &s.slopes[0]), rows, s.depth,
-                  s.tape.layers.width[l - 1], s.tape.ld[l - 1])
+                  s.tape.layers.width[l - 1], s.tape.ld[l - 1], s.tape.ld[l - 1])
     return value
-
-
-cdef void scale(double *delta, const double *slope, Py_ssize_t rows, Py_ssize_t depth,
-                Py_ssize_t cols, Py_ssize_t ld) noexcept nogil:
-    """delta[(row, k), j] *= slope[row, j]"""
-    cdef Py_ssize_t _i, _k, j
-    for _i in range(rows):
-        for _k in range(depth):
-            for j in range(cols):
-                delta[j] *= slope[j]
-            delta += ld
-        slope += ld
 
 
 # ---- the outputs' own derivatives ----
 
 def jacobian(Residuals s, double[:, :, ::1] out):
     """d raw / d theta of all rows that count into out, (n, n_raw, n_params)."""
-    cdef Py_ssize_t n = out.shape[0], start = 0, rows, l, i, k, n_raw = out.shape[1]
+    cdef tile_t t = tiles(0, out.shape[0])
+    cdef Py_ssize_t l, i, k, n_raw = out.shape[1]
     cdef Tape64 tape = s.tape
-    cdef double last = 0
     with nogil:
-        while start < n:
-            rows = min(tape.rows, n - start)
-            check_signals(&last)
-            tile(s, start, rows, n, None, False)
-            for i in range(rows):
+        while next_tile(tape, &t):
+            tile(s, t, None, False)
+            for i in range(t.rows):
                 for k in range(n_raw):
                     for l in range(1, tape.layers.n_layers + 1):
-                        outer(&out[start + i, k, tape.layers.offset[l - 1]],
-                              tape.a[l - 1] + i * tape.ld[l - 1],
-                              s.delta(l) + (i * n_raw + k) * tape.ld[l],
-                              tape.layers.width[l - 1] + 1, tape.layers.width[l])
-            start += rows
-
-
-cdef void outer(double *block, const double *a, const double *delta, Py_ssize_t fan_in,
-                Py_ssize_t fan_out) noexcept nogil:
-    """block[fan_in, fan_out] = a delta'"""
-    cdef Py_ssize_t p, j
-    for p in range(fan_in):
-        for j in range(fan_out):
-            block[p * fan_out + j] = a[p] * delta[j]
+                        paired(&out[t.start + i, k, tape.layers.offset[l - 1]],
+                               tape.a[l - 1] + i * tape.ld[l - 1], 0,
+                               s.delta(l) + (i * n_raw + k) * tape.ld[l], 0, 1,
+                               tape.layers.width[l - 1] + 1, tape.layers.width[l])
 
 
 def input_jacobian(Residuals s, double[:, :, ::1] out, const double[::1] theta):
     """d raw / d x of all rows that count into out, (n, n_raw, n_features)."""
-    cdef Py_ssize_t n = out.shape[0], start = 0, rows, n_raw = out.shape[1]
+    cdef tile_t t = tiles(0, out.shape[0])
     cdef Tape64 tape = s.tape
-    cdef double last = 0
     with nogil:
-        while start < n:
-            rows = min(tape.rows, n - start)
-            check_signals(&last)
-            tile(s, start, rows, n, None, False)
-            gemm(&out[start, 0, 0], s.delta(1), &theta[0], rows * n_raw, tape.layers.width[0],
-                 tape.layers.width[1], False, True, 0, tape.ld[1], tape.layers.width[1],
-                 tape.layers.width[0])
-            start += rows
+        while next_tile(tape, &t):
+            tile(s, t, None, False)
+            gemm(&out[t.start, 0, 0], s.delta(1), &theta[0], t.rows * out.shape[1],
+                 tape.layers.width[0], tape.layers.width[1], False, True, 0, tape.ld[1],
+                 tape.layers.width[1], tape.layers.width[0])
 
 
 # ---- the matrix ----
@@ -207,33 +176,30 @@ def start_gradient(Residuals s):
 
 
 def jacobian_rows(double[::1] strips, Residuals s, Py_ssize_t begin, Py_ssize_t end,
-                  Py_ssize_t first, Py_ssize_t total, LossCurvature second):
+                  Py_ssize_t first, Py_ssize_t total, LossCurvature second,
+                  double[:, ::1] G=None):
     """Rows of J~ for samples begin .. end, into strips for `total` samples from first on.
+
+    With G they are those of one tile after another, and the upper triangle of G += J~' J~.
 
     Returns
     -------
     float
         The sum of the losses, whose gradient is added to the tape's.
     """
-    cdef Py_ssize_t start = begin, rows
-    cdef double value = 0, last = 0
-    with nogil:
-        while start < end:
-            rows = min(s.tape.rows, end - start)
-            check_signals(&last)
-            value += tile_rows(&strips[0], s, start, rows, end, start - first, total, second)
-            start += rows
-    return value
-
-
-cdef double tile_rows(double *strips, Residuals s, Py_ssize_t start, Py_ssize_t rows,
-                      Py_ssize_t end, Py_ssize_t at, Py_ssize_t total,
-                      LossCurvature second) noexcept nogil:
-    """Those of one tile, as samples at .. at + rows of total."""
+    cdef tile_t t = tiles(begin, end)
     cdef Py_ssize_t n_raw = s.tape.layers.n_raw
-    cdef double value = tile(s, start, rows, end, second, True)
-    kernels.jacobian_rows(strips, &s.jacobian_row[0], s.stretch, s.tape.layers.n_layers, n_raw,
-                          rows * n_raw, at * n_raw, total * n_raw)
+    cdef double value = 0
+    with nogil:
+        while next_tile(s.tape, &t):
+            value += tile(s, t, second, True)
+            if G is not None:
+                first, total = t.start, t.rows
+            kernels.jacobian_rows(&strips[0], &s.jacobian_row[0], s.stretch,
+                                  s.tape.layers.n_layers, n_raw, t.rows * n_raw,
+                                  (t.start - first) * n_raw, total * n_raw)
+            if G is not None:
+                kernels.gram_add(&G[0, 0], &strips[0], t.rows * n_raw, s.tape.layers.n_params, 0, 1)
     return value
 
 
@@ -243,24 +209,6 @@ def add_gram(double[:, ::1] G, const double[::1] strips, Residuals s, Py_ssize_t
     with nogil:
         kernels.gram_add(&G[0, 0], &strips[0], rows * s.tape.layers.n_raw,
                          s.tape.layers.n_params, share, shares)
-
-
-def accumulate(double[:, ::1] G, double[::1] strips, Residuals s, Py_ssize_t begin,
-               Py_ssize_t end, LossCurvature second):
-    """`jacobian_rows` and `add_gram`, tile by tile, from an empty gradient on; returns what the
-    former does."""
-    cdef Py_ssize_t start = begin, rows
-    cdef double value = 0, last = 0
-    with nogil:
-        clear(s.tape)
-        while start < end:
-            rows = min(s.tape.rows, end - start)
-            check_signals(&last)
-            value += tile_rows(&strips[0], s, start, rows, end, 0, rows, second)
-            kernels.gram_add(&G[0, 0], &strips[0], rows * s.tape.layers.n_raw,
-                             s.tape.layers.n_params, 0, 1)
-            start += rows
-    return value
 
 
 def collect(double[:, ::1] out, list parts):
@@ -287,27 +235,25 @@ def factors(double[::1] a, double[::1] deltas, Residuals s, LossCurvature second
     float
         The sum of the losses, whose gradient is left in the tape.
     """
-    cdef Py_ssize_t n = s.tape.source.n_samples, start = 0, rows, l, n_raw = s.tape.layers.n_raw
+    cdef Py_ssize_t n = s.tape.source.n_samples, l, n_raw = s.tape.layers.n_raw
     cdef Py_ssize_t fan_in, fan_out, at_a, at_delta
-    cdef double value = 0, last = 0
+    cdef tile_t t = tiles(0, n)
+    cdef double value = 0
     with nogil:
         clear(s.tape)
-        while start < n:
-            rows = min(s.tape.rows, n - start)
-            check_signals(&last)
-            value += tile(s, start, rows, n, second, True)
+        while next_tile(s.tape, &t):
+            value += tile(s, t, second, True)
             at_a = at_delta = 0
             for l in range(1, s.tape.layers.n_layers + 1):
                 fan_in, fan_out = s.tape.layers.width[l - 1], s.tape.layers.width[l]
                 if s.tape.product[l] == CSR:
                     fan_in = 0
-                compact(&a[at_a + start * fan_in], s.tape.a[l - 1], rows, fan_in,
+                compact(&a[at_a + t.start * fan_in], s.tape.a[l - 1], t.rows, fan_in,
                         s.tape.ld[l - 1])
-                compact(&deltas[at_delta + start * n_raw * fan_out], s.delta(l), rows * n_raw,
+                compact(&deltas[at_delta + t.start * n_raw * fan_out], s.delta(l), t.rows * n_raw,
                         fan_out, s.tape.ld[l])
                 at_a += n * fan_in
                 at_delta += n * n_raw * fan_out
-            start += rows
     return value
 
 
@@ -315,33 +261,31 @@ def diagonal(Residuals s, LossCurvature second):
     """The diagonal of J~' J~, left as the tape's gradient; divided by depth where s has signs: an
     estimate."""
     cdef Tape64 tape = s.tape
-    cdef Py_ssize_t n = tape.source.n_samples, start = 0, rows, l, i, j, k, depth = s.depth, ld
+    cdef tile_t t = tiles(0, tape.source.n_samples)
+    cdef Py_ssize_t l, i, j, k, depth = s.depth, ld
     cdef double[::1] a2 = np.empty(tape.rows * max(tape.ld[0], tape.widest))
     cdef double[::1] delta2 = np.empty(s.slopes.shape[0])
     cdef const double[::1] squares = None
     cdef const double *delta
-    cdef double last = 0, share = 1 if s.signs is None else 1.0 / depth
+    cdef double share = 1 if s.signs is None else 1.0 / depth
     if tape.product[1] == CSR:
         squares = np.square(tape.source.arrays[0][0])
     with nogil:
         clear(tape)
-        while start < n:
-            rows = min(tape.rows, n - start)
-            check_signals(&last)
-            tile(s, start, rows, n, second, False)
+        while next_tile(tape, &t):
+            tile(s, t, second, False)
             for l in range(tape.layers.n_layers, 0, -1):
                 if tape.product[l] == CSR:
                     tape.X.data = &squares[0]
                 else:
-                    for i in range(rows * tape.ld[l - 1]):
+                    for i in range(t.rows * tape.ld[l - 1]):
                         a2[i] = tape.a[l - 1][i] ** 2
                 ld = tape.ld[l]
-                memset(&delta2[0], 0, rows * ld * sizeof(double))
-                for i in range(rows):
+                memset(&delta2[0], 0, t.rows * ld * sizeof(double))
+                for i in range(t.rows):
                     for k in range(depth):
                         delta = s.delta(l) + (i * depth + k) * ld
                         for j in range(tape.layers.width[l]):
                             delta2[i * ld + j] += share * delta[j] ** 2
-                multiply_grad(tape, l, tape.grad[l], &a2[0], &delta2[0], rows, True)
+                multiply_grad(tape, l, tape.grad[l], &a2[0], &delta2[0], t.rows, True)
                 tape.X.data = tape.source.data
-            start += rows

@@ -26,10 +26,10 @@ from libc.string cimport memcpy, memset
 
 from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
-from fastmlp._core.curvature cimport LossCurvature
+from fastmlp._core.curvature cimport LossCurvature, paired, scale
 from fastmlp._core.kernels cimport FM_HESS
 from fastmlp._core.network cimport Layers, check_signals
-from fastmlp._core.tape cimport Tape64, forward, load_from, multiply_back
+from fastmlp._core.tape cimport Tape64, forward, multiply_back, next_tile, tile_t, tiles
 
 import numpy as np
 
@@ -116,20 +116,16 @@ cdef Py_ssize_t triangle(Py_ssize_t n) noexcept nogil:
 def accumulate(Blocks b, const double[::1] theta, Py_ssize_t begin, Py_ssize_t end,
                LossCurvature second):
     """Add rows begin .. end to the sums; theta is what the tape holds."""
-    cdef Py_ssize_t start = begin, rows, m
+    cdef tile_t t = tiles(begin, end)
+    cdef Py_ssize_t m
     cdef bint exact = second.kind == FM_HESS
-    cdef double last = 0
     with nogil:
-        while start < end:
-            rows = min(b.tape.rows, end - start)
-            check_signals(&last)
-            load_from(b.tape, start, rows, end)
-            forward(b.tape, rows, False)
-            prepare(b, second, start, rows, exact)
+        while next_tile(b.tape, &t):
+            forward(b.tape, t.rows, False)
+            prepare(b, second, t.start, t.rows, exact)
             for m in range(b.tape.layers.n_layers, 0, -1):
-                layer_column(b, b.tape.layers, &theta[0], m, rows, exact)
-                check_signals(&last)
-            start += rows
+                layer_column(b, b.tape.layers, &theta[0], m, t.rows, exact)
+                check_signals(&t.last)
 
 
 def collect(list parts, Layers layers, double[:, ::1] H, bint exact):
@@ -190,7 +186,7 @@ cdef void layer_column(Blocks b, Layers layers, const double *theta, Py_ssize_t 
         depth = h_m if l == m - 1 or not with_B else h_m + h_below
         gemm(spare, chain, theta + layers.offset[l], rows * depth, h, h_up, False, True, 0, h_up,
              h_up, h)
-        scale_depth(spare, &b.s[l, 0], rows, depth, h, b.tape.ld[l])
+        scale(spare, &b.s[l, 0], rows, depth, h, h, b.tape.ld[l])
         if l == m - 1:
             next_diagonal(b, layers, theta, spare, l, rows, exact)
             if with_B:
@@ -203,16 +199,6 @@ cdef void layer_column(Blocks b, Layers layers, const double *theta, Py_ssize_t 
         swap = chain
         chain = spare
         spare = swap
-
-
-cdef void scale_depth(double *S, const double *s, Py_ssize_t rows, Py_ssize_t depth,
-                      Py_ssize_t h, Py_ssize_t ld) noexcept nogil:
-    """S[i, d, j] *= s[i, j], ld from row to row of s"""
-    cdef Py_ssize_t i, d, j
-    for i in range(rows):
-        for d in range(depth):
-            for j in range(h):
-                S[(i * depth + d) * h + j] *= s[i * ld + j]
 
 
 cdef void append_identity(double *stacked, const double *S, const double *s, Py_ssize_t rows,
@@ -237,7 +223,7 @@ cdef void next_diagonal(Blocks b, Layers layers, const double *theta, const doub
                 turned[(i * h + j) * h_up + n] = S[(i * h_up + n) * h + j]
     gemm(&b.diagonal[0], turned, theta + layers.offset[l], rows * h, h, h_up, False, True, 0,
          h_up, h_up, h)
-    scale_depth(&b.diagonal[0], &b.s[l, 0], rows, h, h, b.tape.ld[l])
+    scale(&b.diagonal[0], &b.s[l, 0], rows, h, h, h, b.tape.ld[l])
     if exact:
         for i in range(rows):
             for j in range(h):
@@ -283,20 +269,6 @@ cdef void add_block(Blocks b, Layers layers, const double *S, Py_ssize_t depth, 
                rows, f, h_m)
         gemm(&b.sums[b.at_B[l, m]], &b.products[0], S + h_m * h, f * h_m, (f_m - 1) * h, rows,
              True, False, 1, f * h_m, depth * h, (f_m - 1) * h)
-
-
-cdef void paired(double *out, const double *left, Py_ssize_t ld_left, const double *right,
-                 Py_ssize_t ld_right, Py_ssize_t rows, Py_ssize_t n_left,
-                 Py_ssize_t n_right) noexcept nogil:
-    """out[i, (p, q)] = left[i, p] right[i, q]"""
-    cdef Py_ssize_t _i, p, q
-    for _i in range(rows):
-        for p in range(n_left):
-            for q in range(n_right):
-                out[q] = left[p] * right[q]
-            out += n_right
-        left += ld_left
-        right += ld_right
 
 
 cdef void sort_diagonal(Blocks b, Layers layers, double[:, ::1] H, Py_ssize_t m) noexcept nogil:

@@ -6,18 +6,8 @@ from libc.stdint cimport uint64_t
 from fastmlp._core.kernels cimport fm_flush_begin, fm_flush_end, real
 from fastmlp._core.network cimport check_signals, seconds
 from fastmlp._core.step cimport Step, one_step
-from fastmlp._core.tape cimport (
-    backward,
-    discount,
-    forward,
-    Tape,
-    load,
-    loss,
-    pack,
-    tape_t,
-    turn,
-)
-from fastmlp._core.team cimport Team, team_gradient, team_step
+from fastmlp._core.tape cimport Tape, pack, tape_t, turn
+from fastmlp._core.team cimport Team, batch_gradient, team_gradient, team_step
 
 
 cdef class Progress:
@@ -125,8 +115,7 @@ cdef double one_batch(tape_t tape, Team team, const Py_ssize_t *index, Py_ssize_
 
     The index goes on for left >= rows entries, the batches after this one.
     """
-    cdef Py_ssize_t start = 0, n
-    cdef double value = 0, penalty
+    cdef double value, penalty
     # Clipping needs the norm of the whole gradient before the step: one thread does it all.
     if team is not None and rows >= team.least_batch and step.max_norm == INFINITY:
         check_signals(last)
@@ -134,14 +123,6 @@ cdef double one_batch(tape_t tape, Team team, const Py_ssize_t *index, Py_ssize_
         step.scale(1 / weight_sum, False)
         penalty = team_step(tape, team)
     else:
-        while start < rows:
-            n = min(tape.rows, rows - start)
-            check_signals(last)
-            load(tape, index + start, n, left - start)
-            forward(tape, n, True)
-            value += loss(tape, n)
-            discount(tape, n)
-            backward(tape, n, start > 0)
-            start += n
+        value = batch_gradient(tape, index, rows, left, last)
         penalty = one_step(tape, step, 1 / weight_sum)
     return (value + 0.5 * penalty) / weight_sum

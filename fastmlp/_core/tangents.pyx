@@ -15,18 +15,19 @@ v lies in the tape of the first tangents as theta does in that of the values.
 from fastmlp._core cimport kernels
 from fastmlp._core.curvature cimport LossCurvature
 from fastmlp._core.kernels cimport FM_HESS
-from fastmlp._core.network cimport check_signals
 from fastmlp._core.tape cimport (
     Tape64,
     backward,
     clear,
     forward,
-    load_from,
     multiply,
     multiply_back,
     multiply_grad,
+    next_tile,
     set_last,
     slopes,
+    tile_t,
+    tiles,
 )
 
 
@@ -41,25 +42,21 @@ def sweep_along(Tape64 tape, Tape64 r, Tape64 rr, Py_ssize_t begin, Py_ssize_t e
     rr : Tape64 or None
         Of second tangents, as r; then it is J' Q d2 raw / dv2: how the residuals bend.
     """
-    cdef Py_ssize_t start = begin, rows, L = tape.layers.n_layers
+    cdef tile_t t = tiles(begin, end)
+    cdef Py_ssize_t L = tape.layers.n_layers
     cdef bint exact = second.kind == FM_HESS and rr is None
-    cdef double last = 0
     with nogil:
         clear(tape)
-        while start < end:
-            rows = min(tape.rows, end - start)
-            check_signals(&last)
-            load_from(tape, start, rows, end)
-            forward(tape, rows, not exact and rr is None)
-            tangents(tape, r, rr, rows, exact)
+        while next_tile(tape, &t):
+            forward(tape, t.rows, not exact and rr is None)
+            tangents(tape, r, rr, t.rows, exact)
             second.mul(r.delta if exact else tape.delta, r.z[L] if rr is None else rr.z[L], tape,
-                       start, rows, tape.ld[L])
+                       t.start, t.rows, tape.ld[L])
             if exact:
-                second.gradient(tape, start, rows)
-                backward_exact(tape, r, rows)
+                second.gradient(tape, t.start, t.rows)
+                backward_exact(tape, r, t.rows)
             else:
-                backward(tape, rows, True)
-            start += rows
+                backward(tape, t.rows, True)
 
 
 cdef void tangents(Tape64 tape, Tape64 r, Tape64 rr, Py_ssize_t rows, bint exact) noexcept nogil:

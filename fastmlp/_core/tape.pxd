@@ -73,6 +73,15 @@ ctypedef fused tape_t:
     Tape64
 
 
+cdef struct tile_t:                       # start .. start + rows, on the way to end
+    Py_ssize_t start, rows, end
+    double last                           # when signals were looked at
+
+cdef inline tile_t tiles(Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Before the first one of these rows: `next_tile` loads them."""
+    return tile_t(begin, 0, end, 0)
+
+
 cdef void multiply(Tape tape, Py_ssize_t l, real *z, const real *a, const real *W,
                    Py_ssize_t rows, bint relu) noexcept nogil
 cdef void multiply_back(Tape tape, Py_ssize_t l, real *below, const real *delta,
@@ -85,8 +94,7 @@ cdef void turn(tape_t tape) noexcept nogil
 cdef void clear(tape_t tape) noexcept nogil
 cdef void load(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,
                Py_ssize_t left) noexcept nogil
-cdef void load_from(tape_t tape, Py_ssize_t start, Py_ssize_t rows,
-                    Py_ssize_t end) noexcept nogil
+cdef bint next_tile(tape_t tape, tile_t *t) except -1 nogil
 cdef void set_last(Tape tape, Py_ssize_t l, real *a, Py_ssize_t rows, real value) noexcept nogil
 cdef const double *slopes(Tape64 tape, Py_ssize_t l, Py_ssize_t rows, double *room) noexcept nogil
 cdef void spread(real *apart, const real *compact, Py_ssize_t rows, Py_ssize_t cols,
@@ -95,7 +103,6 @@ cdef void compact(real *out, const real *apart, Py_ssize_t rows, Py_ssize_t cols
                   Py_ssize_t ld) noexcept nogil
 cdef void forward(tape_t tape, Py_ssize_t rows, bint slopes) noexcept nogil
 cdef double loss(tape_t tape, Py_ssize_t rows) noexcept nogil
-cdef void discount(tape_t tape, Py_ssize_t rows) noexcept nogil
 cdef void predict(Tape tape, real *out, real *room, const real *raw,
                   Py_ssize_t rows) noexcept nogil
 cdef void backward(tape_t tape, Py_ssize_t rows, bint accumulate) noexcept nogil

@@ -16,6 +16,8 @@ from fastmlp._core cimport kernels
 from fastmlp._core.blas cimport gemm
 from fastmlp._core.csr cimport add_rows, clear_rows, places, sparse_grad, spread_rows
 from fastmlp._core.kernels cimport FM_identity, FM_relu, padded
+from fastmlp._core.network cimport check_signals
+
 from fastmlp._core.network import check_count
 
 cnp.import_array()
@@ -325,16 +327,21 @@ cdef void clear_padding(real *m, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t ld
 
 # ---- a tile of rows ----
 
-cdef void load_from(tape_t tape, Py_ssize_t start, Py_ssize_t rows,
-                    Py_ssize_t end) noexcept nogil:
-    """Rows start .. start + rows of those that count; those up to end are wanted next."""
+cdef bint next_tile(tape_t tape, tile_t *t) except -1 nogil:
+    """Load the next rows of those that count; False where there are none. Signals are handled."""
     cdef Py_ssize_t i
+    t.start += t.rows
+    t.rows = min(tape.rows, t.end - t.start)
+    if t.rows <= 0:
+        return False
+    check_signals(&t.last)
     if tape.source.index != NULL:
-        load(tape, tape.source.index + start, rows, end - start)
-        return
-    for i in range(rows):
-        tape.order[i] = start + i
-    load(tape, tape.order, rows, rows)
+        load(tape, tape.source.index + t.start, t.rows, t.end - t.start)
+        return True
+    for i in range(t.rows):
+        tape.order[i] = t.start + i
+    load(tape, tape.order, t.rows, t.rows)
+    return True
 
 
 cdef void load(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,
@@ -431,14 +438,6 @@ cdef double loss(tape_t tape, Py_ssize_t rows) noexcept nogil:
     cdef Py_ssize_t L = tape.layers.n_layers
     return kernels.loss(tape.delta, tape.a[L], tape.y, tape.w, rows, tape.layers.n_raw, tape.ld[L],
                         &tape.layers.loss)
-
-
-cdef void discount(tape_t tape, Py_ssize_t rows) noexcept nogil:
-    """After `loss`, in mini-batches alone: delta as the loss's discount has it."""
-    cdef Py_ssize_t L = tape.layers.n_layers
-    if tape.layers.discount > 0:
-        kernels.discount(tape.delta, tape.a[L], rows, tape.layers.n_targets, tape.ld[L],
-                         tape.layers.discount)
 
 
 cdef void predict(Tape tape, real *out, real *room, const real *raw,

@@ -31,6 +31,8 @@ cdef class Team:
     cdef double result[FM_MOST_SHARES]
 
 
+cdef double batch_gradient(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,
+                           Py_ssize_t left, double *last) except? -1 nogil
 cdef double team_gradient(tape_t tape, Team team, const Py_ssize_t *index,
                           Py_ssize_t rows) noexcept nogil
 cdef double team_step(tape_t tape, Team team) noexcept nogil

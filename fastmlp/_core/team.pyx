@@ -10,15 +10,16 @@ lasts.
 
 from libc.stdint cimport uint64_t
 
+from fastmlp._core cimport kernels
 from fastmlp._core.crew cimport Work
 from fastmlp._core.kernels cimport fm_flush_begin, fm_flush_end
+from fastmlp._core.network cimport check_signals
 from fastmlp._core.step cimport share_of_step
 from fastmlp._core.tape cimport (
     Tape,
     Tape32,
     Tape64,
     backward,
-    discount,
     forward,
     load,
     loss,
@@ -107,21 +108,40 @@ cdef void take_shares(tape_t tape, Team team, int t, int call) noexcept nogil:
             fm_meeting_done(&team.meeting)
 
 
-cdef double share_of_gradient(tape_t tape, Team team, int share) noexcept nogil:
-    """Loss and gradient of one share of the batch's rows, by the activations of any tape."""
-    cdef Py_ssize_t n
-    cdef Py_ssize_t first = team.rows * share // team.size, start = first
-    cdef Py_ssize_t end = team.rows * (share + 1) // team.size
+cdef void discount(tape_t tape, Py_ssize_t rows) noexcept nogil:
+    """After `loss`, in mini-batches alone: delta as the loss's discount has it."""
+    cdef Py_ssize_t L = tape.layers.n_layers
+    if tape.layers.discount > 0:
+        kernels.discount(tape.delta, tape.a[L], rows, tape.layers.n_targets, tape.ld[L],
+                         tape.layers.discount)
+
+
+cdef double batch_gradient(tape_t tape, const Py_ssize_t *index, Py_ssize_t rows,
+                           Py_ssize_t left, double *last) except? -1 nogil:
+    """The loss of rows by index, whose gradient is left in the tape; the index goes on for
+    left >= rows entries. last: when signals were looked at; NULL where nobody may."""
+    cdef Py_ssize_t start = 0, n
     cdef double value = 0
-    use(&tape.grad, team.grad[share])
-    while start < end:
-        n = min(tape.rows, end - start)
-        load(tape, team.index + start, n, end - start)
+    while start < rows:
+        n = min(tape.rows, rows - start)
+        if last != NULL:
+            check_signals(last)
+        load(tape, index + start, n, left - start)
         forward(tape, n, True)
         value += loss(tape, n)
         discount(tape, n)
-        backward(tape, n, start > first)
+        backward(tape, n, start > 0)
         start += n
+    return value
+
+
+cdef double share_of_gradient(tape_t tape, Team team, int share) noexcept nogil:
+    """Loss and gradient of one share of the batch's rows, by the activations of any tape."""
+    cdef Py_ssize_t first = team.rows * share // team.size
+    cdef Py_ssize_t rows = team.rows * (share + 1) // team.size - first
+    cdef double value
+    use(&tape.grad, team.grad[share])
+    value = batch_gradient(tape, team.index + first, rows, rows, NULL)
     use(&tape.grad, tape.own_grad)
     return value
 

@@ -3,14 +3,15 @@
 from libc.math cimport INFINITY, exp, log1p
 from libc.string cimport memcpy
 
-from fastmlp._core.network cimport check_signals
 from fastmlp._core.tape cimport (
     Tape64,
     backward,
     forward,
-    load_from,
     loss,
+    next_tile,
     pack_flat,
+    tile_t,
+    tiles,
     turn,
 )
 
@@ -73,7 +74,8 @@ def grow(Tape64 tape, Stretch at, const double[::1] held, double precision,
     """
     cdef double[::1] q = at.q, p = at.p, grad = at.grad, p_sum = at.p_sum, chosen = at.chosen
     cdef Py_ssize_t n = tape.layers.n_params, leaves = log_u.shape[0], leaf, level, first, i
-    cdef double gain, energy, kinetic, last = 0
+    cdef double gain, energy, kinetic
+    cdef tile_t t = tiles(0, tape.source.n_samples)
     tape.theta = at.q    # read in place where BLAS multiplies
     if not (q.shape[0] == p.shape[0] == grad.shape[0] == n == held.shape[0] == metric.shape[0]
             and kept.shape[1] == n and kept.shape[0] >= 2 * (1 + n_ones(leaves - 1))
@@ -88,7 +90,7 @@ def grow(Tape64 tape, Stretch at, const double[::1] held, double precision,
             for i in range(n):
                 p[i] -= 0.5 * step * grad[i]
                 q[i] += step * metric[i] * p[i]
-            energy = precision * sum_and_grad(tape, &q[0], &grad[0], &last)
+            energy = precision * sum_and_grad(tape, &q[0], &grad[0], &t)
             kinetic = 0
             for i in range(n):
                 energy += 0.5 * held[i] * q[i] * q[i]
@@ -121,20 +123,16 @@ def grow(Tape64 tape, Stretch at, const double[::1] held, double precision,
                 break
 
 
-cdef double sum_and_grad(Tape64 tape, double *theta, double *grad, double *last) except? -1 nogil:
-    """The sum of the losses at theta, and its gradient."""
-    cdef Py_ssize_t start = 0, rows, end = tape.source.n_samples
+cdef double sum_and_grad(Tape64 tape, double *theta, double *grad, tile_t *t) except? -1 nogil:
+    """The sum of the losses at theta, and its gradient, over t, whose end stays."""
     cdef double total = 0
+    t.start = t.rows = 0
     pack_flat(tape, tape.W, theta, False)
     turn(tape)
-    while start < end:
-        rows = min(tape.rows, end - start)
-        check_signals(last)
-        load_from(tape, start, rows, end)
-        forward(tape, rows, True)
-        total += loss(tape, rows)
-        backward(tape, rows, start > 0)
-        start += rows
+    while next_tile(tape, t):
+        forward(tape, t.rows, True)
+        total += loss(tape, t.rows)
+        backward(tape, t.rows, t.start > 0)
     pack_flat(tape, tape.grad, grad, True)
     return total
 

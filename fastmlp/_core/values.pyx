@@ -4,16 +4,18 @@ cimport numpy as cnp
 
 from fastmlp._core cimport kernels
 from fastmlp._core.kernels cimport loss as loss_rows, real
-from fastmlp._core.network cimport Layers, check_signals
+from fastmlp._core.network cimport Layers
 from fastmlp._core.tape cimport (
     backward,
     compact,
     forward,
-    load_from,
     loss,
+    next_tile,
     predict,
     spread,
     tape_t,
+    tile_t,
+    tiles,
 )
 
 cnp.import_array()
@@ -30,25 +32,21 @@ def value_grad(tape_t tape, Py_ssize_t begin, Py_ssize_t end, bint with_grad, de
     deltas : ndarray of shape (end - begin, n_raw), contiguous, optional
         d loss / d raw of these rows, for a loss that is not the network's; the sum is 0 then.
     """
-    cdef Py_ssize_t start = begin, rows
-    cdef double total = 0, last = 0
+    cdef tile_t t = tiles(begin, end)
+    cdef double total = 0
     given = tape.delta
     if deltas is not None:
         point(&given, deltas)
     with nogil:
-        while start < end:
-            rows = min(tape.rows, end - start)
-            check_signals(&last)
-            load_from(tape, start, rows, end)
-            forward(tape, rows, with_grad)
+        while next_tile(tape, &t):
+            forward(tape, t.rows, with_grad)
             if given == tape.delta:
-                total += loss(tape, rows)
+                total += loss(tape, t.rows)
             else:
-                spread(tape.delta, given, rows, tape.layers.n_raw, tape.ld[tape.layers.n_layers])
-                given += rows * tape.layers.n_raw
+                spread(tape.delta, given, t.rows, tape.layers.n_raw, tape.ld[tape.layers.n_layers])
+                given += t.rows * tape.layers.n_raw
             if with_grad:
-                backward(tape, rows, start > begin)
-            start += rows
+                backward(tape, t.rows, t.start > begin)
     return total
 
 
@@ -62,22 +60,18 @@ cdef int point(real **at, array) except -1:
 def raw(tape_t tape, out, Py_ssize_t begin, Py_ssize_t end, bint apply_output):
     """For rows begin .. end their raw outputs into these rows of out, or (n_targets columns) their
     prediction: the output activation of the first raw of each target."""
-    cdef Py_ssize_t start = begin, rows, L = tape.layers.n_layers
+    cdef tile_t t = tiles(begin, end)
+    cdef Py_ssize_t L = tape.layers.n_layers
     cdef Py_ssize_t cols = tape.layers.n_targets if apply_output else tape.layers.n_raw
-    cdef double last = 0
     to = tape.delta
     point(&to, out)
     with nogil:
-        while start < end:
-            rows = min(tape.rows, end - start)
-            check_signals(&last)
-            load_from(tape, start, rows, end)
-            forward(tape, rows, False)
+        while next_tile(tape, &t):
+            forward(tape, t.rows, False)
             if apply_output:
-                predict(tape, to + start * cols, tape.spare, tape.a[L], rows)
+                predict(tape, to + t.start * cols, tape.spare, tape.a[L], t.rows)
             else:
-                compact(to + start * cols, tape.a[L], rows, cols, tape.ld[L])
-            start += rows
+                compact(to + t.start * cols, tape.a[L], t.rows, cols, tape.ld[L])
 
 
 def loss_of(Layers layers, const real[:, ::1] raw, const real[:, ::1] y, const real[::1] w,

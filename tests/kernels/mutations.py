@@ -23,10 +23,10 @@ TAPE = "fastmlp/_core/tape.pyx"
 VALUES = "fastmlp/_core/values.pyx"
 CSR = "src_c/csr_body.h"
 CSR_GRAD = "fastmlp/_core/csr.pyx"
+TEAM = "fastmlp/_core/team.pyx"
 STEP = "fastmlp/_core/step.pyx"
 LOSS_CURVATURE = "fastmlp/_core/curvature.pyx"
 PENALTIES = "fastmlp/penalties.py"
-TEAM = "fastmlp/_core/team.pyx"
 PREDICTOR = "fastmlp/_core/predictor.pyx"
 GAUSS_NEWTON = "fastmlp/_core/gauss_newton.pyx"
 TANGENTS = "fastmlp/_core/tangents.pyx"
@@ -122,7 +122,7 @@ MUTATIONS = [
     (PAIRS, "vmax(given, LEAST_LOG_SCALE)", "given"),
     (PAIRS, "select_(free, out_s, splat(0))", "out_s"),
     (PAIRS, "b->s[i] = raw[at + n_targets]", "b->s[i] = raw[at + 1]"),
-    (ROOTS, "y + r * (n_raw / loss->raws)", "y + r * n_raw"),
+    (ROOTS, "y + first, n, loss, PAIR_ROOT", "y, n, loss, PAIR_ROOT"),
     (LOSSES, "load(delta + c, ld - c, 0) - t)", "load(delta + c, ld - c, 0) + t)"),
     (LOSSES, "select_(w != 0, w * x, splat(0))", "w * x"),
     (LOSSES, "select_(w != 0, w * x, splat(0))", "select_(w != 0, x, splat(0))"),
@@ -131,10 +131,10 @@ MUTATIONS = [
     (LOSSES, "q += rp * (t.grad[0] - p_g) - a[c] * rp_g;", "q += rp * (t.grad[0] - p_g);"),
     (LOSSES, "b->w[i] = w ? w[(first + i) / n_raw] : 1;", "b->w[i] = w ? w[first / n_raw] : 1;"),
     (LOSSES, "if (row[c] > row[top]) top = c;", "if (row[c] < row[top]) top = c;"),
-    (ROOTS, "rest = k == top ? others : 1 - p_k;", "rest = 1 - p_k;"),
-    (ROOTS, "(j == k ? rest : -p[j]) * size;", "(j == k ? rest : -p[k]) * size;"),
+    (ROOTS, ": d == top ? others : 1 - p[d]", ": 1 - p[d]"),
+    (ROOTS, "(j != d ? -p[j] :", "(j != d ? -p[d] :"),
     (ROOTS, "splat(w * p_k * p_k) *", "splat(w * p_k) *"),
-    (ROOTS, "roots[i * n_raw + i % n_raw] = size;", "roots[i * n_raw] = size;"),
+    (ROOTS, "d == col ? root : 0", "d == 0 ? root : 0"),
     (MATH, "const vec r = (x - k * LN2_HIGH) - k * LN2_LOW;", "const vec r = x - k * LN2_HIGH;"),
     (MATH, "return (p * s + s) * power_of_two(n - half)", "return (p * s + s) * s"),
     (MATH, "vec y = vlog(u) + c / u;", "vec y = vlog(u);"),
@@ -166,10 +166,10 @@ MUTATIONS = [
     (TAPE, "        clear_padding(z, rows, fan_out, tape.ld[l])\n", ""),
     (TAPE, "            tape.turned[l] = tape.W[l]\n", "            pass\n"),
     (TAPE, "other.grad[l], tape.size[l], tape.size[l])", "other.grad[l], 0, tape.size[l])"),
-    (VALUES, "backward(tape, rows, start > begin)", "backward(tape, rows, False)"),
-    (VALUES, "given += rows * tape.layers.n_raw", "given += 0"),
+    (VALUES, "backward(tape, t.rows, t.start > begin)", "backward(tape, t.rows, False)"),
+    (VALUES, "given += t.rows * tape.layers.n_raw", "given += 0"),
     (TAPE, "    if source.mean != NULL:\n", "    if source.mean != NULL and not source.sparse:\n"),
-    (TAPE, "tape.order[i] = start + i", "tape.order[i] = i"),
+    (TAPE, "tape.order[i] = t.start + i", "tape.order[i] = i"),
     (PENALTIES, "return 0.5 * penalise(", "return penalise("),
     (PENALTIES, "* self._layout.factors", "* 1.0"),
     (PENALTIES, "np.where(groups < 0, 0.0, relative[ends - 1])", "relative[ends - 1]"),
@@ -187,15 +187,14 @@ MUTATIONS = [
     ),
     (STEP, "grads[other][l] + at, block, end - at)", "grads[other][l], block, end - at)"),
     (ARRAYS, "load(sum + i, k, 0) + load(more + i, k, 0)", "load(more + i, k, 0)"),
-    (TEAM, "backward(tape, n, start > first)", "backward(tape, n, False)"),
+    (TEAM, "backward(tape, n, start > 0)", "backward(tape, n, False)"),
     (GRAM, "store(row + j, a[p] * load(d + j", "store(row + j, a[0] * load(d + j"),
     (GRAM, "d[0] * load(a + p, fan_in + 1 - p, 0)", "d[0] * load(a + p, fan_in - p, 0)"),
     (GRAM, "ptrdiff_t end = (n + 2) % 3 + 1;", "ptrdiff_t end = n % 3 + 1;"),
     (GRAM, "if (group % shares != share) continue;", "if (group % shares == share) continue;"),
     (LOSS_CURVATURE, "total += self.given_Q", "total -= self.given_Q"),
-    (GAUSS_NEWTON, "delta[j] *= slope[j]", "delta[j] *= slope[0]"),
-    (GAUSS_NEWTON, "        slope += ld\n", ""),
-    (GAUSS_NEWTON, "block[p * fan_out + j] = a[p]", "block[p * fan_out + j] = a[0]"),
+    (LOSS_CURVATURE, "m[j] *= factors[j]", "m[j] *= factors[0]"),
+    (LOSS_CURVATURE, "        factors += ld_factors\n", ""),
     (TANGENTS, "rz[i] += tape.spare[i]", "pass"),
     (TANGENTS, "rrz[i] = 2 * rrz[i]", "rrz[i] = rrz[i]"),
     (TANGENTS, "curv[i] * rz[i] * rz[i] + slope", "slope"),
@@ -205,7 +204,7 @@ MUTATIONS = [
         "total += sums_B[((p * h_m + n) * (f_m - 1) + q) * h + j]",
         "total -= sums_B[((p * h_m + n) * (f_m - 1) + q) * h + j]",
     ),
-    (HESSIAN, "out[q] = left[p] * right[q]", "out[q] = left[q] * right[q]"),
+    (LOSS_CURVATURE, "out[q] = left[p] * right[q]", "out[q] = left[q] * right[q]"),
     (
         HESSIAN,
         "H[at + q * h + j, at + p * h + n] = sums[0]",
@@ -221,7 +220,6 @@ MUTATIONS = [
         "return (value + 0.5 * penalty) / weight_sum\n",
         "return value / weight_sum + 0.5 * penalty\n",
     ),
-    (MINIBATCH, "backward(tape, n, start > 0)", "backward(tape, n, False)"),
     (MINIBATCH, "    turn(tape)\n", "    pass\n"),
     (STEP, "step.max_norm / sqrt(sums[1])", "step.max_norm / sums[1]"),
     (STEP, "if step.turns and l > 1 else", "if step.turns and l > 2 else"),
@@ -293,11 +291,7 @@ MUTATIONS = [
     (PAIRS, "slope * slope * (m * mean + (real)0.5)", "slope * slope * (m * mean + 1)"),
     (PAIRS, ".root_ms = -mean * slope * vsqrt(P),", ".root_ms = mean * slope * vsqrt(P),"),
     (PAIRS, "vexp(vmin((real)(2 * beta) * s, EXP_SAFE))", "vexp(vmin((real)beta * s, EXP_SAFE))"),
-    (
-        PAIRS,
-        "delta[at] *= factor[i], delta[at + n_targets] *= factor[i];",
-        "delta[at] *= factor[i];",
-    ),
+    (PAIRS, "at[0] *= factor[i], at[n_targets] *= factor[i];", "at[0] *= factor[i];"),
     (SHAPES, "g.stirling - (real)0.5 * s + log_y", "g.stirling + (real)0.5 * s + log_y"),
     (SHAPES, ".ss = excess - (g.P - g.T),", ".ss = excess - g.P,"),
     (SHAPES, "n * grow + (g.P - share * h.P)", "n * grow + (g.P - h.P)"),
