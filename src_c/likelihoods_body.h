@@ -159,12 +159,7 @@ typedef struct {
     real m[PAIRS], s[PAIRS], w[PAIRS], rm[PAIRS], rs[PAIRS], out_m[PAIRS], out_s[PAIRS];
 } pairs;
 
-#define FM_PAIR_1_AT(name)
-#define FM_PAIR_1_RAW(name)
-#define FM_PAIR_1_BOTH(name)
-#define FM_PAIR_1_EACH_RAW(name)
-#define FM_PAIR_3_EACH_RAW(name)
-#define FM_PAIR_2_RAW(name)                                                                      \
+#define FM_PAIR_CASE(name)                                                                       \
     case FM_LOSS_##name: {                                                                       \
         const real constant = log_norm_##name(p), most = (real)MOST_##name;                      \
         FM_EACH(n, {                                                                             \
@@ -198,10 +193,8 @@ static double pairs_block(pairs *b, const real *y, ptrdiff_t n, const fm_loss_t 
     FM_PARAMS(loss);
     double value = 0;
     switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_PAIR_##raws##_##forms(name)
-#include "losses.def"
-#undef LOSS
+#define OF_TWO(name) FM_PAIR_CASE(name)
+#include "families.h"
     }
     return value;
 }

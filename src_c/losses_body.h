@@ -136,20 +136,6 @@ typedef double sums __attribute__((vector_size(LANES * sizeof(double))));
         });                                                                                      \
         break;
 
-/* By the column `forms` of losses.def: the cases from raw, and those from the prediction. */
-#define FM_FROM_RAW_1_AT(name)
-#define FM_FROM_RAW_1_RAW(name) FM_LOSS_CASE(name, raw_##name, e->raw)
-#define FM_FROM_RAW_1_BOTH(name) FM_FROM_RAW_1_RAW(name)
-#define FM_FROM_RAW_2_RAW(name)
-#define FM_FROM_RAW_1_EACH_RAW(name)
-#define FM_FROM_RAW_3_EACH_RAW(name)
-#define FM_FROM_A_1_AT(name) FM_LOSS_CASE(name, at_##name, from)
-#define FM_FROM_A_1_RAW(name)
-#define FM_FROM_A_1_BOTH(name) FM_FROM_A_1_AT(name)
-#define FM_FROM_A_2_RAW(name)
-#define FM_FROM_A_1_EACH_RAW(name)
-#define FM_FROM_A_3_EACH_RAW(name)
-
 /* One loop for each loss and set of constants; from: where the predictions are. */
 static inline __attribute__((always_inline)) double
 evaluate(real *out, const real *rraw, const entries *e, const real *from, const fm_loss_t *loss,
@@ -157,17 +143,13 @@ evaluate(real *out, const real *rraw, const entries *e, const real *from, const 
     FM_PARAMS(loss);
     sums total = {0};
     if (canonical) switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_FROM_RAW_##raws##_##forms(name)
-#include "losses.def"
-#undef LOSS
+#define OF_RAW(name) FM_LOSS_CASE(name, raw_##name, e->raw)
+#include "families.h"
         }
     else
         switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_FROM_A_##raws##_##forms(name)
-#include "losses.def"
-#undef LOSS
+#define OF_A(name) FM_LOSS_CASE(name, at_##name, from)
+#include "families.h"
         }
     double value = 0;
     for (int i = 0; i < LANES; i++) value += total[i];
@@ -212,20 +194,12 @@ static double entries_block(real *out, const real *rraw, const entries *e, const
 /* ---- softmax ------------------------------------------------------------------------------ */
 
 /* l, l' and l'' of entry (a, y) of an element-wise loss under a softmax output. */
-#define FM_UNDER_1_AT(name)                                                                      \
-    case FM_LOSS_##name: return at_##name(splat(a), splat(y), p);
-#define FM_UNDER_1_RAW(name)
-#define FM_UNDER_1_BOTH(name) FM_UNDER_1_AT(name)
-#define FM_UNDER_2_RAW(name)
-#define FM_UNDER_1_EACH_RAW(name)
-#define FM_UNDER_3_EACH_RAW(name)
 static inline point under_softmax(real a, real y, const fm_loss_t *loss) {
     FM_PARAMS(loss);
     switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_UNDER_##raws##_##forms(name)
-#include "losses.def"
-#undef LOSS
+#define OF_A(name)                                                                               \
+    case FM_LOSS_##name: return at_##name(splat(a), splat(y), p);
+#include "families.h"
     }
     return (point){splat(0), splat(0), splat(0), splat(0)};
 }

@@ -47,30 +47,21 @@ static void through_softmax(real *out, const real *p, const real *r, real w, ptr
 
 /* ---- by the rows of losses.def -------------------------------------------------------------- */
 
-#define FM_MANY_1_AT(name, ...)
-#define FM_MANY_1_RAW(name, ...)
-#define FM_MANY_1_BOTH(name, ...)
-#define FM_MANY_2_RAW(name, ...)
-#define FM_MANY_1_EACH_RAW(name, task, ...)                                                      \
+#define FM_MANY_CASE(name, task, ...)                                                            \
     case FM_LOSS_##name: task##_##name(__VA_ARGS__); break;
-#define FM_MANY_3_EACH_RAW(name, ...) FM_MANY_1_EACH_RAW(name, __VA_ARGS__)
 
 /* Units that lie as they should: the value, and the gradient or, with tangents, the product. */
 static double units(real *out, const real *rraw, const real *raw, const real *y, const real *w,
                     ptrdiff_t n, ptrdiff_t ld, const fm_loss_t *loss, int exact) {
     double value = 0;
     if (!rraw) switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_MANY_##raws##_##forms(name, value = loss, out, raw, y, w, n, ld, loss)
-#include "losses.def"
-#undef LOSS
+#define OF_MANY(name) FM_MANY_CASE(name, value = loss, out, raw, y, w, n, ld, loss)
+#include "families.h"
         }
     else
         switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_MANY_##raws##_##forms(name, mul, out, rraw, raw, y, w, n, loss, exact)
-#include "losses.def"
-#undef LOSS
+#define OF_MANY(name) FM_MANY_CASE(name, mul, out, rraw, raw, y, w, n, loss, exact)
+#include "families.h"
         }
     return value;
 }
@@ -115,19 +106,15 @@ static double many(real *out, const real *rraw, const real *raw, const real *y, 
 
 static void lay_out_root(unit_root *R, const real *raw, real y, real w, const fm_loss_t *loss) {
     switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_MANY_##raws##_##forms(name, root, R, raw, y, w, loss)
-#include "losses.def"
-#undef LOSS
+#define OF_MANY(name) FM_MANY_CASE(name, root, R, raw, y, w, loss)
+#include "families.h"
     }
 }
 
 static void along_root(real *out, const real *z, const unit_root *R, const fm_loss_t *loss) {
     switch (loss->kind) {
-#define LOSS(name, raws, targets, domain, curvature, canonical, forms, ...)                      \
-    FM_MANY_##raws##_##forms(name, along, out, z, R, loss)
-#include "losses.def"
-#undef LOSS
+#define OF_MANY(name) FM_MANY_CASE(name, along, out, z, R, loss)
+#include "families.h"
     }
 }
 
