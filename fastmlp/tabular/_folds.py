@@ -34,6 +34,7 @@ SEEDS = np.iinfo(np.int32).max
 MANY = 1 << 16  # copies of what is small
 # What may be late is tried on one of so many rows first, on so many rows and entries at least.
 TRIED, FEWEST_ROWS, FEWEST_ENTRIES = 20, 50, 5000
+FEWEST_FOR_ITERATION = 2000  # rows, on which an iteration takes more than what comes before it
 
 
 class Folds(NamedTuple):
@@ -214,7 +215,7 @@ def fit_folds(
 
 def _foretold(estimator, X, y, rows, hears):
     """Seconds of a fit to these rows, or of one iteration: in proportion to those of some rows."""
-    fewest = max(FEWEST_ROWS, FEWEST_ENTRIES // X.shape[1])
+    fewest = FEWEST_FOR_ITERATION if hears else max(FEWEST_ROWS, FEWEST_ENTRIES // X.shape[1])
     step = min(TRIED, len(rows) // fewest)
     if step < (TRIED if hears else 2):
         return 0.0
