@@ -170,7 +170,7 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
         settings = _adam(n, n_features, n_folds, *recipe, widths, min(epochs, EPOCHS), schedule)
         network = _scaled(_in_single_precision(MLPRegressor(**settings)))
         found.append(Candidate(name, network, "adam" if name.split()[-1].isdigit() else ""))
-    skewed = np.all(y > 0) and np.all(skew(y) > SKEWED)
+    skewed = np.all(y > 0) and np.all(skew(y - y.mean(axis=0)) > SKEWED)
     encoding, n_encoded = _encoding(Z) if n_folds > 1 else ([], 0)
     for name, (widths, *recipe, epochs, schedule) in ENCODED_RECIPES.items() if encoding else ():
         settings = _adam(n, n_encoded, n_folds, *recipe, widths, epochs, schedule)

@@ -118,3 +118,8 @@ def test_dates_are_no_targets_and_numbers_no_candidates():
     for wrong in (1, RidgeCV):
         with pytest.raises(TypeError, match="Candidate 'a' is no estimator"):
             TabularMLPRegressor(candidates=[("a", wrong)]).fit(*table()[:2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_constant_targets_are_no_reason_to_warn():
+    assert _portfolio.regressors(np.linspace(0, 1, 30)[:, None], np.ones((30, 1)), 5)
