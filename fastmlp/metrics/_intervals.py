@@ -132,6 +132,8 @@ def interval_score(
     lower, upper = _interval(lower, upper, y.shape)
     coverage = numbers("coverage", coverage)
     check("coverage", coverage, LEVEL)
+    if coverage.ndim:
+        raise ValueError(f"coverage must be one number, got shape {coverage.shape}.")
     outside = np.maximum(lower - y, 0) + np.maximum(y - upper, 0)
     return row_mean(upper - lower + 2 / (1 - float(coverage)) * outside, sample_weight)
 

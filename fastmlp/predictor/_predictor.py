@@ -9,7 +9,7 @@ from scipy import sparse
 
 from fastmlp._core.predictor import Packed
 from fastmlp._names import shown, unknown
-from fastmlp._numbers import finite
+from fastmlp._numbers import check_unmasked, finite
 from fastmlp.data import check_scales, check_vector
 from fastmlp.network import Network
 from fastmlp.plan import plan_of
@@ -294,6 +294,8 @@ class Predictor:
             raise ValueError("x is sparse; a predictor takes dense rows: pass x.toarray().")
         if self._names is not None and not isinstance(x, np.ndarray):
             check_names(self._names, names_of(x))
+        if isinstance(x, np.ma.MaskedArray):
+            check_unmasked("x", np.atleast_2d(x))
         x = np.asarray(x)
         if x.dtype.kind not in "fiub":
             raise ValueError(

@@ -184,6 +184,13 @@ def test_masked_entries_are_missing(columns):
     MLPRegressor(max_iter=2).fit(np.ma.masked_array(X), y).predict(np.ma.masked_array(X))
     with pytest.raises(ValueError, match="X has masked entries"):
         MLPRegressor(max_iter=2).fit(X, y).predict(gap)
+    predictor = MLPRegressor(max_iter=2).fit(X, y).compile()
+    for rows, row in ((gap, 3), (gap[3], 0)):
+        with pytest.raises(ValueError, match=f"x has masked entries.* row {row}"):
+            predictor.predict(rows)
+    np.testing.assert_array_equal(
+        predictor.predict(np.ma.masked_array(X[0])), predictor.predict(X[0])
+    )
     part = np.ma.masked_array(y, mask=y == 5)
     with pytest.raises(ValueError, match=r"y has masked entries.* row 5"):
         MLPRegressor(max_iter=2).fit(X, part)

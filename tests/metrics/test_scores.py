@@ -147,6 +147,8 @@ def test_intervals_by_hand():
     assert metrics.interval_coverage(y, lower, upper) == 0.5
     assert metrics.interval_width(lower, upper) == 1.5
     assert metrics.interval_score(y, lower, upper, 0.5) == pytest.approx((1 + 1 + 14 + 14) / 4)
+    with pytest.raises(ValueError, match=r"coverage must be one number, got shape \(2,\)"):
+        metrics.interval_score(y, lower, upper, [0.5, 0.9])
 
 
 def test_interval_score_is_least_for_the_true_quantiles():
