@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp import metrics
-from fastmlp.displays._base import ORANGE, Display, note, tones
+from fastmlp.displays._base import ORANGE, Display, note, plain_log, tones
 from fastmlp.distributions import Distribution
+from fastmlp.metrics._photoz import outlier_limit
 
 
 class PhotozDisplay(Display):
@@ -158,12 +159,13 @@ class PhotozDisplay(Display):
         norm = LogNorm(vmin=0.7, vmax=max(np.nanmax(counts), 2))
         self.image_ = ax.pcolormesh(edges, edges, counts, norm=norm, cmap="viridis", lw=0)
         ax.plot(edges, edges, color=ORANGE, lw=1.2)
-        limit = max(0.06, 3 * self.report["sigma_iqr"]) * (1 + edges)
+        limit = outlier_limit(self.report["sigma_iqr"]) * (1 + edges)
         for side in (-1, 1):
             ax.plot(edges, edges + side * limit, color=tones(ax)[0], lw=1, ls="--")
         ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         ax.set(xlabel="spectroscopic redshift", ylabel="photometric redshift")
-        self.figure_.colorbar(self.image_, ax=ax, label="rows", shrink=0.85)
+        bar = self.figure_.colorbar(self.image_, ax=ax, label="rows", shrink=0.85)
+        plain_log(bar.ax.yaxis)
         report = self.report
         lines = [
             f"{report['n']} rows",

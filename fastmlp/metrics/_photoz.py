@@ -29,6 +29,11 @@ def _errors(z_true: Any, z_pred: Any) -> np.ndarray:
     return ((finite("z_pred", z_pred, z_true.shape) - z_true) / (1 + z_true)).ravel()
 
 
+def outlier_limit(sigma: float) -> float:
+    """The ``|e_z|`` from which on a row is an outlier, sigma being ``sigma_iqr`` of all."""
+    return max(OUTLIER_FLOOR, 3 * sigma)
+
+
 def point_bias(z_true: Any, z_pred: Any) -> float:
     """The median of e_z = (z_pred - z_true) / (1 + z_true).
 
@@ -158,7 +163,7 @@ def outlier_rate(z_true: Any, z_pred: Any, *, threshold: float | None = None) ->
     """
     error = _errors(z_true, z_pred)
     if threshold is None:
-        threshold = max(OUTLIER_FLOOR, 3 * sigma_iqr(np.zeros(len(error)), error))
+        threshold = outlier_limit(sigma_iqr(np.zeros(len(error)), error))
     threshold = numbers("threshold", threshold)
     check("threshold", threshold, POSITIVE)
     return float((np.abs(error) > threshold).mean())

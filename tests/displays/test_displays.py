@@ -112,6 +112,14 @@ def test_redshifts(tmp_path):
     cells = display.image_.get_array()
     assert cells.shape == (20, 20) and np.nansum(cells) == 400
     assert "CDE loss" in display.ax_.texts[0].get_text()
+    x, above = display.ax_.lines[2].get_xydata().T
+    limit = (above - x) / (1 + x)
+    np.testing.assert_allclose(limit, limit[0])
+    beyond = np.abs(DIST.median() - Z) / (1 + Z) > limit[0]
+    assert beyond.mean() == metrics.outlier_rate(Z, DIST.median()) > 0
+    display.figure_.draw_without_rendering()
+    ticks = [text.get_text() for text in display.figure_.axes[1].get_yticklabels()]
+    assert "1" in ticks and not any("$" in tick for tick in ticks)  # no powers
     point = displays.PhotozDisplay.from_predictions(Z, DIST.median())
     assert "CDE loss" not in point.ax_.texts[0].get_text()
 

@@ -1,5 +1,6 @@
 """What a fitted model says of itself: summary, picture, diagnosis."""
 
+import itertools
 import re
 import warnings
 import xml.etree.ElementTree as ET
@@ -12,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp.estimators import _picture
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 4))
@@ -138,3 +140,21 @@ def test_before_fit():
             call()
     with pytest.raises(ValueError, match="features"):
         fitted(max_iter=2).diagnose(X[:, :2])
+
+
+@pytest.mark.parametrize("widths", [(2, 3, 1), (4, 30, 2), (12, 12, 12)])
+def test_the_drawing_holds_all_that_is_drawn(widths):
+    rng = np.random.default_rng(0)
+    coefs = [rng.normal(size=shape) for shape in itertools.pairwise(widths)]
+    svg = ET.fromstring(_picture.drawing(coefs, [np.zeros(n) for n in widths[1:]]))
+    width, height = float(svg.get("width")), float(svg.get("height"))
+    units = [(float(one.get("cx")), float(one.get("cy"))) for one in svg.iter("circle")]
+    words = [(float(one.get("x")), float(one.get("y"))) for one in svg.iter("text")]
+    assert len(units) == sum(min(n, 10) for n in widths)
+    for (x, y), reach in [*((one, 5) for one in units), *((one, 0) for one in words)]:
+        assert reach <= x <= width - reach and reach <= y <= height - reach
+    assert max(y for _, y in units) < max(y for _, y in words)  # the sizes stand below
+    for l, (fan_in, fan_out) in enumerate(itertools.pairwise(min(n, 10) for n in widths)):
+        lines = [one for one in svg.iter("line") if float(one.get("x1")) == 20 + 84 * l]
+        assert len(lines) == fan_in * fan_out
+        assert max(float(one.get("stroke-width")) for one in lines) == 2.3  # the largest is thick
