@@ -19,6 +19,10 @@ from fastmlp.solvers import EvidenceState
 from fastmlp.threads import blas_threads, worth_of_blas
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+# Longer gradients than so many times the median are cut to that. A row whose scale is next to zero
+# has one that is ten orders of magnitude longer now and then, and Adam would stand still until it
+# has forgotten that. The median is followed by steps of a share of it.
+LONGEST, FOLLOWS = 2.0, 0.05
 # Sweeps over the data by which the bound is estimated at the end.
 LOOKS = 8
 # The bound is recorded so often.
@@ -201,7 +205,7 @@ class Variational(Posterior):
         """Adam's steps on q, in place; how many were made."""
         first, second, draws = np.zeros_like(q), np.zeros_like(q), _Mirrored(rng)
         end = np.inf if self.max_time is None else time.perf_counter() + self.max_time
-        per_record, values, made = max(self.n_steps // RECORDS, 1), [], 0
+        per_record, values, made, median = max(self.n_steps // RECORDS, 1), [], 0, 0.0
         order, at = rng.permutation(n), 0
         unit = min(bound.weight, 1.0)  # steps do not know it, but squares may overflow
         self.curve = []
@@ -214,6 +218,11 @@ class Variational(Posterior):
                 rate = 0.5 * self.learning_rate * (1 + math.cos(math.pi * (t - 1) / self.n_steps))
                 rate *= math.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
                 grad *= unit
+                size = float(np.linalg.norm(grad))
+                median = median or size
+                if size > LONGEST * median:
+                    grad *= LONGEST * median / size
+                median *= 1 + FOLLOWS if size > median else 1 / (1 + FOLLOWS)
                 noisy.take_step(q, first, second, grad, rate, BETA_1, BETA_2, EPSILON)
                 bound.renew(q)
                 made = t
