@@ -88,7 +88,7 @@ class LaplaceRidge(RegressorMixin, BaseEstimator):
         """exp(-(distances / width)^power), in place."""
         distances /= self.width_
         if self.power != 1:
-            np.power(distances, self.power, out=distances)
+            distances **= self.power
         return np.exp(np.negative(distances, out=distances), out=distances)
 
     def predict(self, X: Any) -> np.ndarray:
