@@ -122,7 +122,6 @@ MUTATIONS = [
     (PAIRS, "vmax(given, LEAST_LOG_SCALE)", "given"),
     (PAIRS, "select_(free, out_s, splat(0))", "out_s"),
     (PAIRS, "b->s[i] = raw[at + n_targets]", "b->s[i] = raw[at + 1]"),
-    (ROOTS, "y + first, n, loss, PAIR_ROOT", "y, n, loss, PAIR_ROOT"),
     (LOSSES, "load(delta + c, ld - c, 0) - t)", "load(delta + c, ld - c, 0) + t)"),
     (LOSSES, "select_(w != 0, w * x, splat(0))", "w * x"),
     (LOSSES, "select_(w != 0, w * x, splat(0))", "select_(w != 0, x, splat(0))"),
