@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp._memory import check_parameters_fit
-from fastmlp._names import unknown
+from fastmlp._names import shown, unknown
 from fastmlp._numbers import check_random_state
 
 # scheme: (numerator, whether fan_out counts) of the variance of a uniform draw on [-b, b],
@@ -130,6 +130,8 @@ def widened(theta: Any, net: Any, wider: Any, random_state: Any = None) -> np.nd
     ------
     ValueError
         The networks do not fit each other, or theta does not fit the first.
+    TypeError
+        ``net`` or ``wider`` is no network.
 
     Examples
     --------
@@ -142,6 +144,9 @@ def widened(theta: Any, net: Any, wider: Any, random_state: Any = None) -> np.nd
     >>> np.allclose(net.predict(theta, X), wider.predict(grown, X))
     True
     """
+    for name, given in (("net", net), ("wider", wider)):
+        if not hasattr(given, "layers"):
+            raise TypeError(f"{name} must be a Network, got {shown(given)}.")
     small, large = net.layers, wider.layers
     if (
         len(small) != len(large)

@@ -444,3 +444,12 @@ def test_a_likelihood_without_limit_is_said_to_be_one():
     )
     with pytest.raises(ValueError, match=r"bound is not finite.*'constant'"):
         model.fit(X, X[:, 0])
+
+
+def test_the_order_of_the_memory_of_X_changes_nothing(rng):
+    X = rng.normal(size=(203, 5))
+    y = np.sin(X.sum(axis=1))
+    model = BayesianMLPRegressor(hidden_layer_sizes=(3,), posterior=ONE, max_iter=5, random_state=0)
+    by_rows, by_columns = (clone(model).fit(Z, y) for Z in (X, np.asfortranarray(X)))
+    assert np.array_equal(by_rows.x_mean_, by_columns.x_mean_)
+    assert np.array_equal(by_rows.predict(X), by_columns.predict(np.asfortranarray(X)))

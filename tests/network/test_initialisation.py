@@ -103,3 +103,9 @@ class TestWidened:
         net = Network([3, 4, 1], "tanh")
         with pytest.raises(ValueError, match=words):
             widened(net.init(0), net, Network(large, activation))
+
+
+def test_what_is_no_network_cannot_be_widened():
+    net = Network([2, 3, 1])
+    with pytest.raises(TypeError, match="wider must be a Network, got None"):
+        widened(net.init(random_state=0), net, None)

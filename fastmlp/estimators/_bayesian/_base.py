@@ -176,6 +176,7 @@ class BaseBayesian(BaseEstimator):
                 multi_output=True,
                 y_numeric=self._numeric_targets,
                 dtype=np.float64,
+                order="C",  # sums over rows, and so scales, depend on it
             )
 
     def _inputs(self, X):
