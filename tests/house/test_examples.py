@@ -74,13 +74,19 @@ def bayesian_line(rows):
     np.testing.assert_allclose(rows["curve: hidden layer"], rows["curve: Laplace"], rtol=0.1)
 
 
+# Spread from weights on the data and in the gap by MCMC(n_chains=6, n_warmup=500, n_draws=1500,
+# target_accept=0.9), random_state=0, all draws averaged (n_samples=9000): R-hat 1.01, ess 790.
+LONG_CHAINS = 0.0374, 0.683
+
+
 def gap(rows):
     """Laplace widens in the gap as the draws of the posterior itself do, and noise is found."""
     laplace, draws = rows["Laplace, one mode"], rows["Hamiltonian Monte Carlo"]
     assert laplace[2] > 5 and draws[2] > 5
-    np.testing.assert_allclose(laplace[0], draws[0], rtol=0.2)
-    # In the gap chains of this length end between 0.47 and 0.87, by the modes that they find.
-    np.testing.assert_allclose(laplace[1], draws[1], rtol=0.5)
+    np.testing.assert_allclose([laplace[0], draws[0]], LONG_CHAINS[0], rtol=0.2)
+    # One mode has six tenths of the spread in the gap; short chains what the modes they find say.
+    np.testing.assert_allclose(laplace[1], 0.605 * LONG_CHAINS[1], rtol=0.1)
+    np.testing.assert_allclose(draws[1], LONG_CHAINS[1], rtol=0.35)
     np.testing.assert_allclose(rows["learned"], rows["truth"], rtol=0.25)
 
 
