@@ -204,7 +204,7 @@ def test_many_rows_lose_little_to_a_point():
     by_laplace = np.array([nats(Laplace(n_starts=1), *problem) for problem in problems])
     lost = np.array([nats(Variational(), *problem) for problem in problems])
     lost -= np.minimum(plain, by_laplace)
-    assert np.median(lost) < 0.05 and lost.max() < 0.4, lost
+    assert np.median(lost) < 0.15 and lost.max() < 0.4, lost
 
 
 def test_draws_come_in_pairs():
