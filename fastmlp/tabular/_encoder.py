@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._names import shown
 from fastmlp._numbers import check_integer
 from fastmlp.tabular._piecewise import encode
+from fastmlp.tabular._relevance import checked_scale
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -37,6 +38,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     keep : bool, default=False
         Whether columns of more than one bin come, too, as they are, after the new ones; a missing
         value is 0.
+    scale : array-like of shape (n_features,) or None, default=None
+        What the new columns of each column are multiplied by, at least 0, as
+        :class:`ColumnScaler` has it; None: 1.
 
     Attributes
     ----------
@@ -44,6 +48,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Of each column, increasing.
     holes_ : ndarray of shape (n_features,)
         Which columns had missing values.
+    scale_ : ndarray of shape (n_features,)
+        What the new columns of each column are multiplied by.
     origin_ : ndarray of shape (n_features_out,)
         Which column each new one comes from.
     n_features_in_ : int
@@ -68,13 +74,21 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     edges_: list[np.ndarray]
     holes_: np.ndarray
     origin_: np.ndarray
+    scale_: np.ndarray
     n_features_in_: int
     feature_names_in_: np.ndarray
 
-    def __init__(self, n_bins: int = 16, dtype: Any = np.float64, keep: bool = False) -> None:
+    def __init__(
+        self,
+        n_bins: int = 16,
+        dtype: Any = np.float64,
+        keep: bool = False,
+        scale: Any = None,
+    ) -> None:
         self.n_bins = n_bins
         self.dtype = dtype
         self.keep = keep
+        self.scale = scale
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the edges.
@@ -93,8 +107,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            X has infinity or text, ``n_bins`` is no integer of at least 1, or ``dtype`` is neither
-            type.
+            X has infinity or text, ``n_bins`` is no integer of at least 1, ``dtype`` is neither
+            type, or ``scale`` has not a number of at least 0 for each column.
 
         Examples
         --------
@@ -106,6 +120,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         if self.dtype not in (np.float64, np.float32):
             raise ValueError(f"dtype must be float64 or float32, got {shown(self.dtype)}.")
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        self.scale_ = checked_scale(self.scale, X.shape[1])
         n_bins = min(n_bins, len(X))  # more levels than rows are no further quantiles
         levels = np.arange(n_bins + 1) / n_bins
         missing = np.isnan(X)
@@ -137,7 +152,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_features_out)
-            Between 0 and 1, but for columns kept as they are.
+            Between 0 and 1, but for columns kept as they are; times the scale.
 
         Raises
         ------
@@ -162,10 +177,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         out = np.empty((len(X), len(self.origin_) - len(kept)), dtype=self.dtype)
         starts = np.cumsum([0, *map(len, self.edges_)], dtype=np.intp)
         encode(X, np.concatenate(self.edges_), starts, self.holes_.view(np.uint8), out)
-        if not self.keep:
-            return out
-        plain = X[:, kept]
-        return np.hstack([out, np.where(np.isnan(plain), 0, plain).astype(self.dtype)])
+        if self.keep:
+            plain = X[:, kept]
+            out = np.hstack([out, np.where(np.isnan(plain), 0, plain).astype(self.dtype)])
+        if self.scale is not None:
+            out *= self.scale_[self.origin_].astype(self.dtype)
+        return out
 
     def is_like(self, other: PiecewiseLinearEncoder) -> bool:
         """Whether another one encodes as this one does."""
@@ -174,12 +191,14 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             and self.keep == other.keep
             and len(self.edges_) == len(other.edges_)
             and np.array_equal(self.holes_, other.holes_)
+            and np.array_equal(self.scale_, other.scale_)
             and all(map(np.array_equal, self.edges_, other.edges_))
         )
 
     def pull_back(self, slopes: np.ndarray, X: np.ndarray) -> np.ndarray:
         """d answer / d x, (n, n_outputs, n_features), from that by new columns; no NaN in X."""
         rows = np.arange(len(X))
+        slopes = slopes * self.scale_[self.origin_]
         found = np.zeros((*slopes.shape[:2], X.shape[1]))
         start = 0
         for j, (x, edges, holes) in enumerate(zip(X.T, self.edges_, self.holes_, strict=True)):

@@ -115,7 +115,7 @@ def check_groups(groups, n_samples):
 
 def fit_folds(
     estimator, X, y, splits, answer, seeds, sample_weight=None,
-    until=np.inf, n_threads=None, needed=False, check=None,
+    until=np.inf, n_threads=None, needed=False, check=None, scales=None,
 ):  # fmt: skip
     """An estimator's members, one trained for each split, several at a time.
 
@@ -144,6 +144,8 @@ def fit_folds(
         Whether members are fitted even where there is no time.
     check : callable, optional
         ``check(fold, answer)`` after each fold; what it raises ends the others, too.
+    scales : list, optional
+        For each fold the value of the estimator's parameters ``scale``.
 
     Returns
     -------
@@ -184,6 +186,8 @@ def fit_folds(
             member = DummyClassifier()  # others refuse a single class
         _set(member, "random_state", int(seeds[fold]))
         _set(member, "n_threads", 1 if n_workers > 1 else n_threads)
+        if scales is not None:
+            _set(member, "scale", scales[fold])
         _set(member, "callback", watch)
         _set(member, "max_time", None if seconds == np.inf else max(seconds, 1e-3))
         member.fit(X[trained], y[trained], **_weights(member, sample_weight, trained))

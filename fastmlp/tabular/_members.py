@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from fastmlp.tabular._encoder import PiecewiseLinearEncoder
+from fastmlp.tabular._relevance import ColumnScaler
 from fastmlp.tabular._splines import SplineEncoder
 
 ENTRIES = 1 << 20  # of the rows that are asked about at a time
@@ -70,6 +71,8 @@ def _after(step, X, known):
         return step.func(X)
     if type(step) is PiecewiseLinearEncoder:
         return step.encoded(X)
+    if type(step) is ColumnScaler:
+        return step.scaled(X)
     return step.transform(X)
 
 

@@ -20,11 +20,17 @@ from fastmlp.tabular._encoder import PiecewiseLinearEncoder
 from fastmlp.tabular._kernel import LaplaceRidge
 from fastmlp.tabular._members import TargetScaler, dense, single
 from fastmlp.tabular._race import Candidate
+from fastmlp.tabular._relevance import ColumnScaler
 from fastmlp.tabular._splines import SplineEncoder
 
 # Seconds that a race is laid out for without a time limit, and the share of them for one candidate.
 SECONDS = 10.0
 SHARE = 0.4
+# Who says what columns matter. Where it is close to the best, these recipes are tried again with
+# columns scaled by that: errors fall by a fifth where a few of many columns matter, and rise where
+# what it has to say is wrong, as of pixels.
+TEACHER = "lm ard 4"
+TOLD = "adam 40", "adam wide", "adam smooth", "adam encoded", "adam encoded free"
 # Of an iteration of Levenberg-Marquardt with the evidence: by itself, and per n p^2 + 2 p^3.
 SECONDS_PER_ITERATION, SECONDS_PER_OPERATION = 1e-3, 1e-10
 LM_SIZES = ((8,), (16,), (32,), (40,), (32, 16))
@@ -96,7 +102,7 @@ ROUGH = 0.5
 CLASS_EPOCHS = 40
 # "lm" wins where few columns make smooth boundaries; with a strength for each feature it finds the
 # few among many. Evidence, units, share of the time: each is tried where the one before is close.
-CLASS_LM = {"lm ard 4": ("ard", SMALL, 0.3), "lm 8": (True, (8,), 0.1), "lm 16": (True, (16,), 0.1)}
+CLASS_LM = {TEACHER: ("ard", SMALL, 0.6), "lm 8": (True, (8,), 0.1), "lm 16": (True, (16,), 0.1)}
 
 
 def regressors(Z, y, n_folds, seconds=None, n_threads=1):
@@ -168,7 +174,7 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
     recipes = REGRESSION_RECIPES if n_folds > 1 else LARGE_RECIPES
     for name, (widths, *recipe, epochs, schedule) in recipes.items():
         settings = _adam(n, n_features, n_folds, *recipe, widths, min(epochs, EPOCHS), schedule)
-        network = _scaled(_in_single_precision(MLPRegressor(**settings)))
+        network = _scaled(_in_single_precision(MLPRegressor(**settings), ColumnScaler()))
         found.append(Candidate(name, network, "adam" if name.split()[-1].isdigit() else ""))
     skewed = np.all(y > 0) and np.all(skew(y - y.mean(axis=0)) > SKEWED)
     encoding, n_encoded = _encoding(Z) if n_folds > 1 else ([], 0)
@@ -186,9 +192,13 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
         network = _in_single_precision(MLPRegressor(**settings), *kept)
         found.append(Candidate("adam encoded beside", _scaled(network)))
     found += [lm(sizes) for sizes in tried[N_CHEAP:]]
+    if tried:
+        teacher = lm(SMALL, "ard ", "ard")
+        found += _and_told(teacher._replace(like="") if n_folds > 1 else teacher, found)
     for sizes in tried:
         if sizes in VARIANTS:
-            found.append(lm(sizes, "ard ", "ard"))
+            if sizes != SMALL:
+                found.append(lm(sizes, "ard ", "ard"))
             if skewed:
                 found.append(lm(sizes, "log ", scaled=_on_log_scale))
     if any(each.name == "kernel" for each in found):
@@ -221,7 +231,7 @@ def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
         width = n_encoded if encoded else n_features
         settings = _adam(n, width, n_folds, *recipe, widths, CLASS_EPOCHS, "coslog")
         network = MLPClassifier(**settings, label_smoothing=smoothing)
-        steps = map(clone, encoding if encoded else ())
+        steps = map(clone, encoding if encoded else [ColumnScaler()])
         found.append(Candidate(name, _in_single_precision(network, *steps)))
     n_classes = int(codes.max()) + 1
     n_outputs = n_classes if n_classes > 2 else 1
@@ -238,9 +248,20 @@ def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
             solver=LevenbergMarquardt(evidence=evidence, curvature_rows="auto"),
             max_iter=iterations,
         )
-        found.append(Candidate(name, network, like=before))
+        candidate = Candidate(name, network, like=before)
+        found += _and_told(candidate, found) if name == TEACHER else [candidate]
         before = name
     return found
+
+
+def _and_told(teacher, found):
+    """Who says what columns matter, and who is told."""
+    told = [
+        each._replace(name=f"{each.name} told", family="", like=TEACHER, scaled_by=TEACHER)
+        for each in found
+        if each.name in TOLD
+    ]
+    return [teacher, *told]
 
 
 def _encoding(Z, **settings):

@@ -19,6 +19,7 @@ from fastmlp.tabular._ensemble import Ensemble, classifies
 from fastmlp.tabular._folds import SEEDS, check_groups, fit_folds, settings, split
 from fastmlp.tabular._leaderboard import Leaderboard, Progress
 from fastmlp.tabular._members import share_encoders
+from fastmlp.tabular._relevance import scale_by
 from fastmlp.tabular._scaler import unit_of
 from fastmlp.tabular._temperature import temperature, tempered
 
@@ -50,12 +51,17 @@ class Candidate(NamedTuple):
     like : str
         The name of an earlier candidate that this one is a variant of; it is tried where that one
         is the best of its family and close to the best of all.
+    scaled_by : str
+        The name of an earlier candidate, a network that learns with ``evidence="ard"``. Parameters
+        ``scale`` of this one's steps, where that one was fitted, are the roots of how relevant it
+        found the columns (see :class:`ColumnScaler`).
     """
 
     name: str
     estimator: Any
     family: str = ""
     like: str = ""
+    scaled_by: str = ""
 
 
 class Entry(NamedTuple):
@@ -291,7 +297,7 @@ class Race(Ensemble):
             if settings(candidate.estimator, "random_state"):
                 stem = name.rsplit(" #", 1)[0]
                 turn = sum(other.rsplit(" #", 1)[0] == stem for other in done) + 1
-                again.append(Candidate(f"{stem} #{turn}", candidate.estimator))
+                again.append(candidate._replace(name=f"{stem} #{turn}", family="", like=""))
         return again
 
     def _run(self, candidates, X, y, targets, sample_weight, deadline, rng):
@@ -364,6 +370,7 @@ class Race(Ensemble):
             found = fit_folds(
                 candidate.estimator, X, y, folds.splits, self._answer, seeds, sample_weight,
                 until, self.n_threads, needed, self._still_in_the_race(targets, sample_weight),
+                self._scales(candidate),
             )  # fmt: skip
         except (ValueError, MemoryError, FloatingPointError, np.linalg.LinAlgError) as error:
             if needed and len(self.candidates) == 1:
@@ -383,6 +390,12 @@ class Race(Ensemble):
         now = time.perf_counter()
         self._after = max(self._after, now - self._answered)
         return Entry(candidate, members, predictions, losses, now - start, status, warmth)
+
+    def _scales(self, candidate):
+        """What the columns are multiplied by in each fold; None: by nothing."""
+        teachers = (e.members for e in self._entries if e.candidate.name == candidate.scaled_by)
+        members = next(teachers, [])
+        return [scale_by(member) for member in members] if members else None
 
     def _calibrated(self, predictions, targets, rows, sample_weight):
         """Probabilities at the temperature that suits them, and this; numbers as they are."""

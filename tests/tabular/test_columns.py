@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastmlp.tabular import Columns, PiecewiseLinearEncoder, SmoothClipScaler
+from fastmlp.tabular import Columns, ColumnScaler, PiecewiseLinearEncoder, SmoothClipScaler
 
 N = 40
 RNG = np.random.default_rng(0)
@@ -325,7 +325,13 @@ def test_columns_by_encoding():
 
 
 @parametrize_with_checks(
-    [Columns(), Columns(numeric="ple"), SmoothClipScaler(), PiecewiseLinearEncoder()]
+    [
+        Columns(),
+        Columns(numeric="ple"),
+        ColumnScaler(),
+        SmoothClipScaler(),
+        PiecewiseLinearEncoder(),
+    ]
 )
 def test_sklearn(estimator, check):
     check(estimator)
