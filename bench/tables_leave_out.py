@@ -170,9 +170,13 @@ def _plainly_scaled(columns, X):
     """Columns whose numbers have mean 0 and deviation 1, in place of the smooth clip."""
     other = copy.deepcopy(columns)
     numbers, *_ = other._numbers(other._as_fitted(X))
-    scaler = StandardScaler().fit(other.numbers_[0].transform(numbers))
+    scaler = _MeanAndDeviation().fit(other.numbers_[0].transform(numbers))
     other.numbers_.steps[-1] = ("scaler", scaler)
     return other
+
+
+class _MeanAndDeviation(StandardScaler):
+    scaled = StandardScaler.transform
 
 
 def _summary(words, per_set):

@@ -8,6 +8,7 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
+from scipy.linalg import norm
 
 from fastmlp._core import noisy
 from fastmlp._numbers import check_integer, check_positive, check_random_state
@@ -156,7 +157,7 @@ class Variational(Posterior):
         n = objective.n_samples
         batch = min(self.batch_size, n)
         work = 12.0 * batch * objective.n_params
-        with blas_threads(n_threads or worth_of_blas(work)), np.errstate(under="ignore"):
+        with blas_threads(n_threads or worth_of_blas(work)), np.errstate(all="ignore"):
             bound = Bound(objective, self.fixed_noise, self.strengths)
             q = bound.start(theta, state.noise if isinstance(state, EvidenceState) else None)
             made = self._climb(bound, q, rng, n, batch)
@@ -218,7 +219,7 @@ class Variational(Posterior):
                 rate = 0.5 * self.learning_rate * (1 + math.cos(math.pi * (t - 1) / self.n_steps))
                 rate *= math.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
                 grad *= unit
-                size = float(np.linalg.norm(grad))
+                size = float(norm(grad, check_finite=False))
                 median = median or size
                 if size > LONGEST * median:
                     grad *= LONGEST * median / size

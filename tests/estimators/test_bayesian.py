@@ -442,6 +442,10 @@ def test_a_likelihood_without_limit_is_said_to_be_one():
     model = BayesianMLPRegressor(
         ROWS, (4,), posterior=Variational(n_steps=50), max_iter=20, random_state=0
     )
+    with pytest.warns(UserWarning, match="scale has collapsed"):
+        model.fit(X, X[:, 0])
+    assert np.isfinite(model.predict(X)).all()
+    model.set_params(posterior=Variational(n_steps=50, learning_rate=1e308))
     with pytest.raises(ValueError, match=r"bound is not finite.*'constant'"):
         model.fit(X, X[:, 0])
 
