@@ -162,7 +162,7 @@ def test_dates_that_pandas_does_not_subtract(kind):
         ([{}] * 30, "entries of type dict in column 'odd'"),
         ([b"x"] * 30, "entries of type bytes in column 'odd'"),
         ([1j, 2.0] * 15, "complex numbers in column 'odd'"),
-        ([10**400] * 30, "too large for its type, in column 'odd'"),
+        (pd.Series([10**400] * 30, dtype=object), "too large for its type, in column 'odd'"),
     ],
 )
 def test_entries_that_are_no_numbers(columns, entries, said):
@@ -171,7 +171,7 @@ def test_entries_that_are_no_numbers(columns, entries, said):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_lists_in_a_column_of_polars(columns):
-    X = pl.DataFrame({"age": columns["age"], "odd": [[1]] * 30})
+    X = pl.DataFrame({"age": columns["age"], "odd": [[1, 2]] * 30})
     assert "entries of type" in complaint(X)
 
 
