@@ -30,7 +30,8 @@ SHARE = 0.4
 # columns scaled by that: errors fall by a fifth where a few of many columns matter, and rise where
 # what it has to say is wrong, as of pixels.
 TEACHER = "lm ard 4"
-TOLD = "adam 40", "adam wide", "adam smooth", "adam encoded", "adam encoded free"
+TOLD_VALUES = "adam 40", "adam wide"
+TOLD_CLASSES = "adam smooth", "adam encoded free"
 # Of an iteration of Levenberg-Marquardt with the evidence: by itself, and per n p^2 + 2 p^3.
 SECONDS_PER_ITERATION, SECONDS_PER_OPERATION = 1e-3, 1e-10
 LM_SIZES = ((8,), (16,), (32,), (40,), (32, 16))
@@ -84,7 +85,7 @@ SAMPLED_FROM = 5000
 SAMPLED = 5
 FOR_GRADIENT = 10.0  # operations per row and parameter
 # An iteration that lowers the loss by less is not worth its time.
-LEAST_DECREASE = 1e-3
+LEAST_DECREASE, LEAST_DECREASE_OF_CLASSES = 1e-3, 1e-4
 # Of classifiers, also widths, label smoothing (which the temperature of the race mends), and
 # whether numbers are encoded: chosen over eighteen sets by the log-loss that the ensemble has on
 # rows not seen. What decays so strongly has no need of early stopping.
@@ -194,7 +195,8 @@ def regressors(Z, y, n_folds, seconds=None, n_threads=1):
     found += [lm(sizes) for sizes in tried[N_CHEAP:]]
     if tried:
         teacher = lm(SMALL, "ard ", "ard")
-        found += _and_told(teacher._replace(like="") if n_folds > 1 else teacher, found)
+        teacher = teacher._replace(like="") if n_folds > 1 else teacher
+        found += [teacher, *_told(found, TOLD_VALUES)]
     for sizes in tried:
         if sizes in VARIANTS:
             if sizes != SMALL:
@@ -245,23 +247,25 @@ def classifiers(Z, codes, n_folds, seconds=None, n_threads=1):
         network = MLPClassifier(
             hidden_layer_sizes=sizes,
             activation="tanh",
-            solver=LevenbergMarquardt(evidence=evidence, curvature_rows="auto"),
+            solver=LevenbergMarquardt(
+                evidence=evidence, curvature_rows="auto", least_decrease=LEAST_DECREASE_OF_CLASSES
+            ),
             max_iter=iterations,
         )
         candidate = Candidate(name, network, like=before)
-        found += _and_told(candidate, found) if name == TEACHER else [candidate]
+        told = _told(found, TOLD_CLASSES) if name == TEACHER else []
+        found += [candidate, *told]
         before = name
     return found
 
 
-def _and_told(teacher, found):
-    """Who says what columns matter, and who is told."""
-    told = [
+def _told(found, names):
+    """Candidates of these names once more, told what columns matter."""
+    return [
         each._replace(name=f"{each.name} told", family="", like=TEACHER, scaled_by=TEACHER)
         for each in found
-        if each.name in TOLD
+        if each.name in names
     ]
-    return [teacher, *told]
 
 
 def _encoding(Z, **settings):
