@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
-from fastmlp import TabularMLPRegressor
+from fastmlp import MLPRegressor, TabularMLPRegressor
+from fastmlp.solvers import LevenbergMarquardt
 from fastmlp.tabular import _kernel, _portfolio
 from fastmlp.tabular._kernel import LaplaceRidge
 
@@ -78,3 +79,36 @@ def test_the_kernel_races_for_values_where_rows_are_few_and_is_explained():
     assert scores["kernel"] > 0.75 > scores["ridge"]
     parts = model.explain(X[:5])
     np.testing.assert_allclose(parts.sum(axis=1), model.predict(X[:5]) - model.base_value_)
+
+
+def jumps(seed, n=600):
+    """Six products of two steps each, of variance 1, and what is seen of it with noise of .1."""
+    rng = np.random.RandomState(seed)
+    X = rng.uniform(-1, 1, size=(n, 4))
+    f = np.zeros(n)
+    for height, edges in zip(rng.normal(size=6), rng.uniform(-0.6, 0.6, size=(6, 2)), strict=True):
+        f += height * np.prod(X[:, rng.permutation(4)[:2]] > edges, axis=1)
+    f = (f - f.mean()) / f.std()
+    return X, f, f + rng.normal(0, 0.1, n)
+
+
+def error_beside_lm(seed):
+    """Squared error of the kernel for rows not seen, over that of 16 tanh units with evidence."""
+    X, f, y = jumps(seed)
+    solver = LevenbergMarquardt(evidence=True)
+    network = MLPRegressor(
+        hidden_layer_sizes=(16,), activation="tanh", solver=solver, max_iter=100, random_state=0
+    )
+    kernel = LaplaceRidge(random_state=0)
+    of_kernel, of_network = (
+        np.mean((model.fit(X[:400], y[:400]).predict(X[400:]) - f[400:]) ** 2)
+        for model in (kernel, network)
+    )
+    return of_kernel / of_network
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.slow
+def test_jumps_are_the_kernels():
+    ratios = [error_beside_lm(seed) for seed in range(24)]
+    assert np.median(ratios) < 0.7 and np.sum(np.array(ratios) > 1) <= 2

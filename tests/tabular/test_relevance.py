@@ -6,11 +6,13 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from fastmlp import MLPRegressor
 from fastmlp.solvers import LevenbergMarquardt
 from fastmlp.tabular import Candidate, ColumnScaler, PiecewiseLinearEncoder, Race
 from fastmlp.tabular._gradients import of_member
+from fastmlp.tabular._members import Rows, single
 from fastmlp.tabular._portfolio import TEACHER, classifiers, regressors
 from fastmlp.tabular._relevance import scale_by
 
@@ -97,17 +99,15 @@ def test_who_found_nothing_scales_nothing():
 
 
 @pytest.mark.parametrize(
-    "offered, told",
+    ("kind", "told"),
     [
-        (regressors(*drawn(0), 5), ["adam 40 told"]),
-        (
-            classifiers(drawn(0)[0], drawn(0)[1] > 0, 5),
-            ["adam smooth told", "adam encoded free told"],
-        ),
+        (regressors, ["adam 40 told"]),
+        (classifiers, ["adam smooth told", "adam encoded free told"]),
     ],
-    ids=["values", "classes"],
 )
-def test_who_is_told(offered, told):
+def test_who_is_told(kind, told):
+    X, y = drawn(0)
+    offered = kind(X, y if kind is regressors else (y > 0).astype(int), 5)
     names = [each.name for each in offered]
     at = names.index(TEACHER)
     assert names[at : at + 1 + len(told)] == [TEACHER, *told]
@@ -116,6 +116,16 @@ def test_who_is_told(offered, told):
         if each.name in told:
             assert each.like == TEACHER
             assert any(name.endswith("__scale") for name in each.estimator.get_params())
+
+
+def test_members_that_nobody_told_share_their_rows():
+    X, y = drawn(0, n=60)
+    to_single = make_pipeline(ColumnScaler(), FunctionTransformer(single))
+    steps = [[step for _, step in clone(to_single).fit(X).steps] for _ in range(2)]
+    rows = Rows(X)
+    assert rows.after(steps[0]) is rows.after(steps[1])
+    told = [ColumnScaler(np.full(X.shape[1], 2.0)).fit(X), steps[0][1]]
+    np.testing.assert_array_equal(rows.after(told), (2 * X).astype(np.float32))
 
 
 def gain(seed):
